@@ -1,0 +1,95 @@
+//! [`Action`]: what a function asks of its flow.
+
+use std::{borrow::Cow, ops::BitOr};
+
+/// What a function asks of its flow, beside or instead of handing on rows.
+///
+/// Combine actions with `|`; the order does not matter. Abort beats Jump.
+///
+/// ```
+/// use kisflow_core::Action;
+///
+/// let action = Action::Reuse | Action::Jump("AvgStuScore".into());
+/// assert_eq!(action, Action::Jump("AvgStuScore".into()) | Action::Reuse);
+/// ```
+#[derive(Clone, Debug, Default, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Nothing: rows go to the next function, no rows end the flow.
+    #[default]
+    Next,
+    /// Hands the function's own input on, all fields intact; what it emitted is dropped.
+    Reuse,
+    /// Enters the next function even with no rows.
+    Force,
+    /// Goes on at the named function, whose input is what the function before it produced in this
+    /// run (the flow's input, if it is the first). Where that one has not run, the jumper's own
+    /// result is the input.
+    Jump(Cow<'static, str>),
+    /// Ends the flow after this function, normally.
+    Abort,
+    /// Several at once.
+    All(Vec<Action>),
+}
+
+impl BitOr for Action {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Next, action) | (action, Self::Next) => action,
+            (Self::All(mut all), Self::All(more)) => {
+                all.extend(more);
+                Self::All(all)
+            }
+            (Self::All(mut all), action) | (action, Self::All(mut all)) => {
+                all.push(action);
+                Self::All(all)
+            }
+            (first, second) => Self::All(vec![first, second]),
+        }
+    }
+}
+
+/// Two actions are equal when they ask the same of the flow.
+impl PartialEq for Action {
+    fn eq(&self, other: &Self) -> bool {
+        self.plan() == other.plan()
+    }
+}
+
+/// An action as the engine reads it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) reuse: bool,
+    pub(crate) force: bool,
+    pub(crate) abort: bool,
+    /// Several targets are a mistake that only the run can report.
+    pub(crate) jump: Vec<Cow<'static, str>>,
+}
+
+impl Action {
+    pub(crate) fn plan(&self) -> Plan {
+        let mut plan = Plan::default();
+        plan.add(self);
+        plan
+    }
+}
+
+impl Plan {
+    fn add(&mut self, action: &Action) {
+        match action {
+            Action::Next => {}
+            Action::Reuse => self.reuse = true,
+            Action::Force => self.force = true,
+            Action::Abort => self.abort = true,
+            Action::Jump(target) => {
+                if !self.jump.contains(target) {
+                    self.jump.push(target.clone());
+                    self.jump.sort_unstable();
+                }
+            }
+            Action::All(actions) => actions.iter().for_each(|action| self.add(action)),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A batch decoded as one type, and a batch turned to JSON: both with the rows that failed.
+
+use std::{any::Any, sync::Arc};
+
+use super::RawRows;
+use crate::{
+    error::BoxError,
+    reject::Fault,
+    row::{Emit, RawRow, Row},
+};
+
+/// An `Arc<Decoded<T>>` whose `T` only its reader knows.
+pub(crate) type ErasedView = Arc<dyn Any + Send + Sync>;
+
+/// The rows of a batch as `T`.
+pub(crate) struct Decoded<T> {
+    pub(crate) rows: Vec<T>,
+    /// Where each row stands in its batch; `None` when every row was good, so they stand as they are.
+    pub(crate) source: Option<Vec<usize>>,
+    pub(crate) faults: Vec<Fault>,
+}
+
+impl<T> Decoded<T> {
+    #[inline]
+    pub(crate) fn from_raw(
+        raw: &RawRows,
+        decode: impl Fn(RawRow<'_>) -> Result<T, BoxError>,
+        culprit: impl Fn(RawRow<'_>) -> Option<String>,
+    ) -> Self {
+        let mut rows = Vec::with_capacity(raw.len());
+        let mut source: Option<Vec<usize>> = None;
+        let mut faults = Vec::new();
+        raw.for_each(|index, row| match decode(row) {
+            Ok(value) => {
+                if let Some(source) = &mut source {
+                    source.push(index);
+                }
+                rows.push(value);
+            }
+            Err(cause) => {
+                source.get_or_insert_with(|| (0..index).collect());
+                faults.push(Fault { index, field: culprit(row), cause: cause.into() });
+            }
+        });
+        Self { rows, source, faults }
+    }
+}
+
+impl<T: Emit> Decoded<T> {
+    pub(crate) fn into_json(self) -> JsonRows {
+        let mut json = JsonRows::encode(self.rows.iter());
+        if let Some(source) = &self.source {
+            json.remap(source);
+        }
+        json.faults.extend(self.faults);
+        json
+    }
+}
+
+/// The rows of a batch as JSON.
+pub(crate) struct JsonRows {
+    pub(crate) rows: RawRows,
+    source: Option<Vec<usize>>,
+    pub(crate) faults: Vec<Fault>,
+}
+
+impl JsonRows {
+    pub(crate) fn plain(rows: RawRows) -> Self {
+        Self { rows, source: None, faults: Vec::new() }
+    }
+
+    /// One buffer for all rows.
+    pub(crate) fn encode<'a, T: Emit>(values: impl Iterator<Item = &'a T>) -> Self {
+        let mut buffer = Vec::new();
+        let mut ends = Vec::new();
+        let mut source: Option<Vec<usize>> = None;
+        let mut faults = Vec::new();
+        for (index, value) in values.enumerate() {
+            let start = buffer.len();
+            match value.encode(&mut buffer) {
+                Ok(()) => {
+                    ends.push(buffer.len());
+                    if let Some(source) = &mut source {
+                        source.push(index);
+                    }
+                }
+                Err(cause) => {
+                    buffer.truncate(start);
+                    source.get_or_insert_with(|| (0..index).collect());
+                    faults.push(Fault { index, field: None, cause: cause.into() });
+                }
+            }
+        }
+        Self { rows: RawRows::buffer(buffer, &ends), source, faults }
+    }
+
+    /// Where a row stands in the batch.
+    pub(crate) fn index(&self, position: usize) -> usize {
+        match &self.source {
+            Some(source) => source.get(position).copied().unwrap_or(position),
+            None => position,
+        }
+    }
+
+    /// Where the row of the batch stands here, if it could be encoded.
+    pub(crate) fn position(&self, index: usize) -> Option<usize> {
+        match &self.source {
+            Some(source) => source.binary_search(&index).ok(),
+            None => Some(index),
+        }
+    }
+
+    /// The rows as `T`, each at the place that it has in the batch.
+    pub(crate) fn decode<T: Row>(&self) -> Decoded<T> {
+        let mut decoded = Decoded::from_raw(&self.rows, T::decode, T::culprit);
+        if self.source.is_some() {
+            let within = decoded.source.take().unwrap_or_else(|| (0..decoded.rows.len()).collect());
+            decoded.source =
+                Some(within.into_iter().map(|position| self.index(position)).collect());
+            for fault in &mut decoded.faults {
+                fault.index = self.index(fault.index);
+            }
+            decoded.faults.extend(self.faults.iter().cloned());
+            decoded.faults.sort_by_key(|fault| fault.index);
+        }
+        decoded
+    }
+
+    /// Takes the rows for those of a batch in which they stand at `outer`.
+    fn remap(&mut self, outer: &[usize]) {
+        let at = |index: usize| outer.get(index).copied().unwrap_or(index);
+        let within = self.source.take().unwrap_or_else(|| (0..self.rows.len()).collect());
+        self.source = Some(within.into_iter().map(at).collect());
+        for fault in &mut self.faults {
+            fault.index = at(fault.index);
+        }
+    }
+}

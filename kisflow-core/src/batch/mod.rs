@@ -1,0 +1,382 @@
+//! [`Batch`]: rows that travel together, erased once a batch and never row by row.
+
+mod decoded;
+mod raw;
+mod typed;
+mod view;
+
+use std::{
+    any::Any,
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use bytes::Bytes;
+
+pub(crate) use self::decoded::{Decoded, ErasedView, JsonRows};
+pub(crate) use self::raw::RawRows;
+pub use self::raw::RowBytes;
+use self::typed::{Typed, TypedRows};
+pub use self::view::Rows;
+pub(crate) use self::view::View;
+use crate::{
+    error::{BoxError, Result},
+    reject::Fault,
+    row::{Codec, CodecFor, Emit, ErasedCodec, RawRow, Row, missing_field},
+};
+
+/// Rows that travel together: shared, immutable, cheap to clone.
+///
+/// A batch holds rows as they arrived (JSON text, or another encoding with its [`Codec`]) or typed
+/// rows as a function made them. It is decoded when a function first reads it, once per row type,
+/// however many functions read it as that type.
+///
+/// ```
+/// use kisflow_core::Batch;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// struct Order {
+///     id: u32,
+/// }
+///
+/// let batch = Batch::json([r#"{"id":1}"#, r#"{"id":2}"#]);
+/// assert_eq!(*batch.rows::<Order>()?, [Order { id: 1 }, Order { id: 2 }]);
+/// assert_eq!(Batch::typed(vec![Order { id: 3 }]).to_ndjson()?, "{\"id\":3}\n");
+/// # Ok::<(), kisflow_core::BoxError>(())
+/// ```
+#[derive(Clone)]
+pub struct Batch {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    content: Content,
+    len: usize,
+    /// `Arc<Decoded<T>>`, one for each row type that a function has asked for.
+    views: Mutex<Vec<ErasedView>>,
+    json: OnceLock<JsonRows>,
+}
+
+enum Content {
+    Raw {
+        rows: RawRows,
+        codec: Option<Arc<dyn ErasedCodec>>,
+    },
+    Typed(Box<dyn TypedRows>),
+    /// Some rows of another batch, by ascending position: nothing is copied to leave rows out.
+    Picked {
+        base: Batch,
+        keep: Arc<[usize]>,
+    },
+}
+
+impl Batch {
+    fn new(content: Content, len: usize) -> Self {
+        Self {
+            inner: Arc::new(Inner { content, len, views: Mutex::default(), json: OnceLock::new() }),
+        }
+    }
+
+    /// Rows of JSON, one text each: `&str`, `String`, `Bytes`, `Vec<u8>`. A `&str` is copied, the
+    /// others are taken over.
+    pub fn json<R: Into<RowBytes>>(rows: impl IntoIterator<Item = R>) -> Self {
+        Self::raw(RawRows::each(rows), None)
+    }
+
+    /// Newline-delimited JSON in one buffer: no row is copied. Blank lines are no rows.
+    pub fn ndjson(buffer: impl Into<Bytes>) -> Self {
+        Self::raw(RawRows::lines(buffer.into()), None)
+    }
+
+    /// Rows that are values already.
+    pub fn typed<T: Emit>(rows: Vec<T>) -> Self {
+        let len = rows.len();
+        Self::new(Content::Typed(Box::new(Typed(rows))), len)
+    }
+
+    /// Rows of plain text, for functions that read `&[String]`.
+    pub fn text<S: Into<String>>(rows: impl IntoIterator<Item = S>) -> Self {
+        Self::typed(rows.into_iter().map(Into::into).collect::<Vec<String>>())
+    }
+
+    /// Rows in an encoding of your own, read and written by `codec`.
+    pub fn encoded<T: Emit, R: Into<RowBytes>>(
+        codec: impl Codec<T>,
+        rows: impl IntoIterator<Item = R>,
+    ) -> Self {
+        Self::raw(RawRows::each(rows), Some(Arc::new(CodecFor::<T, _>::new(codec))))
+    }
+
+    /// No rows.
+    pub fn empty() -> Self {
+        Self::raw(RawRows::each::<RowBytes>([]), None)
+    }
+
+    fn raw(rows: RawRows, codec: Option<Arc<dyn ErasedCodec>>) -> Self {
+        let len = rows.len();
+        Self::new(Content::Raw { rows, codec }, len)
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.inner.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.inner.len == 0
+    }
+
+    /// All rows as `T`.
+    ///
+    /// # Errors
+    ///
+    /// When a row is no `T`: the first such row, with its position and field.
+    pub fn rows<T: Row>(&self) -> Result<Rows<T>> {
+        let view = self.contiguous::<T>();
+        match view.faults().first() {
+            None => Ok(Rows::new(view)),
+            Some(fault) => Err(Box::new(self.reject(&Arc::from("rows"), fault.clone()))),
+        }
+    }
+
+    /// All rows as JSON, one a line, each line ended by `\n`.
+    ///
+    /// # Errors
+    ///
+    /// When a row has no JSON form.
+    pub fn to_ndjson(&self) -> Result<String> {
+        let mut out = Vec::new();
+        for index in 0..self.len() {
+            self.write_json(index, &mut out)?;
+            out.push(b'\n');
+        }
+        Ok(String::from_utf8(out)?)
+    }
+
+    /// All rows in another encoding, one after the other in the order of the batch.
+    ///
+    /// # Errors
+    ///
+    /// When a row is no `T`, or `T` has no form in this encoding.
+    pub fn encode<T: Row>(&self, codec: &impl Codec<T>) -> Result<Vec<Bytes>> {
+        let encode = |row: &T| {
+            let mut out = Vec::new();
+            codec.encode(row, &mut out).map(|()| Bytes::from(out))
+        };
+        self.rows::<T>()?.iter().map(encode).collect()
+    }
+
+    /// The rows at `keep`, ascending positions; the batch itself when that is all of them.
+    pub(crate) fn pick(&self, keep: Vec<usize>) -> Self {
+        if keep.len() == self.len() {
+            return self.clone();
+        }
+        let len = keep.len();
+        let (base, keep) = match &self.inner.content {
+            // One level only, however many functions filter in a row.
+            Content::Picked { base, keep: outer } => (
+                base.clone(),
+                keep.into_iter().filter_map(|position| outer.get(position).copied()).collect(),
+            ),
+            _ => (self.clone(), Arc::from(keep)),
+        };
+        Self::new(Content::Picked { base, keep }, len)
+    }
+
+    /// The batch without the rows that have a fault.
+    pub(crate) fn without(&self, faults: &[Fault]) -> Self {
+        if faults.is_empty() {
+            return self.clone();
+        }
+        let mut bad: Vec<usize> = faults.iter().map(|fault| fault.index).collect();
+        bad.sort_unstable();
+        self.pick((0..self.len()).filter(|index| bad.binary_search(index).is_err()).collect())
+    }
+
+    /// What a one-row function reads: rows that are left out are stepped over, not moved.
+    pub(crate) fn view<T: Row>(&self) -> View<T> {
+        if let Content::Picked { base, keep } = &self.inner.content
+            && self.cached::<T>().is_none()
+            && let Some(view) = base.ready::<T>()
+        {
+            return view.pick(keep);
+        }
+        self.contiguous()
+    }
+
+    /// What a batch function reads: one slice.
+    pub(crate) fn contiguous<T: Row>(&self) -> View<T> {
+        if let Content::Typed(rows) = &self.inner.content
+            && rows.as_any().is::<Vec<T>>()
+        {
+            return View::typed(self.clone());
+        }
+        // The lock is held while rows decode, so that two runs of one batch do it once.
+        let mut views = self.inner.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(decoded) = find::<T>(&views) {
+            return View::decoded(decoded);
+        }
+        let decoded = self.decode::<T>();
+        views.push(decoded.clone());
+        View::decoded(decoded)
+    }
+
+    /// The typed rows themselves, when they are `T`.
+    fn typed_rows<T: Row>(&self) -> Option<&[T]> {
+        match &self.inner.content {
+            Content::Typed(rows) => rows.as_any().downcast_ref::<Vec<T>>().map(Vec::as_slice),
+            _ => None,
+        }
+    }
+
+    fn cached<T: Row>(&self) -> Option<Arc<Decoded<T>>> {
+        find(&self.inner.views.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A view that costs nothing, if there is one.
+    fn ready<T: Row>(&self) -> Option<View<T>> {
+        match self.typed_rows::<T>() {
+            Some(_) => Some(View::typed(self.clone())),
+            None => self.cached().map(View::decoded),
+        }
+    }
+
+    fn decode<T: Row>(&self) -> Arc<Decoded<T>> {
+        let raw = |rows: &RawRows, codec: &Option<Arc<dyn ErasedCodec>>| match codec {
+            None => Arc::new(Decoded::from_raw(rows, T::decode, T::culprit)),
+            Some(codec) if codec.makes(std::any::TypeId::of::<T>()) => {
+                match codec.decode(rows).downcast() {
+                    Ok(decoded) => decoded,
+                    Err(_) => Arc::new(codec.to_json(rows).decode()),
+                }
+            }
+            Some(codec) => Arc::new(codec.to_json(rows).decode()),
+        };
+        match &self.inner.content {
+            Content::Raw { rows, codec } => raw(rows, codec),
+            Content::Typed(_) => Arc::new(self.json_rows().decode()),
+            Content::Picked { base, keep } => match &base.inner.content {
+                Content::Raw { rows, codec } => raw(&rows.pick(keep), codec),
+                _ => Arc::new(self.json_rows().decode()),
+            },
+        }
+    }
+
+    /// The rows as JSON, made once.
+    fn json_rows(&self) -> &JsonRows {
+        self.inner.json.get_or_init(|| match &self.inner.content {
+            Content::Raw { rows, codec: None } => JsonRows::plain(rows.clone()),
+            Content::Raw { rows, codec: Some(codec) } => codec.to_json(rows),
+            Content::Typed(rows) => rows.to_json(None),
+            Content::Picked { base, keep } => match &base.inner.content {
+                Content::Raw { rows, codec: None } => JsonRows::plain(rows.pick(keep)),
+                Content::Raw { rows, codec: Some(codec) } => codec.to_json(&rows.pick(keep)),
+                Content::Typed(rows) => rows.to_json(Some(keep)),
+                Content::Picked { .. } => JsonRows::plain(RawRows::each::<RowBytes>([])),
+            },
+        })
+    }
+
+    /// The rows that lack a field of `must`, or that are no JSON objects.
+    pub(crate) fn lacking(&self, must: &[String]) -> Vec<Fault> {
+        let json = self.json_rows();
+        let mut faults = json.faults.clone();
+        json.rows.for_each(|position, row: RawRow<'_>| {
+            let missing =
+                row.text().map_err(BoxError::from).and_then(|text| missing_field(text, must));
+            let (field, cause) = match missing {
+                Ok(None) => return,
+                Ok(Some(field)) => (
+                    Some(field.to_owned()),
+                    format!("the row has no field `{field}`, which `must` demands").into(),
+                ),
+                Err(error) => (None, error),
+            };
+            faults.push(Fault { index: json.index(position), field, cause: cause.into() });
+        });
+        faults.sort_by_key(|fault| fault.index);
+        faults
+    }
+
+    /// The row's own text: as it arrived, or as JSON.
+    pub(crate) fn row_text(&self, index: usize) -> Bytes {
+        match &self.inner.content {
+            Content::Raw { rows, .. } => rows.bytes(index),
+            Content::Typed(rows) => {
+                let mut out = Vec::new();
+                match rows.encode(index, &mut out) {
+                    Ok(()) => out.into(),
+                    Err(_) => Bytes::from_static(b"(a row that has no JSON form)"),
+                }
+            }
+            Content::Picked { base, keep } => {
+                keep.get(index).map(|index| base.row_text(*index)).unwrap_or_default()
+            }
+        }
+    }
+
+    fn write_json(&self, index: usize, out: &mut Vec<u8>) -> Result<()> {
+        match &self.inner.content {
+            Content::Raw { rows, codec: None } => out.extend_from_slice(&rows.bytes(index)),
+            Content::Typed(rows) => rows.encode(index, out)?,
+            Content::Picked { base, keep } => {
+                let Some(index) = keep.get(index) else { return Ok(()) };
+                base.write_json(*index, out)?;
+            }
+            Content::Raw { codec: Some(_), .. } => {
+                let json = self.json_rows();
+                match (json.position(index), json.faults.iter().find(|fault| fault.index == index))
+                {
+                    (Some(position), _) => out.extend_from_slice(&json.rows.bytes(position)),
+                    (None, Some(fault)) => {
+                        return Err(Box::new(self.reject(&Arc::from("to_ndjson"), fault.clone())));
+                    }
+                    (None, None) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn reject(&self, function: &Arc<str>, fault: Fault) -> crate::Reject {
+        crate::Reject {
+            function: function.clone(),
+            index: fault.index,
+            row: self.row_text(fault.index),
+            field: fault.field,
+            cause: fault.cause,
+        }
+    }
+}
+
+fn find<T: Row>(views: &[ErasedView]) -> Option<Arc<Decoded<T>>> {
+    views.iter().find_map(|view| (view.clone() as Arc<dyn Any + Send + Sync>).downcast().ok())
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl<T: Emit> From<Vec<T>> for Batch {
+    fn from(rows: Vec<T>) -> Self {
+        Self::typed(rows)
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.inner.content {
+            Content::Raw { codec: None, .. } => "json".to_owned(),
+            Content::Raw { .. } => "encoded".to_owned(),
+            Content::Typed(rows) => rows.type_name().to_owned(),
+            Content::Picked { base, .. } => {
+                return write!(formatter, "Batch({} rows of {base:?})", self.len());
+            }
+        };
+        write!(formatter, "Batch({} rows, {kind})", self.len())
+    }
+}

@@ -1,0 +1,38 @@
+//! Rows that are values, erased as a whole.
+
+use std::any::Any;
+
+use crate::{batch::JsonRows, error::Result, row::Emit};
+
+/// A `Vec<T>` whose type only its reader knows.
+pub(super) trait TypedRows: Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+    fn type_name(&self) -> &'static str;
+    /// Appends one row to `out` as JSON.
+    fn encode(&self, index: usize, out: &mut Vec<u8>) -> Result<()>;
+    /// All rows, or those at `keep`, as JSON in one buffer.
+    fn to_json(&self, keep: Option<&[usize]>) -> JsonRows;
+}
+
+pub(super) struct Typed<T>(pub(super) Vec<T>);
+
+impl<T: Emit> TypedRows for Typed<T> {
+    fn as_any(&self) -> &dyn Any {
+        &self.0
+    }
+
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<T>()
+    }
+
+    fn encode(&self, index: usize, out: &mut Vec<u8>) -> Result<()> {
+        self.0.get(index).map_or(Ok(()), |row| row.encode(out))
+    }
+
+    fn to_json(&self, keep: Option<&[usize]>) -> JsonRows {
+        match keep {
+            None => JsonRows::encode(self.0.iter()),
+            Some(keep) => JsonRows::encode(keep.iter().filter_map(|index| self.0.get(*index))),
+        }
+    }
+}

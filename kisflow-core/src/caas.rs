@@ -1,0 +1,92 @@
+//! Storage logic, registered by `#[caas]` for a connector and a function.
+
+use std::{
+    any::{Any, type_name},
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+};
+
+use crate::{error::Result, function::Place, link::Link, parameter::Cx};
+
+/// A future in a box.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Storage logic for one connector and one function, as `#[caas]` writes it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no storage logic of kisflow",
+    label = "expected the type that `#[caas]` puts beside a function",
+    note = "annotate the function with `#[caas(connector = \"…\", function = \"…\")]`"
+)]
+pub trait StorageLogic: 'static {
+    /// The `cname` of the connector.
+    const CONNECTOR: &'static str;
+    /// The `fname` of the function that calls it.
+    const FUNCTION: &'static str;
+    /// Where it is written, for messages.
+    const PLACE: Place;
+    /// What it is given: `[T]` for rows.
+    type Args: ?Sized + Sync + 'static;
+    /// What it replies.
+    type Reply: Send + 'static;
+    /// What `bind` found.
+    type Bound: Send + Sync + 'static;
+
+    /// Finds what it needs; see [`Function::bind`](crate::Function::bind).
+    fn bind(link: &mut Link<'_>) -> Option<Self::Bound>;
+
+    /// Does its work.
+    fn call<'a>(
+        bound: &'a Self::Bound,
+        args: &'a Self::Args,
+        cx: Cx<'a>,
+    ) -> BoxFuture<'a, Result<Self::Reply>>;
+}
+
+/// Bound storage logic, erased but for what goes in and out.
+#[doc(hidden)]
+pub trait CaasCall<A: ?Sized, R>: Send + Sync {
+    fn call<'a>(&'a self, args: &'a A, cx: Cx<'a>) -> BoxFuture<'a, Result<R>>;
+}
+
+struct Bound<C: StorageLogic>(C::Bound);
+
+impl<C: StorageLogic> CaasCall<C::Args, C::Reply> for Bound<C> {
+    fn call<'a>(&'a self, args: &'a C::Args, cx: Cx<'a>) -> BoxFuture<'a, Result<C::Reply>> {
+        C::call(&self.0, args, cx)
+    }
+}
+
+/// Storage logic as a registry knows it.
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub struct CaasDef {
+    pub(crate) connector: &'static str,
+    pub(crate) function: &'static str,
+    pub(crate) place: Place,
+    pub(crate) signature: fn() -> String,
+    /// Makes an `Arc<dyn CaasCall<Args, Reply>>`.
+    pub(crate) bind: fn(&mut Link<'_>) -> Option<Box<dyn Any>>,
+}
+
+impl CaasDef {
+    /// The definition of `C`.
+    pub const fn of<C: StorageLogic>() -> Self {
+        Self {
+            connector: C::CONNECTOR,
+            function: C::FUNCTION,
+            place: C::PLACE,
+            signature: || signature::<C::Args, C::Reply>(),
+            bind: |link| {
+                let bound: Arc<dyn CaasCall<C::Args, C::Reply>> =
+                    Arc::new(Bound::<C>(C::bind(link)?));
+                Some(Box::new(bound))
+            },
+        }
+    }
+}
+
+/// `&A -> R`, for messages.
+pub(crate) fn signature<A: ?Sized, R>() -> String {
+    format!("&{} -> {}", type_name::<A>(), type_name::<R>())
+}

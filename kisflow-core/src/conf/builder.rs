@@ -1,0 +1,294 @@
+//! The same conf, built in code.
+
+use super::{
+    Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, OnReject, OptionConf, Origin,
+    SourceConf, Status, StepConf,
+};
+use crate::function::Function;
+
+impl Conf {
+    /// An empty conf.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a flow. A name twice is a problem at link.
+    pub fn flow(mut self, flow: FlowConf) -> Self {
+        self.add_flow(flow);
+        self
+    }
+
+    /// Adds a function's conf. A name twice is a problem at link.
+    pub fn function(mut self, function: FunctionConf) -> Self {
+        self.add_function(function);
+        self
+    }
+
+    /// Adds a connector. A name twice is a problem at link.
+    pub fn connector(mut self, connector: ConnConf) -> Self {
+        self.add_connector(connector);
+        self
+    }
+
+    /// Sets the global conf.
+    pub fn global(mut self, global: GlobalConf) -> Self {
+        self.global = global;
+        self
+    }
+
+    pub(super) fn add_flow(&mut self, flow: FlowConf) {
+        if let Some(first) = self.flows.get(&flow.flow_name) {
+            let message = format!(
+                "there is a flow `{}` already, in {}",
+                flow.flow_name,
+                first.origin.cite("flow_name")
+            );
+            self.repeated.push(flow.origin.problem(
+                format!("flow `{}`", flow.flow_name),
+                "flow_name",
+                message,
+            ));
+            return;
+        }
+        self.flows.insert(flow.flow_name.clone(), flow);
+    }
+
+    pub(super) fn add_function(&mut self, function: FunctionConf) {
+        if let Some(first) = self.functions.get(&function.fname) {
+            let message = format!(
+                "there is a function `{}` already, in {}",
+                function.fname,
+                first.origin.cite("fname")
+            );
+            self.repeated.push(function.origin.problem(
+                format!("function `{}`", function.fname),
+                "fname",
+                message,
+            ));
+            return;
+        }
+        self.functions.insert(function.fname.clone(), function);
+    }
+
+    pub(super) fn add_connector(&mut self, conn: ConnConf) {
+        if let Some(first) = self.connectors.get(&conn.cname) {
+            let message = format!(
+                "there is a connector `{}` already, in {}",
+                conn.cname,
+                first.origin.cite("cname")
+            );
+            self.repeated.push(conn.origin.problem(
+                format!("connector `{}`", conn.cname),
+                "cname",
+                message,
+            ));
+            return;
+        }
+        self.connectors.insert(conn.cname.clone(), conn);
+    }
+
+    pub(super) fn add_global(&mut self, global: GlobalConf) {
+        if let Origin::File(_) = self.global.origin {
+            let message = format!(
+                "there is a global conf already, in {}",
+                self.global.origin.cite("kistype")
+            );
+            self.repeated.push(global.origin.problem("global", "kistype", message));
+            return;
+        }
+        self.global = global;
+    }
+}
+
+impl From<FlowConf> for Conf {
+    fn from(flow: FlowConf) -> Self {
+        Self::new().flow(flow)
+    }
+}
+
+impl FlowConf {
+    /// A flow with no functions yet.
+    pub fn new(flow_name: impl Into<String>) -> Self {
+        Self {
+            flow_name: flow_name.into(),
+            status: Status::Enabled,
+            on_reject: OnReject::Fail,
+            jump_limit: 1_000,
+            flows: Vec::new(),
+            origin: Origin::Code,
+        }
+    }
+
+    /// Appends a function by its type, the one that `#[faas]` puts beside it.
+    pub fn then<F: Function>(self) -> Self {
+        self.then_named(F::NAME)
+    }
+
+    /// Appends a function by its name, or with params of this place in the chain.
+    pub fn then_named(mut self, step: impl Into<StepConf>) -> Self {
+        self.flows.push(step.into());
+        self
+    }
+
+    /// What becomes of rows that a function cannot use.
+    pub fn on_reject(mut self, on_reject: OnReject) -> Self {
+        self.on_reject = on_reject;
+        self
+    }
+
+    /// Whether the flow runs.
+    pub fn status(mut self, status: Status) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The most jumps that one run may make.
+    pub fn jump_limit(mut self, jumps: u32) -> Self {
+        self.jump_limit = jumps;
+        self
+    }
+}
+
+impl StepConf {
+    /// A function by its type.
+    pub fn of<F: Function>() -> Self {
+        Self::from(F::NAME)
+    }
+
+    /// Adds a param.
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
+        self.params.insert(name.into(), value.into());
+        self
+    }
+}
+
+impl From<&str> for StepConf {
+    fn from(fname: &str) -> Self {
+        Self { fname: fname.to_owned(), ..Self::default() }
+    }
+}
+
+impl From<String> for StepConf {
+    fn from(fname: String) -> Self {
+        Self { fname, ..Self::default() }
+    }
+}
+
+impl FunctionConf {
+    /// A function with no options.
+    pub fn new(fname: impl Into<String>, fmode: Mode) -> Self {
+        Self {
+            fname: fname.into(),
+            fmode,
+            source: SourceConf::default(),
+            option: OptionConf::default(),
+            origin: Origin::Code,
+        }
+    }
+
+    /// The conf of a function by its type.
+    pub fn of<F: Function>(fmode: Mode) -> Self {
+        Self::new(F::NAME, fmode)
+    }
+
+    /// Describes where the rows come from.
+    pub fn source(mut self, name: impl Into<String>) -> Self {
+        self.source.name = name.into();
+        self
+    }
+
+    /// Adds a field that every row must have.
+    pub fn must(mut self, field: impl Into<String>) -> Self {
+        self.source.must.push(field.into());
+        self
+    }
+
+    /// Names its connector.
+    pub fn connector(mut self, cname: impl Into<String>) -> Self {
+        self.option.cname = Some(cname.into());
+        self
+    }
+
+    /// Repeats a failed call so many times, first after `base_ms` milliseconds.
+    pub fn retry(mut self, times: u32, base_ms: u64) -> Self {
+        self.option.retry_times = times;
+        self.option.retry_duration = Some(base_ms);
+        self
+    }
+
+    /// Bounds one call, in milliseconds.
+    pub fn timeout(mut self, ms: u64) -> Self {
+        self.option.timeout = Some(ms);
+        self
+    }
+
+    /// Declares a function that this one may jump to.
+    pub fn jump(mut self, fname: impl Into<String>) -> Self {
+        self.option.jump.push(fname.into());
+        self
+    }
+
+    /// Adds a param, unless the flow has another.
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
+        self.option.default_params.insert(name.into(), value.into());
+        self
+    }
+}
+
+impl ConnConf {
+    /// A connector to an engine: `memory`, `redis`, …
+    pub fn new(cname: impl Into<String>, engine: impl Into<String>) -> Self {
+        Self {
+            cname: cname.into(),
+            engine: engine.into(),
+            addrs: String::new(),
+            key: String::new(),
+            params: serde_json::Map::new(),
+            load: Vec::new(),
+            save: Vec::new(),
+            origin: Origin::Code,
+        }
+    }
+
+    /// Where the engine listens.
+    pub fn addrs(mut self, addrs: impl Into<String>) -> Self {
+        self.addrs = addrs.into();
+        self
+    }
+
+    /// What comes before the id of every record.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = key.into();
+        self
+    }
+
+    /// Adds a param for the engine.
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
+        self.params.insert(name.into(), value.into());
+        self
+    }
+
+    /// Adds a Load function that uses it.
+    pub fn load(mut self, fname: impl Into<String>) -> Self {
+        self.load.push(fname.into());
+        self
+    }
+
+    /// Adds a Save function that uses it.
+    pub fn save(mut self, fname: impl Into<String>) -> Self {
+        self.save.push(fname.into());
+        self
+    }
+}
+
+impl GlobalConf {
+    /// Keeps metrics for Prometheus and serves them at `addr`.
+    pub fn prometheus(addr: impl Into<String>) -> Self {
+        Self {
+            prometheus_enable: true,
+            prometheus_listen: true,
+            prometheus_serve: addr.into(),
+            origin: Origin::Code,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Conf: what KisFlow's YAML files say, as plain structs that are also builders.
+//!
+//! [`Conf::read`] takes a directory, [`Conf::write`] makes one; both sides of that round trip are
+//! the structs below, whose fields carry KisFlow's words.
+
+mod builder;
+mod node;
+mod problem;
+mod read;
+mod section;
+mod write;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub use self::problem::{ConfError, Problem};
+pub(crate) use self::problem::{Origin, nearest, suggest};
+
+/// Params as they stand in conf: any YAML values, by name.
+pub type RawParams = serde_json::Map<String, serde_json::Value>;
+
+/// Everything that a directory of conf says.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Conf {
+    /// `kistype: flow`, by `flow_name`.
+    pub flows: BTreeMap<String, FlowConf>,
+    /// `kistype: func`, by `fname`.
+    pub functions: BTreeMap<String, FunctionConf>,
+    /// `kistype: conn`, by `cname`.
+    pub connectors: BTreeMap<String, ConnConf>,
+    /// `kistype: global`.
+    pub global: GlobalConf,
+    /// Names that two pieces of conf claim; a problem when the conf is linked.
+    pub(crate) repeated: Vec<Problem>,
+}
+
+/// `kistype: flow`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FlowConf {
+    /// The flow's name.
+    pub flow_name: String,
+    /// `1` runs, `0` does not (default 1).
+    #[serde(serialize_with = "write::status")]
+    pub status: Status,
+    /// What becomes of rows that a function cannot use (default `fail`).
+    pub on_reject: OnReject,
+    /// The most jumps that one run may make (default 1,000).
+    pub jump_limit: u32,
+    /// The functions in the order of the chain.
+    pub flows: Vec<StepConf>,
+    #[serde(skip)]
+    pub(crate) origin: Origin,
+}
+
+/// Whether a flow runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// `status: 1`.
+    #[default]
+    Enabled,
+    /// `status: 0`: a run hands its rows back untouched.
+    Disabled,
+}
+
+/// What a flow does with rows that a function cannot use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnReject {
+    /// The run fails with every rejected row in its error; no later function runs.
+    #[default]
+    Fail,
+    /// The good rows go on; the rejected ones are in the report, each with its cause.
+    Quarantine,
+}
+
+/// One function of a flow's chain.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct StepConf {
+    /// The function's name.
+    pub fname: String,
+    /// Params of this place in the chain; they overlay the function's `default_params`.
+    #[serde(skip_serializing_if = "RawParams::is_empty")]
+    pub params: RawParams,
+}
+
+/// `kistype: func`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FunctionConf {
+    /// The function's name, that of its `#[faas]`.
+    pub fname: String,
+    /// What kind of work it does.
+    pub fmode: Mode,
+    /// Where its rows come from, and what they must have.
+    #[serde(skip_serializing_if = "is_default")]
+    pub source: SourceConf,
+    /// How it is called.
+    #[serde(skip_serializing_if = "is_default")]
+    pub option: OptionConf,
+    #[serde(skip)]
+    pub(crate) origin: Origin,
+}
+
+/// A function's mode: Verify, Save, Load, Calculate or Expand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub enum Mode {
+    /// Checks rows and filters them.
+    Verify,
+    /// Writes rows to its connector.
+    Save,
+    /// Reads from its connector.
+    Load,
+    /// Computes.
+    #[default]
+    Calculate,
+    /// Anything else: notifies, prints, publishes.
+    Expand,
+}
+
+impl Mode {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Verify, Self::Save, Self::Load, Self::Calculate, Self::Expand];
+
+    /// The word in conf and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Verify => "Verify",
+            Self::Save => "Save",
+            Self::Load => "Load",
+            Self::Calculate => "Calculate",
+            Self::Expand => "Expand",
+        }
+    }
+}
+
+/// `source` of a function.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SourceConf {
+    /// A description of the rows, for people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Fields that each JSON object row must have (present; `null` counts) when it reaches the
+    /// function. At most 64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub must: Vec<String>,
+}
+
+/// `option` of a function.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct OptionConf {
+    /// The connector that it saves to or loads from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cname: Option<String>,
+    /// How often a failed call is repeated (default 0).
+    #[serde(skip_serializing_if = "is_default")]
+    pub retry_times: u32,
+    /// The pause before the first repetition, in milliseconds (default 100); it doubles each time,
+    /// up to a minute, and is jittered. KisFlow spells it `return_duration`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_duration: Option<u64>,
+    /// How long one call may take, in milliseconds (default: as long as it likes).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u64>,
+    /// The functions that this one may jump to. A jump that is declared here is checked at link.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub jump: Vec<String>,
+    /// Params, unless the flow has others.
+    #[serde(skip_serializing_if = "RawParams::is_empty")]
+    pub default_params: RawParams,
+}
+
+/// `kistype: conn`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ConnConf {
+    /// The connector's name.
+    pub cname: String,
+    /// The engine: `memory`, `redis`, …
+    #[serde(rename = "type")]
+    pub engine: String,
+    /// Where it listens: `host:port`, several with commas.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub addrs: String,
+    /// What comes before the id of every record.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub key: String,
+    /// What the engine is told.
+    #[serde(skip_serializing_if = "RawParams::is_empty")]
+    pub params: RawParams,
+    /// Load functions that use it, if they name no connector themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub load: Vec<String>,
+    /// Save functions that use it, if they name no connector themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub save: Vec<String>,
+    #[serde(skip)]
+    pub(crate) origin: Origin,
+}
+
+/// `kistype: global`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct GlobalConf {
+    /// Whether metrics are kept for Prometheus.
+    pub prometheus_enable: bool,
+    /// Whether kisflow itself serves them over HTTP.
+    pub prometheus_listen: bool,
+    /// The address to serve them at: `0.0.0.0:20004`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub prometheus_serve: String,
+    #[serde(skip)]
+    pub(crate) origin: Origin,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -1,0 +1,280 @@
+//! Reads a directory tree of YAML files, gathering every problem of every file.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Conf, ConfError, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, OnReject, OptionConf,
+    Problem, SourceConf, Status, StepConf,
+    node::{Kind, Node},
+    section::{Section, origin},
+    suggest,
+};
+use crate::row::MUST_LIMIT;
+
+/// The kinds of conf.
+const KINDS: [&str; 4] = ["flow", "func", "conn", "global"];
+
+impl Conf {
+    /// Reads every `.yml` and `.yaml` file below `dir`, or the one file that `dir` is.
+    ///
+    /// # Errors
+    ///
+    /// All problems of all files: a file that cannot be read, YAML that does not parse, an unknown
+    /// kind, key or mode, a name twice. What the names stand for is checked at link.
+    pub fn read(dir: impl AsRef<Path>) -> Result<Self, ConfError> {
+        let (conf, problems) = Self::read_all(dir.as_ref());
+        ConfError::check(problems)?;
+        Ok(conf)
+    }
+
+    /// The conf as far as it can be read, and every problem: links go on to find more.
+    pub(crate) fn read_all(dir: &Path) -> (Self, Vec<Problem>) {
+        let mut conf = Self::default();
+        let mut problems = Vec::new();
+        let mut files = Vec::new();
+        find_files(dir, &mut files, &mut problems);
+        files.sort();
+        if files.is_empty() && problems.is_empty() {
+            problems.push(at(dir, "there is no .yml or .yaml file in this directory"));
+        }
+        for file in &files {
+            match fs::read_to_string(file) {
+                Ok(text) => conf.read_file(file, &text, &mut problems),
+                Err(error) => problems.push(at(file, format!("the file cannot be read: {error}"))),
+            }
+        }
+        (conf, problems)
+    }
+
+    fn read_file(&mut self, file: &Path, text: &str, problems: &mut Vec<Problem>) {
+        let options = serde_saphyr::options! { strict_booleans: true };
+        match serde_saphyr::from_multiple_with_options::<Node>(text, options) {
+            Ok(documents)
+                if documents
+                    .iter()
+                    .all(|top| matches!(top.kind, Kind::Scalar(serde_json::Value::Null))) =>
+            {
+                problems.push(at(file, "the file is empty; a conf file is a map with a `kistype`"));
+            }
+            Ok(documents) => {
+                documents.iter().for_each(|top| self.read_document(file, top, problems))
+            }
+            Err(error) => {
+                let line = error.location().map(|location| location.line());
+                let message = error.without_snippet().to_string();
+                // The message ends in its place, which stands in front of it already.
+                let message = message.split(" at line ").next().unwrap_or_default();
+                problems.push(Problem {
+                    line,
+                    ..at(file, format!("the YAML does not parse: {message}"))
+                });
+            }
+        }
+    }
+
+    fn read_document(&mut self, file: &Path, top: &Node, problems: &mut Vec<Problem>) {
+        let origin = origin(file, top);
+        let Some(mut section) = Section::top(file, top, problems) else { return };
+        let Some(kind) = section.take("kistype") else {
+            section.problem(
+                "kistype",
+                top.line,
+                format!("this key is required: one of {}", KINDS.join(", ")),
+            );
+            return;
+        };
+        match &kind.kind {
+            Kind::Scalar(word) if *word == "flow" => {
+                let flow = flow(&mut section);
+                section.finish();
+                if let Some(flow) = flow {
+                    self.add_flow(FlowConf { origin, ..flow });
+                }
+            }
+            Kind::Scalar(word) if *word == "func" => {
+                let function = function(&mut section);
+                section.finish();
+                if let Some(function) = function {
+                    self.add_function(FunctionConf { origin, ..function });
+                }
+            }
+            Kind::Scalar(word) if *word == "conn" => {
+                let conn = conn(&mut section);
+                section.finish();
+                if let Some(conn) = conn {
+                    self.add_connector(ConnConf { origin, ..conn });
+                }
+            }
+            Kind::Scalar(word) if *word == "global" => {
+                let global = global(&mut section);
+                section.finish();
+                self.add_global(GlobalConf { origin, ..global });
+            }
+            _ => {
+                let word = kind.to_value();
+                let hint = suggest(word.as_str().unwrap_or_default(), KINDS);
+                section.problem(
+                    "kistype",
+                    kind.line,
+                    format!("unknown kistype {}{hint}", kind.describe()),
+                );
+            }
+        }
+        problems.append(&mut self.repeated);
+    }
+}
+
+fn flow(section: &mut Section<'_>) -> Option<FlowConf> {
+    let name = section.name("flow_name");
+    let status = match section.take("status") {
+        None => Status::Enabled,
+        Some(Node { kind: Kind::Scalar(value), .. }) if *value == 1 => Status::Enabled,
+        Some(Node { kind: Kind::Scalar(value), .. }) if *value == 0 => Status::Disabled,
+        Some(node) => {
+            section.problem(
+                "status",
+                node.line,
+                format!("expected 1 (runs) or 0 (does not), found {}", node.describe()),
+            );
+            Status::Enabled
+        }
+    };
+    let on_reject = word(
+        section,
+        "on_reject",
+        [("fail", OnReject::Fail), ("quarantine", OnReject::Quarantine)],
+    );
+    let jump_limit = section.small("jump_limit");
+    let flows = section.sections("flows", |step| {
+        let params = step.params("params");
+        Some(StepConf { fname: step.name("fname")?, params })
+    });
+    let mut flow = FlowConf::new(name?);
+    flow.flows = flows;
+    flow.status = status;
+    flow.on_reject = on_reject.unwrap_or_default();
+    flow.jump_limit = jump_limit.unwrap_or(flow.jump_limit);
+    Some(flow)
+}
+
+fn function(section: &mut Section<'_>) -> Option<FunctionConf> {
+    let name = section.name("fname");
+    let fmode = word(section, "fmode", Mode::ALL.map(|mode| (mode.as_str(), mode)));
+    if fmode.is_none() && section.take("fmode").is_none() {
+        section.name("fmode");
+    }
+    let source = section.section("source", |source| {
+        let conf = SourceConf {
+            name: source.text("name").unwrap_or_default(),
+            must: source.texts("must"),
+        };
+        if conf.must.len() > MUST_LIMIT
+            && let Some(must) = source.take("must")
+        {
+            source.problem(
+                "must",
+                must.line,
+                format!("{} fields; the limit is {MUST_LIMIT}", conf.must.len()),
+            );
+        }
+        conf
+    });
+    let option = section.section("option", |option| {
+        let kisflow = option.number("return_duration");
+        let ours = option.number("retry_duration");
+        if kisflow.is_some()
+            && ours.is_some()
+            && let Some(node) = option.take("return_duration")
+        {
+            option.problem(
+                "return_duration",
+                node.line,
+                "this is KisFlow's name of `retry_duration`; keep one of the two",
+            );
+        }
+        OptionConf {
+            cname: option.text("cname").filter(|name| !name.is_empty()),
+            retry_times: option.small("retry_times").unwrap_or_default(),
+            retry_duration: ours.or(kisflow),
+            timeout: option.number("timeout"),
+            jump: option.texts("jump"),
+            default_params: option.params("default_params"),
+        }
+    });
+    let mut function = FunctionConf::new(name?, fmode.unwrap_or_default());
+    function.source = source;
+    function.option = option;
+    Some(function)
+}
+
+fn conn(section: &mut Section<'_>) -> Option<ConnConf> {
+    let name = section.name("cname");
+    let engine = section.name("type");
+    let addrs = section.text("addrs").unwrap_or_default();
+    let key = section.text("key").unwrap_or_default();
+    let params = section.params("params");
+    let load = section.texts("load");
+    let save = section.texts("save");
+    let mut conn = ConnConf::new(name?, engine?);
+    (conn.addrs, conn.key, conn.params, conn.load, conn.save) = (addrs, key, params, load, save);
+    Some(conn)
+}
+
+fn global(section: &mut Section<'_>) -> GlobalConf {
+    GlobalConf {
+        prometheus_enable: section.boolean("prometheus_enable").unwrap_or_default(),
+        prometheus_listen: section.boolean("prometheus_listen").unwrap_or_default(),
+        prometheus_serve: section.text("prometheus_serve").unwrap_or_default(),
+        ..GlobalConf::default()
+    }
+}
+
+/// One of a few words.
+fn word<T: Copy, const N: usize>(
+    section: &mut Section<'_>,
+    key: &'static str,
+    words: [(&'static str, T); N],
+) -> Option<T> {
+    let node = section.take(key)?;
+    let value = node.to_value();
+    let found = words.iter().find(|(word, _)| value == *word).map(|(_, meaning)| *meaning);
+    if found.is_none() {
+        let hint = suggest(value.as_str().unwrap_or_default(), words.map(|(word, _)| word));
+        section.problem(key, node.line, format!("found {}{hint}", node.describe()));
+    }
+    found
+}
+
+fn at(file: &Path, message: impl Into<String>) -> Problem {
+    Problem {
+        file: Some(file.to_owned()),
+        line: None,
+        path: String::new(),
+        message: message.into(),
+    }
+}
+
+fn find_files(path: &Path, files: &mut Vec<PathBuf>, problems: &mut Vec<Problem>) {
+    let result = if path.is_file() {
+        files.push(path.to_owned());
+        return;
+    } else {
+        fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>())
+    };
+    match result {
+        Ok(entries) => {
+            for entry in entries {
+                let path = entry.path();
+                let yaml =
+                    path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml");
+                if path.is_dir() || (yaml && path.is_file()) {
+                    find_files(&path, files, problems);
+                }
+            }
+        }
+        Err(error) => problems.push(at(path, format!("the directory cannot be read: {error}"))),
+    }
+}

@@ -1,0 +1,73 @@
+//! Writes conf as YAML files that read back to the same conf.
+
+use std::{fs, io, path::Path};
+
+use serde::{Serialize, Serializer};
+
+use super::{Conf, Status};
+
+/// A document: its kind first, then what it says.
+#[derive(Serialize)]
+struct Document<'a, T> {
+    kistype: &'static str,
+    #[serde(flatten)]
+    conf: &'a T,
+}
+
+impl Conf {
+    /// Writes one file for each flow, function and connector, and one for the global conf if it
+    /// says anything, into `flow/`, `func/` and `conn/` below `dir`. Files that are there are
+    /// overwritten; others are left alone.
+    ///
+    /// # Errors
+    ///
+    /// When a file or directory cannot be written; the error names it.
+    pub fn write(&self, dir: impl AsRef<Path>) -> io::Result<()> {
+        let dir = dir.as_ref();
+        for (name, conf) in &self.flows {
+            write_file(&dir.join("flow").join(file_name("flow", name)), "flow", conf)?;
+        }
+        for (name, conf) in &self.functions {
+            write_file(&dir.join("func").join(file_name("func", name)), "func", conf)?;
+        }
+        for (name, conf) in &self.connectors {
+            write_file(&dir.join("conn").join(file_name("conn", name)), "conn", conf)?;
+        }
+        if self.global != super::GlobalConf::default() {
+            write_file(&dir.join("kis-flow.yml"), "global", &self.global)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_file<T: Serialize>(path: &Path, kistype: &'static str, conf: &T) -> io::Result<()> {
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let text = serde_yaml::to_string(&Document { kistype, conf })
+        .map_err(|error| named(io::Error::other(error)))?;
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).map_err(named)?;
+    }
+    fs::write(path, text).map_err(named)
+}
+
+/// `flow-CalStuAvgScore.yml`; what a file name cannot hold is written as `%` and its code, so that
+/// two names never share a file.
+fn file_name(kind: &str, name: &str) -> String {
+    let mut file = format!("{kind}-");
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => file.push(char::from(byte)),
+            other => file.push_str(&format!("%{other:02x}")),
+        }
+    }
+    file + ".yml"
+}
+
+/// KisFlow's `1` and `0`.
+pub(super) fn status<S: Serializer>(status: &Status, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u8(match status {
+        Status::Enabled => 1,
+        Status::Disabled => 0,
+    })
+}

@@ -1,0 +1,170 @@
+//! `type: memory`: records in this process. No server, bounded, with an optional time to live.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+
+use super::{AsStorage, Connector, Fields, Record, Storage};
+use crate::{conf::ConnConf, error::Result};
+
+/// Records in this process, gone when it ends. All functions of a conf that name the same
+/// connector share them; nothing else does.
+///
+/// A full store refuses new records instead of forgetting old ones.
+pub struct Memory {
+    name: String,
+    max_records: usize,
+    ttl: Option<Duration>,
+    records: Mutex<HashMap<String, Entry>>,
+    changed: Notify,
+}
+
+/// `params` of a memory connector.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct MemoryParams {
+    /// The most records that it keeps (default 1,000,000).
+    pub max_records: usize,
+    /// How long a record lives after it was last written, in milliseconds (default: for ever).
+    pub ttl_ms: Option<u64>,
+}
+
+impl Default for MemoryParams {
+    fn default() -> Self {
+        Self { max_records: 1_000_000, ttl_ms: None }
+    }
+}
+
+struct Entry {
+    fields: BTreeMap<String, String>,
+    expires: Option<Instant>,
+}
+
+impl Entry {
+    fn is_live(&self, now: Instant) -> bool {
+        self.expires.is_none_or(|expires| expires > now)
+    }
+}
+
+impl Memory {
+    fn records(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses records that would not fit, before any is written.
+    fn reserve(
+        &self,
+        records: &mut HashMap<String, Entry>,
+        new: &[Record],
+        now: Instant,
+    ) -> Result<()> {
+        let fits = |records: &HashMap<String, Entry>| records.len() + new.len() <= self.max_records;
+        if fits(records) {
+            return Ok(());
+        }
+        records.retain(|_, entry| entry.is_live(now));
+        let added: std::collections::HashSet<&str> = new
+            .iter()
+            .map(|record| record.key.as_str())
+            .filter(|key| !records.contains_key(*key))
+            .collect();
+        if records.len() + added.len() <= self.max_records {
+            return Ok(());
+        }
+        let (name, max) = (&self.name, self.max_records);
+        Err(format!("connector `{name}` is full: {} records, and {} more do not fit; raise its `max_records` ({max}) or give records a `ttl_ms`", records.len(), added.len()).into())
+    }
+}
+
+impl Connector for Memory {
+    const TYPE: &'static str = "memory";
+    type Params = MemoryParams;
+
+    async fn connect(conf: &ConnConf, params: MemoryParams) -> Result<Self> {
+        Ok(Self {
+            name: conf.cname.clone(),
+            max_records: params.max_records,
+            ttl: params.ttl_ms.map(Duration::from_millis),
+            records: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
+    fn storage() -> Option<AsStorage<Self>> {
+        Some(|memory| memory)
+    }
+}
+
+#[async_trait]
+impl Storage for Memory {
+    async fn put(&self, new: Vec<Record>) -> Result<()> {
+        let now = Instant::now();
+        let expires = self.ttl.map(|ttl| now + ttl);
+        {
+            let mut records = self.records();
+            self.reserve(&mut records, &new, now)?;
+            for record in new {
+                let fresh = || Entry { fields: BTreeMap::new(), expires };
+                let entry = records.entry(record.key.clone()).or_insert_with(fresh);
+                if !entry.is_live(now) {
+                    *entry = fresh();
+                }
+                entry.expires = expires;
+                for (name, text) in record.fields {
+                    match text {
+                        Some(text) => entry.fields.insert(name.into_owned(), text),
+                        None => entry.fields.remove(&*name),
+                    };
+                }
+                if entry.fields.is_empty() {
+                    records.remove(&record.key);
+                }
+            }
+        }
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    async fn get(&self, keys: &[String]) -> Result<Vec<Option<Fields>>> {
+        let now = Instant::now();
+        let records = self.records();
+        let read = |key| {
+            let entry: &Entry = records.get(key)?;
+            let fields =
+                || entry.fields.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
+            entry.is_live(now).then(fields)
+        };
+        Ok(keys.iter().map(read).collect())
+    }
+
+    async fn remove(&self, keys: &[String]) -> Result<()> {
+        let mut records = self.records();
+        for key in keys {
+            records.remove(key);
+        }
+        Ok(())
+    }
+
+    async fn wait(&self, keys: &[String], deadline: Duration) -> Result<Vec<Option<Fields>>> {
+        let end = Instant::now() + deadline;
+        loop {
+            // Listen first, look second: a record that is put in between wakes the wait.
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let found = self.get(keys).await?;
+            if found.iter().all(Option::is_some) || timeout_at(end, changed).await.is_err() {
+                return Ok(found);
+            }
+        }
+    }
+}

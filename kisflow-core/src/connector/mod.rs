@@ -1,0 +1,147 @@
+//! [`Connector`]: a storage engine and its connection, made once.
+
+mod fields;
+mod memory;
+mod storage;
+mod unattended;
+
+use std::{
+    any::{Any, TypeId},
+    future::Future,
+    sync::Arc,
+};
+
+use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
+
+pub(crate) use self::fields::{from_fields, to_fields};
+pub use self::memory::{Memory, MemoryParams};
+pub use self::storage::{Fields, Record, Storage};
+pub(crate) use self::unattended::bind as bind_unattended;
+use crate::{caas::BoxFuture, conf::ConnConf, error::Result, link::connector_params};
+
+/// How a [`Connector`] shows itself as [`Storage`].
+pub type AsStorage<C> = fn(&C) -> &dyn Storage;
+
+/// A storage engine: `type` in the conf of a connector.
+///
+/// ```
+/// use kisflow_core::{ConnConf, Connector, Result};
+/// use serde::Deserialize;
+///
+/// /// `type: log`: appends to a file.
+/// struct Log {
+///     path: String,
+/// }
+///
+/// #[derive(Deserialize)]
+/// struct LogParams {
+///     path: String,
+/// }
+///
+/// impl Connector for Log {
+///     const TYPE: &'static str = "log";
+///     type Params = LogParams;
+///
+///     async fn connect(_: &ConnConf, params: LogParams) -> Result<Self> {
+///         Ok(Self { path: params.path })
+///     }
+/// }
+/// ```
+pub trait Connector: Sized + Send + Sync + 'static {
+    /// The word after `type:` in conf.
+    const TYPE: &'static str;
+    /// The connector's `params`, checked at link. Params that it does not know are let through
+    /// (storage logic may read them), unless they look like a slip of one that it knows.
+    type Params: DeserializeOwned + Send + 'static;
+
+    /// Connects. Called once for each connector of a conf, however many functions use it, and not
+    /// before the whole conf links.
+    ///
+    /// # Errors
+    ///
+    /// When there is no connection to be had: within a bounded time, naming the address.
+    fn connect(conf: &ConnConf, params: Self::Params) -> impl Future<Output = Result<Self>> + Send;
+
+    /// How it keeps records, if it does: what functions with a [`Store`](crate::Store) use.
+    fn storage() -> Option<AsStorage<Self>> {
+        None
+    }
+}
+
+/// A connector with its type erased.
+pub(crate) trait ErasedConnector: Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+    fn storage(&self) -> Option<&dyn Storage>;
+}
+
+impl<C: Connector> ErasedConnector for C {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn storage(&self) -> Option<&dyn Storage> {
+        Some(C::storage()?(self))
+    }
+}
+
+/// A connector as a registry knows it.
+#[derive(Clone, Copy)]
+pub(crate) struct ConnectorDef {
+    pub(crate) engine: &'static str,
+    pub(crate) type_id: TypeId,
+    pub(crate) stores: bool,
+    /// What is wrong with the params: the key's path and why.
+    pub(crate) check: fn(&ConnConf) -> Vec<(String, String)>,
+    connect: for<'a> fn(&'a ConnConf) -> BoxFuture<'a, Result<Box<dyn ErasedConnector>>>,
+}
+
+impl ConnectorDef {
+    pub(crate) fn of<C: Connector>() -> Self {
+        Self {
+            engine: C::TYPE,
+            type_id: TypeId::of::<C>(),
+            stores: C::storage().is_some(),
+            check: |conf| connector_params::<C::Params>(conf).err().unwrap_or_default(),
+            connect: |conf| {
+                Box::pin(async move {
+                    let params = connector_params::<C::Params>(conf).map_err(|problems| {
+                        problems
+                            .into_iter()
+                            .map(|(path, message)| format!("{path}: {message}"))
+                            .collect::<Vec<_>>()
+                            .join("; ")
+                    })?;
+                    Ok(Box::new(C::connect(conf, params).await?) as Box<dyn ErasedConnector>)
+                })
+            },
+        }
+    }
+}
+
+/// A connector of the conf, connected or yet to be.
+#[doc(hidden)]
+pub struct ConnectorSlot {
+    pub(crate) conf: ConnConf,
+    pub(crate) def: ConnectorDef,
+    connection: OnceCell<Arc<dyn ErasedConnector>>,
+}
+
+impl ConnectorSlot {
+    pub(crate) fn new(conf: ConnConf, def: ConnectorDef) -> Self {
+        Self { conf, def, connection: OnceCell::new() }
+    }
+
+    /// Connects, unless that has been done.
+    pub(crate) async fn connect(&self) -> Result<()> {
+        let connect = || async { (self.def.connect)(&self.conf).await.map(Arc::from) };
+        self.connection.get_or_try_init(connect).await.map(|_| ())
+    }
+
+    pub(crate) fn connected(&self) -> Result<&dyn ErasedConnector> {
+        match self.connection.get() {
+            Some(connector) => Ok(&**connector),
+            None => Err(format!("connector `{}` is not connected", self.conf.cname).into()),
+        }
+    }
+}

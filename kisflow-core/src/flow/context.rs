@@ -1,0 +1,82 @@
+//! What a run carries with it, and what a function is once it is linked.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Cache, Metadata};
+use crate::{
+    conf::{FunctionConf, OnReject, RawParams},
+    connector::ConnectorSlot,
+    function::BoundFunction,
+    metrics::FunctionMetrics,
+};
+
+/// A flow's own values; each fork has its own.
+pub(crate) struct FlowContext {
+    pub(crate) name: Arc<str>,
+    pub(crate) cache: Cache,
+    pub(crate) metadata: Metadata,
+    seed: u64,
+    runs: AtomicU64,
+}
+
+impl FlowContext {
+    pub(super) fn new(name: &str) -> Self {
+        // The standard library seeds its hash maps at random: that is all a run id needs.
+        let seed = RandomState::new().build_hasher().finish();
+        Self {
+            name: name.into(),
+            cache: Cache::default(),
+            metadata: Metadata::default(),
+            seed,
+            runs: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn next_run(&self) -> RunId {
+        RunId { seed: self.seed, run: self.runs.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+/// The id of a run: 64 random bits of its flow, and a count. Other processes have other bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RunId {
+    seed: u64,
+    run: u64,
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}-{}", self.seed, self.run)
+    }
+}
+
+/// One run.
+pub(crate) struct RunContext {
+    pub(crate) flow: Arc<FlowContext>,
+    pub(crate) id: RunId,
+    pub(crate) cancel: Option<CancellationToken>,
+    pub(crate) on_reject: OnReject,
+}
+
+/// A function at one place of a flow.
+pub(crate) struct Node {
+    pub(crate) name: Arc<str>,
+    pub(crate) conf: Arc<FunctionConf>,
+    pub(crate) params: RawParams,
+    pub(crate) function: Arc<dyn BoundFunction>,
+    pub(crate) is_async: bool,
+    pub(crate) must: Vec<String>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) connector: Option<Arc<ConnectorSlot>>,
+    pub(crate) metrics: FunctionMetrics,
+}

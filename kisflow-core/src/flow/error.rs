@@ -1,0 +1,168 @@
+//! Why a run failed.
+
+use std::{error::Error, fmt, sync::Arc, time::Duration};
+
+use super::{Report, RunId};
+use crate::{batch::Batch, error::BoxError, reject::Reject};
+
+/// Why a run failed: where, in which attempt, and with what is needed to lose nothing.
+pub struct RunError {
+    pub(super) inner: Box<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) function: Option<Arc<str>>,
+    pub(super) attempt: u32,
+    pub(super) kind: Kind,
+    pub(super) report: Report,
+    pub(super) input: Batch,
+}
+
+pub(super) enum Kind {
+    Function(BoxError),
+    Panic(String),
+    Timeout(Duration),
+    /// The rows are in the report.
+    Rejected,
+    UnknownJump {
+        target: String,
+        hint: String,
+    },
+    TwoJumps(Vec<String>),
+    JumpLimit {
+        limit: u32,
+        cycle: String,
+    },
+    Cancelled,
+}
+
+impl RunError {
+    /// The flow.
+    pub fn flow(&self) -> &str {
+        self.inner.report.flow()
+    }
+
+    /// The function that failed; none when the run was cancelled between two.
+    pub fn function(&self) -> Option<&str> {
+        self.inner.function.as_deref()
+    }
+
+    /// The run.
+    pub fn run(&self) -> RunId {
+        self.inner.report.run()
+    }
+
+    /// In which attempt, from 1; those before it had failed too.
+    pub fn attempt(&self) -> u32 {
+        self.inner.attempt
+    }
+
+    /// What the run did until then.
+    pub fn report(&self) -> &Report {
+        &self.inner.report
+    }
+
+    /// Every row that was rejected, with its cause.
+    pub fn rejected(&self) -> &[Reject] {
+        self.inner.report.rejected()
+    }
+
+    /// The batch that the function was given: what is to be tried again, or kept.
+    pub fn input(&self) -> &Batch {
+        &self.inner.input
+    }
+
+    /// Whether rows were rejected in a flow with `on_reject: fail`.
+    pub fn is_rejected(&self) -> bool {
+        matches!(self.inner.kind, Kind::Rejected)
+    }
+
+    /// Whether the function panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self.inner.kind, Kind::Panic(_))
+    }
+
+    /// Whether the function took longer than its `timeout`.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.inner.kind, Kind::Timeout(_))
+    }
+
+    /// Whether the run was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.inner.kind, Kind::Cancelled)
+    }
+
+    /// Whether the function jumped nowhere, to two places, or for ever.
+    pub fn is_jump(&self) -> bool {
+        matches!(
+            self.inner.kind,
+            Kind::UnknownJump { .. } | Kind::TwoJumps(_) | Kind::JumpLimit { .. }
+        )
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "flow `{}`", self.flow())?;
+        if let Some(function) = self.function() {
+            write!(formatter, ", function `{function}`")?;
+        }
+        if self.attempt() > 1 {
+            write!(formatter, ", attempt {}", self.attempt())?;
+        }
+        match &self.inner.kind {
+            Kind::Function(_) => formatter.write_str(" failed"),
+            Kind::Panic(message) => write!(formatter, " panicked: {message}"),
+            Kind::Timeout(limit) => write!(formatter, " took longer than its timeout of {limit:?}"),
+            Kind::Rejected => {
+                let (rejected, all) = (self.rejected().len(), self.inner.input.len());
+                write!(formatter, " rejected {rejected} of {all} rows")
+            }
+            Kind::UnknownJump { target, hint } => {
+                write!(formatter, " jumps to \"{target}\", which is not in the flow{hint}")
+            }
+            Kind::TwoJumps(targets) => {
+                write!(formatter, " jumps to several places at once: {}", targets.join(", "))
+            }
+            Kind::JumpLimit { limit, cycle } => {
+                write!(
+                    formatter,
+                    " jumped more often than the flow's `jump_limit` of {limit} allows: {cycle}"
+                )
+            }
+            Kind::Cancelled => formatter.write_str(" was cancelled"),
+        }
+    }
+}
+
+impl fmt::Debug for RunError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", crate::error_chain(self))
+    }
+}
+
+impl Error for RunError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.inner.kind {
+            Kind::Function(cause) => Some(&**cause),
+            Kind::Rejected => {
+                self.rejected().first().map(|reject| reject as &(dyn Error + 'static))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// There is no flow of this name.
+#[derive(Debug)]
+pub struct UnknownFlow {
+    pub(super) message: String,
+}
+
+impl fmt::Display for UnknownFlow {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl Error for UnknownFlow {}

@@ -1,0 +1,209 @@
+//! [`Report`]: what one run did, with every row accounted for.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::RunId;
+use crate::{batch::Batch, conf::Mode, reject::Reject};
+
+/// What one run did.
+///
+/// Every row is accounted for, in the run and in each function:
+/// `rows_in + added = rows_out + filtered + rejected + failed + folded`, where functions that map
+/// and filter add and fold nothing.
+#[derive(Clone)]
+pub struct Report {
+    pub(super) flow: Arc<str>,
+    pub(super) run: RunId,
+    pub(super) outcome: RunOutcome,
+    pub(super) rows: RowCounts,
+    pub(super) functions: Vec<FunctionReport>,
+    pub(super) rejected: Vec<Reject>,
+    pub(super) output: Batch,
+    pub(super) elapsed: Duration,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunOutcome {
+    /// At the end of the chain, or where there were no rows left.
+    Completed,
+    /// Where a function asked for it.
+    Aborted,
+    /// Before it began: the flow has `status: 0`. The output is the input.
+    Disabled,
+    /// With an error.
+    Failed,
+    /// From outside.
+    Cancelled,
+}
+
+/// What became of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RowCounts {
+    /// Rows that came in.
+    pub rows_in: usize,
+    /// Rows that were handed on, or delivered by a function that hands nothing on.
+    pub rows_out: usize,
+    /// Rows that a function left out on purpose.
+    pub filtered: usize,
+    /// Rows that a function could not use; each is in [`Report::rejected`].
+    pub rejected: usize,
+    /// Rows that were good, but whose batch failed.
+    pub failed: usize,
+    /// Rows that were made of others: one row became several, or came round again by a jump.
+    pub added: usize,
+    /// Rows that became part of others: several became one, or gave way to a jump.
+    pub folded: usize,
+}
+
+impl RowCounts {
+    /// Whether every row is accounted for.
+    pub fn is_balanced(&self) -> bool {
+        self.rows_in + self.added
+            == self.rows_out + self.filtered + self.rejected + self.failed + self.folded
+    }
+
+    /// Adds the counts of another call.
+    pub(super) fn add(&mut self, call: &Self) {
+        self.rows_in += call.rows_in;
+        self.rows_out += call.rows_out;
+        self.filtered += call.filtered;
+        self.rejected += call.rejected;
+        self.failed += call.failed;
+        self.added += call.added;
+        self.folded += call.folded;
+    }
+
+    /// Takes the rows between two functions of a run for added or folded.
+    pub(super) fn hand_over(&mut self, out: usize, next_in: usize) {
+        self.added += next_in.saturating_sub(out);
+        self.folded += out.saturating_sub(next_in);
+    }
+}
+
+/// What one function did in a run, all its calls together.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FunctionReport {
+    /// Its name.
+    pub function: Arc<str>,
+    /// Its mode.
+    pub mode: Mode,
+    /// How often the run came by; more than once only by jumps. Repeated attempts do not count.
+    pub calls: usize,
+    /// What became of the rows that reached it.
+    pub rows: RowCounts,
+}
+
+impl Report {
+    /// The flow's name.
+    pub fn flow(&self) -> &str {
+        &self.flow
+    }
+
+    /// The run's id.
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// How the run ended.
+    pub fn outcome(&self) -> RunOutcome {
+        self.outcome
+    }
+
+    /// What became of the rows.
+    pub fn rows(&self) -> &RowCounts {
+        &self.rows
+    }
+
+    /// The number of rows that came in.
+    pub fn rows_in(&self) -> usize {
+        self.rows.rows_in
+    }
+
+    /// The number of rows that the last function handed on or delivered.
+    pub fn rows_out(&self) -> usize {
+        self.rows.rows_out
+    }
+
+    /// Each function of the chain, in its order, with those that did not run.
+    pub fn functions(&self) -> &[FunctionReport] {
+        &self.functions
+    }
+
+    /// The first function of this name.
+    pub fn function(&self, name: &str) -> Option<&FunctionReport> {
+        self.functions.iter().find(|function| &*function.function == name)
+    }
+
+    /// Every row that was rejected, with its cause.
+    pub fn rejected(&self) -> &[Reject] {
+        &self.rejected
+    }
+
+    /// The rows that the last function handed on.
+    pub fn output(&self) -> &Batch {
+        &self.output
+    }
+
+    /// How long the run took.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// Panics unless every row of the run and of each function is accounted for: for tests.
+    #[track_caller]
+    pub fn assert_balanced(&self) {
+        assert!(
+            self.rows.is_balanced(),
+            "rows of flow `{}` are unaccounted for: {:?}",
+            self.flow,
+            self.rows
+        );
+        for function in &self.functions {
+            assert!(
+                function.rows.is_balanced(),
+                "rows of function `{}` are unaccounted for: {:?}",
+                function.function,
+                function.rows
+            );
+        }
+        assert_eq!(
+            self.rows.rejected,
+            self.rejected.len(),
+            "rejected rows of flow `{}` were counted but not kept",
+            self.flow
+        );
+    }
+}
+
+/// `flow CalStuAvgScore: completed, 2 rows in, 2 out`, and what else there is to say.
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = format!("{:?}", self.outcome).to_lowercase();
+        let RowCounts { rows_in, rows_out, filtered, rejected, failed, added, folded } = self.rows;
+        write!(formatter, "flow {}: {outcome}, {rows_in} rows in, {rows_out} out", self.flow)?;
+        let rest = [
+            ("filtered", filtered),
+            ("rejected", rejected),
+            ("failed", failed),
+            ("added", added),
+            ("folded", folded),
+        ];
+        rest.iter()
+            .filter(|(_, rows)| *rows > 0)
+            .try_for_each(|(word, rows)| write!(formatter, ", {rows} {word}"))
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self} (run {}, {:?})", self.run, self.elapsed)?;
+        for FunctionReport { function, calls, rows, .. } in &self.functions {
+            write!(formatter, "\n  {function}: {calls} calls, {rows:?}")?;
+        }
+        self.rejected.iter().try_for_each(|reject| write!(formatter, "\n  {reject:?}"))
+    }
+}

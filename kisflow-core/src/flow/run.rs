@@ -1,0 +1,91 @@
+//! A run from outside: its span, its metrics, its result.
+
+use std::{sync::Arc, time::Instant};
+
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, debug_span, error};
+
+use super::{Inner, Report, RunContext, RunError, RunOutcome, walk::Walk};
+use crate::{batch::Batch, conf::Status, metrics::FlowMetrics};
+
+pub(super) async fn run(
+    flow: Arc<Inner>,
+    input: Batch,
+    cancel: Option<CancellationToken>,
+) -> Result<Report, RunError> {
+    let chain = flow.chain.load_full();
+    let id = flow.context.next_run();
+    let context = Arc::new(RunContext {
+        id,
+        flow: flow.context.clone(),
+        cancel,
+        on_reject: chain.conf.on_reject,
+    });
+    let metrics = &*flow.metrics;
+    let input_rows = input.len();
+    let mut walk = Walk::new(&chain, context, input);
+    if chain.conf.status == Status::Disabled {
+        metrics.disabled.increment(1);
+        return Ok(walk.refuse());
+    }
+    let span = debug_span!(
+        "flow",
+        flow = &*flow.context.name,
+        run = %id,
+        rows_in = input_rows,
+        rows_out = tracing::field::Empty,
+        outcome = tracing::field::Empty,
+    );
+    let mut running = Running::start(metrics);
+    let end = walk.walk().instrument(span.clone()).await;
+    let result = walk.finish(end);
+    let report = result.as_ref().unwrap_or_else(|error| error.report());
+    running.end(report);
+    span.record("rows_out", report.rows_out())
+        .record("outcome", tracing::field::debug(report.outcome));
+    if let Err(error) = &result
+        && !error.is_cancelled()
+    {
+        let (function, attempt) = (error.function().unwrap_or_default(), error.attempt());
+        error!(flow = error.flow(), function, run = %error.run(), attempt, error = ?error, "a run failed");
+    }
+    result
+}
+
+/// Counts a run while it goes on; one that is dropped before its end was cancelled.
+struct Running<'a> {
+    metrics: &'a FlowMetrics,
+    started: Instant,
+    ended: bool,
+}
+
+impl<'a> Running<'a> {
+    fn start(metrics: &'a FlowMetrics) -> Self {
+        metrics.running.increment(1);
+        Self { metrics, started: Instant::now(), ended: false }
+    }
+
+    fn end(&mut self, report: &Report) {
+        self.ended = true;
+        match report.outcome {
+            RunOutcome::Completed => &self.metrics.completed,
+            RunOutcome::Aborted => &self.metrics.aborted,
+            RunOutcome::Failed => &self.metrics.failed,
+            RunOutcome::Cancelled => &self.metrics.cancelled,
+            RunOutcome::Disabled => &self.metrics.disabled,
+        }
+        .increment(1);
+        self.metrics.rows.add(&report.rows);
+        self.metrics.seconds.record(report.elapsed);
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.metrics.running.decrement(1);
+        if !self.ended {
+            self.metrics.cancelled.increment(1);
+            self.metrics.seconds.record(self.started.elapsed());
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Values that the runs of a flow share: [`Cache`] and [`Metadata`].
+
+use std::{
+    any::Any,
+    collections::HashMap,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use moka::{Expiry, sync};
+
+type Shared = Arc<dyn Any + Send + Sync>;
+
+/// The most values that a cache keeps; past it those that are used least go first.
+const CACHE_LIMIT: u64 = 10_000;
+
+/// Values with a time to live, for all runs of a flow. A cache may forget: past 10,000 values it
+/// drops those that are used least.
+#[derive(Default)]
+pub struct Cache {
+    /// Made when it is first used: most flows have none.
+    values: OnceLock<sync::Cache<String, Cached>>,
+}
+
+#[derive(Clone)]
+struct Cached {
+    value: Shared,
+    ttl: Option<Duration>,
+}
+
+/// Each value has a time to live of its own.
+struct OwnTtl;
+
+impl Expiry<String, Cached> for OwnTtl {
+    fn expire_after_create(&self, _: &String, cached: &Cached, _: Instant) -> Option<Duration> {
+        cached.ttl
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &String,
+        cached: &Cached,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        cached.ttl
+    }
+}
+
+impl Cache {
+    fn values(&self) -> &sync::Cache<String, Cached> {
+        self.values.get_or_init(|| {
+            sync::Cache::builder().max_capacity(CACHE_LIMIT).expire_after(OwnTtl).build()
+        })
+    }
+
+    /// Keeps a value, for `ttl` or, with `None`, as long as there is room.
+    pub fn set<T: Send + Sync + 'static>(
+        &self,
+        key: impl Into<String>,
+        value: T,
+        ttl: impl Into<Option<Duration>>,
+    ) {
+        self.values().insert(key.into(), Cached { value: Arc::new(value), ttl: ttl.into() });
+    }
+
+    /// The value, if it is there, is not too old, and is a `T`.
+    pub fn get<T: Send + Sync + 'static>(&self, key: &str) -> Option<Arc<T>> {
+        self.values.get()?.get(key)?.value.downcast().ok()
+    }
+
+    /// Forgets a value.
+    pub fn remove(&self, key: &str) {
+        if let Some(values) = self.values.get() {
+            values.invalidate(key);
+        }
+    }
+}
+
+/// Values for all runs of a flow, kept until they are removed.
+#[derive(Default)]
+pub struct Metadata {
+    values: RwLock<HashMap<String, Shared>>,
+}
+
+impl Metadata {
+    /// Keeps a value.
+    pub fn set<T: Send + Sync + 'static>(&self, key: impl Into<String>, value: T) {
+        self.values
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key.into(), Arc::new(value));
+    }
+
+    /// The value, if it is there and is a `T`.
+    pub fn get<T: Send + Sync + 'static>(&self, key: &str) -> Option<Arc<T>> {
+        self.values.read().unwrap_or_else(PoisonError::into_inner).get(key)?.clone().downcast().ok()
+    }
+
+    /// Forgets a value.
+    pub fn remove(&self, key: &str) {
+        self.values.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}

@@ -1,0 +1,288 @@
+//! The walk of a batch through the chain: which function is next, and with which rows.
+
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+use super::{
+    Chain, FunctionReport, Report, RowCounts, RunContext, RunError, RunOutcome,
+    call::{Fail, call},
+    error::{Inner, Kind},
+};
+use crate::{
+    action::Plan,
+    batch::Batch,
+    conf::{OnReject, suggest},
+    function::Outcome,
+};
+
+/// How many functions of the walk the error of an endless jump can look back on.
+const TRACE: usize = 64;
+
+/// Where a run is, and what it has seen.
+pub(super) struct Walk<'a> {
+    chain: &'a Chain,
+    context: Arc<RunContext>,
+    started: Instant,
+    input: Batch,
+    /// The function that is next, and its input.
+    at: usize,
+    current: Batch,
+    /// How many rows the function before it handed on or delivered.
+    out: usize,
+    /// What each function handed on, for jumps.
+    produced: Vec<Option<Batch>>,
+    jumps: u32,
+    trace: VecDeque<usize>,
+    rows: RowCounts,
+    functions: Vec<FunctionReport>,
+    rejected: Vec<crate::Reject>,
+}
+
+/// How a walk ended.
+pub(super) enum End {
+    Completed,
+    Aborted,
+    Failed { attempt: u32, kind: Kind },
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(chain: &'a Chain, context: Arc<RunContext>, input: Batch) -> Self {
+        let functions = chain.nodes.iter().map(|node| FunctionReport {
+            function: node.name.clone(),
+            mode: node.conf.fmode,
+            calls: 0,
+            rows: RowCounts::default(),
+        });
+        Self {
+            chain,
+            context,
+            started: Instant::now(),
+            at: 0,
+            current: input.clone(),
+            out: input.len(),
+            produced: vec![None; chain.nodes.len()],
+            jumps: 0,
+            trace: VecDeque::new(),
+            rows: RowCounts { rows_in: input.len(), ..RowCounts::default() },
+            functions: functions.collect(),
+            rejected: Vec::new(),
+            input,
+        }
+    }
+
+    /// Goes on until the walk ends.
+    pub(super) async fn walk(&mut self) -> End {
+        let chain = self.chain;
+        let mut clock = self.started;
+        loop {
+            let Some(node) = chain.nodes.get(self.at) else { return End::Completed };
+            if self.context.cancel.as_ref().is_some_and(|token| token.is_cancelled()) {
+                self.rows.failed = self.current.len();
+                self.rows.hand_over(self.out, self.current.len());
+                self.out = 0;
+                return End::Failed { attempt: 0, kind: Kind::Cancelled };
+            }
+            self.rows.hand_over(self.out, self.current.len());
+            let answer = call(node, &self.current, &self.context).await;
+            let now = Instant::now();
+            node.metrics.seconds.record(now - clock);
+            clock = now;
+            let next = match answer {
+                Ok(outcome) => self.take(outcome),
+                Err((attempt, fail)) => Err(self.fail(attempt, fail)),
+            };
+            if let Err(end) = next {
+                return end;
+            }
+        }
+    }
+
+    /// Takes what a function answered: the next function is set, or the walk ends.
+    fn take(&mut self, outcome: Outcome) -> Result<(), End> {
+        let Outcome { produced, plan, handled, filtered, faults } = outcome;
+        let rejected = faults.len();
+        let rest = if plan.reuse { Some(self.current.without(&faults)) } else { produced };
+        if rejected > 0 {
+            let name =
+                self.chain.nodes.get(self.at).map(|node| node.name.clone()).unwrap_or_default();
+            self.rejected.extend(faults.into_iter().map(|fault| self.current.reject(&name, fault)));
+            self.rejected.sort_by_key(|reject| (reject.function != name, reject.index));
+            if self.context.on_reject == OnReject::Fail {
+                let failed = self.current.len() - rejected;
+                self.count(RowCounts { rejected, failed, ..RowCounts::default() });
+                return Err(End::Failed { attempt: 1, kind: Kind::Rejected });
+            }
+        }
+        // A function that asks to abort and has no rows to give has filtered its input.
+        let (handled, filtered) = match rest {
+            None if plan.abort => (0, filtered + handled),
+            _ => (handled, filtered),
+        };
+        let rows_out = match &rest {
+            Some(batch) => batch.len(),
+            None if plan.jump.is_empty() => handled,
+            None => 0,
+        };
+        let mut rows = RowCounts { rows_out, filtered, rejected, ..RowCounts::default() };
+        rows.hand_over(handled, rows_out);
+        self.count(rows);
+        self.advance(plan, rest)
+    }
+
+    /// Which function is next.
+    fn advance(&mut self, plan: Plan, rest: Option<Batch>) -> Result<(), End> {
+        let rest = rest.unwrap_or_default();
+        self.current = rest.clone();
+        if let Some(slot) = self.produced.get_mut(self.at) {
+            *slot = Some(rest);
+        }
+        if plan.abort {
+            return Err(End::Aborted);
+        }
+        match plan.jump.as_slice() {
+            [] => {}
+            [target] => return self.jump(target),
+            targets => {
+                let targets = targets.iter().map(ToString::to_string).collect();
+                return Err(self.misled(Kind::TwoJumps(targets)));
+            }
+        }
+        if self.current.is_empty() && !plan.force {
+            return Err(End::Completed);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn jump(&mut self, target: &str) -> Result<(), End> {
+        let nodes = &self.chain.nodes;
+        let Some(at) = nodes.iter().position(|node| *node.name == *target) else {
+            let hint = suggest(target, nodes.iter().map(|node| &*node.name));
+            return Err(self.misled(Kind::UnknownJump { target: target.to_owned(), hint }));
+        };
+        self.trace.push_back(self.at);
+        if self.trace.len() > TRACE {
+            self.trace.pop_front();
+        }
+        self.jumps += 1;
+        let limit = self.chain.conf.jump_limit;
+        if self.jumps > limit {
+            let cycle = self.cycle(at);
+            return Err(self.misled(Kind::JumpLimit { limit, cycle }));
+        }
+        match at.checked_sub(1) {
+            None => self.current = self.input.clone(),
+            Some(before) => {
+                if let Some(Some(produced)) = self.produced.get(before) {
+                    self.current = produced.clone();
+                }
+            }
+        }
+        self.at = at;
+        Ok(())
+    }
+
+    /// `A → B → A`: the functions between the last two times that this jump was made.
+    fn cycle(&self, target: usize) -> String {
+        let name = |at: usize| self.chain.nodes.get(at).map_or("?", |node| &*node.name);
+        let mut jumpers: Vec<usize> = self.trace.iter().rev().copied().collect();
+        let period = jumpers
+            .iter()
+            .skip(1)
+            .position(|at| *at == self.at)
+            .map_or(jumpers.len(), |others| others + 1);
+        jumpers.truncate(period);
+        jumpers.reverse();
+        // After a jump the chain is walked up to the next function that jumps.
+        let mut at = target;
+        let mut names = Vec::new();
+        for jumper in jumpers {
+            names.extend((at.min(jumper)..=jumper).map(name));
+            at = jumper;
+        }
+        names.push(name(target));
+        names.join(" → ")
+    }
+
+    /// The call failed for good.
+    fn fail(&mut self, attempt: u32, fail: Fail) -> End {
+        self.count(RowCounts { failed: self.current.len(), ..RowCounts::default() });
+        let kind = match fail {
+            Fail::Error(error) => Kind::Function(error),
+            Fail::Panic(message) => Kind::Panic(message),
+            Fail::Timeout(limit) => Kind::Timeout(limit),
+            Fail::Cancelled => Kind::Cancelled,
+        };
+        End::Failed { attempt, kind }
+    }
+
+    /// The function did its work, but there is no way on from it: its rows fail.
+    fn misled(&mut self, kind: Kind) -> End {
+        self.rows.failed += self.out;
+        self.out = 0;
+        End::Failed { attempt: 1, kind }
+    }
+
+    /// Adds a call to the function's counts and to the run's.
+    fn count(&mut self, call: RowCounts) {
+        let call = RowCounts { rows_in: self.current.len(), ..call };
+        self.out = call.rows_out;
+        self.rows.filtered += call.filtered;
+        self.rows.rejected += call.rejected;
+        self.rows.failed += call.failed;
+        self.rows.added += call.added;
+        self.rows.folded += call.folded;
+        if let Some(report) = self.functions.get_mut(self.at) {
+            report.calls += 1;
+            report.rows.add(&call);
+        }
+        if let Some(node) = self.chain.nodes.get(self.at) {
+            node.metrics.rows.add(&call);
+        }
+    }
+
+    /// A flow that does not run hands its rows back.
+    pub(super) fn refuse(self) -> Report {
+        let rows = RowCounts { rows_out: self.input.len(), ..self.rows };
+        let output = self.input.clone();
+        self.report(RunOutcome::Disabled, rows, output)
+    }
+
+    /// The report, or the error that has it.
+    pub(super) fn finish(self, end: End) -> Result<Report, RunError> {
+        let rows = RowCounts { rows_out: self.out, ..self.rows };
+        let (attempt, kind) = match end {
+            End::Completed => {
+                let output = self.current.clone();
+                return Ok(self.report(RunOutcome::Completed, rows, output));
+            }
+            End::Aborted => {
+                let output = self.current.clone();
+                return Ok(self.report(RunOutcome::Aborted, rows, output));
+            }
+            End::Failed { attempt, kind } => (attempt, kind),
+        };
+        let outcome = if matches!(kind, Kind::Cancelled) {
+            RunOutcome::Cancelled
+        } else {
+            RunOutcome::Failed
+        };
+        let function =
+            self.chain.nodes.get(self.at).filter(|_| attempt > 0).map(|node| node.name.clone());
+        let input = self.current.clone();
+        let report = self.report(outcome, rows, Batch::empty());
+        Err(RunError { inner: Box::new(Inner { function, attempt, kind, report, input }) })
+    }
+
+    fn report(self, outcome: RunOutcome, rows: RowCounts, output: Batch) -> Report {
+        Report {
+            flow: self.context.flow.name.clone(),
+            run: self.context.id,
+            outcome,
+            rows,
+            functions: self.functions,
+            rejected: self.rejected,
+            output,
+            elapsed: self.started.elapsed(),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! One call of a function: its input, its context, and the loops that `#[faas]` expands to.
+
+use std::future::Future;
+
+use super::{Answer, BatchResult, Collector, Outcome, RowResult};
+use crate::{
+    batch::{Batch, View},
+    conf::OnReject,
+    error::Result,
+    parameter::Cx,
+    reject::Fault,
+    row::Row,
+};
+
+/// One call: a borrow of everything that belongs to it.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    pub(crate) input: &'a Batch,
+    pub(crate) cx: Cx<'a>,
+}
+
+impl<'a> Call<'a> {
+    /// The rows that reached the function.
+    pub fn input(&self) -> &'a Batch {
+        self.input
+    }
+
+    /// The call's context.
+    pub fn cx(&self) -> Cx<'a> {
+        self.cx
+    }
+
+    /// Calls a function that takes the whole batch.
+    #[inline]
+    pub fn batch<T: Row, R: BatchResult>(self, function: impl FnOnce(&[T]) -> R) -> Answer<'a> {
+        Answer::Ready(self.readable(self.input.contiguous::<T>()).map_or_else(Ok, |view| {
+            let result = function(view.held());
+            self.finish(&view, result)
+        }))
+    }
+
+    /// Calls an async function that takes the whole batch. `function` is handed the rows as
+    /// something to borrow from within its own future.
+    #[inline]
+    pub fn batch_async<T: Row, F>(self, function: impl FnOnce(Borrowed<T>) -> F) -> Answer<'a>
+    where
+        F: Future<Output = Result<Outcome>> + Send + 'a,
+    {
+        match self.readable(self.input.contiguous::<T>()) {
+            Ok(view) => Answer::later(function(Borrowed { view })),
+            Err(outcome) => Answer::Ready(Ok(outcome)),
+        }
+    }
+
+    /// Calls a function once for each row.
+    #[inline]
+    pub fn each<T: Row, R: RowResult>(self, function: impl Fn(&T) -> R) -> Answer<'a> {
+        Answer::Ready(self.readable(self.input.view::<T>()).map_or_else(Ok, |view| {
+            let mut rows = Collector::with_capacity(view.len());
+            view.for_each(|index, row| function(row).collect(index, &mut rows));
+            rows.reject(view.faults());
+            let outcome = R::outcome(rows, self.input);
+            if self.cx.take_rejects().is_empty() {
+                return Ok(outcome);
+            }
+            Err("`Cx::reject` is for functions of a batch; a function of one row returns `Err` to reject it".into())
+        }))
+    }
+
+    /// The outcome of an async batch function.
+    pub fn finish_async<T: Row, R: BatchResult>(
+        self,
+        rows: &Borrowed<T>,
+        result: R,
+    ) -> Result<Outcome> {
+        self.finish(&rows.view, result)
+    }
+
+    fn finish<T: Row, R: BatchResult>(self, view: &View<T>, result: R) -> Result<Outcome> {
+        let mut rejects = self.cx.take_rejects();
+        rejects.sort_by_key(|(position, _)| *position);
+        rejects.dedup_by_key(|(position, _)| *position);
+        let outside = rejects.last().filter(|(position, _)| *position >= view.len());
+        if let Some((position, _)) = outside {
+            return Err(format!(
+                "`Cx::reject({position}, …)` names a row past the last of {}",
+                view.len()
+            )
+            .into());
+        }
+        let mut outcome = result.outcome(view.len() - rejects.len())?;
+        outcome.faults.extend(view.faults().iter().cloned());
+        let faults = rejects.into_iter().map(|(position, cause)| Fault {
+            index: view.index(position),
+            field: None,
+            cause: cause.into(),
+        });
+        outcome.faults.extend(faults);
+        Ok(outcome)
+    }
+
+    /// The view, unless a row that is no `T` fails the run: the function is not called then.
+    fn readable<T: Row>(self, view: View<T>) -> Result<View<T>, Outcome> {
+        match self.cx.on_reject() {
+            OnReject::Fail if !view.faults().is_empty() => {
+                Err(Outcome { faults: view.faults().to_vec(), ..Outcome::default() })
+            }
+            _ => Ok(view),
+        }
+    }
+}
+
+/// The rows of an async call, owned by its future.
+pub struct Borrowed<T> {
+    view: View<T>,
+}
+
+impl<T: Row> Borrowed<T> {
+    /// The rows.
+    pub fn rows(&self) -> &[T] {
+        self.view.held()
+    }
+}

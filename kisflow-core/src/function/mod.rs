@@ -1,0 +1,125 @@
+//! [`Function`]: one unit of computation, as `#[faas]` writes it or as you write it by hand.
+
+mod answer;
+mod call;
+mod result;
+mod shape;
+
+use std::{any::type_name, fmt, sync::Arc};
+
+pub use self::answer::{Answer, Outcome};
+pub use self::call::{Borrowed, Call};
+pub use self::result::{BatchResult, Collector, Filter, FilterMap, FlatMap, Map, RowResult};
+pub use self::shape::{Plain, Shape};
+use crate::{link::Link, row::Fields};
+
+/// Where something is written in the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The source file, as the compiler names it.
+    pub file: &'static str,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.file, self.line)
+    }
+}
+
+/// One unit of computation.
+///
+/// `#[faas]` implements this for a type with the function's name. It has two stages: `bind` runs
+/// once at link, before any row is read, and finds everything that the function needs; `call`
+/// runs once a batch.
+///
+/// ```
+/// use kisflow_core::{Action, Answer, Batch, Call, Function, Link, Place};
+///
+/// /// Lets batches through until they are too large.
+/// struct Small;
+///
+/// impl Function for Small {
+///     const NAME: &'static str = "Small";
+///     const PLACE: Place = Place { file: file!(), line: line!() };
+///     type Bound = usize;
+///
+///     fn bind(link: &mut Link<'_>) -> Option<usize> {
+///         link.param("max_rows")
+///     }
+///
+///     fn call<'a>(max_rows: &'a usize, call: Call<'a>) -> Answer<'a> {
+///         let action = if call.input().len() <= *max_rows { Action::Reuse } else { Action::Abort };
+///         Answer::action(call, action)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a kisflow function",
+    label = "expected the type that `#[faas]` puts beside a function",
+    note = "annotate the function with `#[faas(\"Name\")]` and name it here without parentheses"
+)]
+pub trait Function: 'static {
+    /// The name in conf.
+    const NAME: &'static str;
+    /// Where it is written, for messages.
+    const PLACE: Place;
+    /// Whether `call` answers [`Answer::Later`]. With a `timeout` in its conf, a function that does
+    /// not runs on a thread of its own, because it can only be left behind, not stopped.
+    const ASYNC: bool = false;
+    /// What `bind` found.
+    type Bound: Send + Sync + 'static;
+
+    /// Finds what the function needs. `None` when something is missing: each such problem has been
+    /// reported to `link`, not only the first.
+    fn bind(link: &mut Link<'_>) -> Option<Self::Bound>;
+
+    /// Computes one batch.
+    fn call<'a>(bound: &'a Self::Bound, call: Call<'a>) -> Answer<'a>;
+
+    /// The fields of the row type, if it says.
+    #[doc(hidden)]
+    fn fields() -> Fields {
+        Fields::default()
+    }
+}
+
+/// A function with its bound parts, erased.
+pub(crate) trait BoundFunction: Send + Sync {
+    fn call<'a>(&'a self, call: Call<'a>) -> Answer<'a>;
+}
+
+struct Bound<F: Function>(F::Bound);
+
+impl<F: Function> BoundFunction for Bound<F> {
+    fn call<'a>(&'a self, call: Call<'a>) -> Answer<'a> {
+        F::call(&self.0, call)
+    }
+}
+
+/// A function as a registry knows it.
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub struct FunctionDef {
+    pub(crate) name: &'static str,
+    pub(crate) place: Place,
+    pub(crate) is_async: bool,
+    pub(crate) type_name: fn() -> &'static str,
+    pub(crate) fields: fn() -> Fields,
+    pub(crate) bind: fn(&mut Link<'_>) -> Option<Arc<dyn BoundFunction>>,
+}
+
+impl FunctionDef {
+    /// The definition of `F`.
+    pub const fn of<F: Function>() -> Self {
+        Self {
+            name: F::NAME,
+            place: F::PLACE,
+            is_async: F::ASYNC,
+            type_name: type_name::<F>,
+            fields: F::fields,
+            bind: |link| Some(Arc::new(Bound::<F>(F::bind(link)?))),
+        }
+    }
+}

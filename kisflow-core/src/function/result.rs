@@ -1,0 +1,242 @@
+//! What functions may return, and what the flow makes of it.
+
+use super::Outcome;
+use crate::{
+    action::Action,
+    batch::Batch,
+    error::{BoxError, Result},
+    reject::Fault,
+    row::Emit,
+};
+
+/// What a function of a batch may return.
+#[diagnostic::on_unimplemented(
+    message = "a function of a batch cannot return `{Self}`",
+    label = "not a result of a batch function",
+    note = "return `()`, `Vec<U>`, `Batch`, `Action`, `(Vec<U>, Action)`, or any of them in a `Result`"
+)]
+pub trait BatchResult {
+    /// The outcome of a call that handled `handled` rows.
+    ///
+    /// # Errors
+    ///
+    /// When the function failed.
+    fn outcome(self, handled: usize) -> Result<Outcome>;
+}
+
+impl BatchResult for () {
+    fn outcome(self, handled: usize) -> Result<Outcome> {
+        Ok(Outcome { handled, ..Outcome::default() })
+    }
+}
+
+impl BatchResult for Action {
+    fn outcome(self, handled: usize) -> Result<Outcome> {
+        Ok(Outcome { handled, plan: self.plan(), ..Outcome::default() })
+    }
+}
+
+impl BatchResult for Batch {
+    fn outcome(self, handled: usize) -> Result<Outcome> {
+        Ok(Outcome { handled, produced: Some(self), ..Outcome::default() })
+    }
+}
+
+impl<U: Emit> BatchResult for Vec<U> {
+    fn outcome(self, handled: usize) -> Result<Outcome> {
+        Batch::typed(self).outcome(handled)
+    }
+}
+
+impl<R: Into<Batch>> BatchResult for (R, Action) {
+    fn outcome(self, handled: usize) -> Result<Outcome> {
+        Ok(Outcome {
+            handled,
+            produced: Some(self.0.into()),
+            plan: self.1.plan(),
+            ..Outcome::default()
+        })
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<R: BatchResult, E: Into<BoxError>> BatchResult for Result<R, E> {
+    fn outcome(self, handled: usize) -> Result<Outcome> {
+        self.map_err(Into::into)?.outcome(handled)
+    }
+}
+
+/// What the rows of a one-row function become; `#[faas]` wraps the function's result in one of
+/// [`Map`], [`FilterMap`], [`Filter`], [`FlatMap`], or leaves `()`, or any of them in a `Result`.
+pub trait RowResult {
+    /// The rows that it emits.
+    type Out: Send + Sync + 'static;
+
+    /// Takes the result of the row at `index`.
+    fn collect(self, index: usize, rows: &mut Collector<Self::Out>);
+
+    /// The outcome of the whole batch.
+    fn outcome(rows: Collector<Self::Out>, input: &Batch) -> Outcome;
+}
+
+/// What a one-row function has answered so far.
+pub struct Collector<U> {
+    rows: Vec<U>,
+    handled: usize,
+    filtered: usize,
+    /// The rows that a filter keeps, from the first that it does not.
+    kept: Option<Vec<usize>>,
+    faults: Vec<Fault>,
+}
+
+impl<U> Collector<U> {
+    pub(super) fn with_capacity(rows: usize) -> Self {
+        // A filter and a sink emit nothing of their own: `U` is `()`, and this allocates nothing.
+        Self {
+            rows: Vec::with_capacity(rows),
+            handled: 0,
+            filtered: 0,
+            kept: None,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Adds the rows that the function never saw.
+    pub(super) fn reject(&mut self, faults: &[Fault]) {
+        self.faults.extend_from_slice(faults);
+    }
+
+    fn into_outcome(self, produced: Option<Batch>) -> Outcome {
+        Outcome {
+            produced,
+            handled: self.handled,
+            filtered: self.filtered,
+            faults: self.faults,
+            plan: crate::action::Plan::default(),
+        }
+    }
+}
+
+/// One row in, one row out.
+pub struct Map<U>(pub U);
+
+impl<U: Emit> RowResult for Map<U> {
+    type Out = U;
+
+    #[inline]
+    fn collect(self, _: usize, rows: &mut Collector<U>) {
+        rows.handled += 1;
+        rows.rows.push(self.0);
+    }
+
+    fn outcome(mut rows: Collector<U>, _: &Batch) -> Outcome {
+        let batch = Batch::typed(std::mem::take(&mut rows.rows));
+        rows.into_outcome(Some(batch))
+    }
+}
+
+/// One row in, one row or none out.
+pub struct FilterMap<U>(pub Option<U>);
+
+impl<U: Emit> RowResult for FilterMap<U> {
+    type Out = U;
+
+    #[inline]
+    fn collect(self, index: usize, rows: &mut Collector<U>) {
+        match self.0 {
+            Some(row) => Map(row).collect(index, rows),
+            None => rows.filtered += 1,
+        }
+    }
+
+    fn outcome(rows: Collector<U>, input: &Batch) -> Outcome {
+        Map::outcome(rows, input)
+    }
+}
+
+/// One row in, any number out; a row that becomes none is filtered.
+pub struct FlatMap<U>(pub Vec<U>);
+
+impl<U: Emit> RowResult for FlatMap<U> {
+    type Out = U;
+
+    #[inline]
+    fn collect(self, _: usize, rows: &mut Collector<U>) {
+        match self.0.is_empty() {
+            true => rows.filtered += 1,
+            false => rows.handled += 1,
+        }
+        rows.rows.extend(self.0);
+    }
+
+    fn outcome(rows: Collector<U>, input: &Batch) -> Outcome {
+        Map::outcome(rows, input)
+    }
+}
+
+/// Keeps the row as it came, or filters it.
+pub struct Filter(pub bool);
+
+impl RowResult for Filter {
+    type Out = ();
+
+    #[inline]
+    fn collect(self, index: usize, rows: &mut Collector<()>) {
+        if self.0 {
+            rows.handled += 1;
+            if let Some(kept) = &mut rows.kept {
+                kept.push(index);
+            }
+        } else {
+            // Only now is there something to remember: the rows before this one were all kept, but
+            // for those with faults, which are taken out at the end.
+            rows.filtered += 1;
+            rows.kept.get_or_insert_with(|| (0..index).collect());
+        }
+    }
+
+    fn outcome(mut rows: Collector<()>, input: &Batch) -> Outcome {
+        let kept = match rows.kept.take() {
+            None => input.without(&rows.faults),
+            Some(mut kept) => {
+                let bad: std::collections::HashSet<usize> =
+                    rows.faults.iter().map(|fault| fault.index).collect();
+                kept.retain(|index| !bad.contains(index));
+                input.pick(kept)
+            }
+        };
+        rows.into_outcome(Some(kept))
+    }
+}
+
+/// A sink: the row is handled, and ends here.
+impl RowResult for () {
+    type Out = ();
+
+    #[inline]
+    fn collect(self, _: usize, rows: &mut Collector<()>) {
+        rows.handled += 1;
+    }
+
+    fn outcome(rows: Collector<()>, _: &Batch) -> Outcome {
+        rows.into_outcome(None)
+    }
+}
+
+impl<R: RowResult, E: Into<BoxError>> RowResult for Result<R, E> {
+    type Out = R::Out;
+
+    #[inline]
+    fn collect(self, index: usize, rows: &mut Collector<R::Out>) {
+        match self {
+            Ok(row) => row.collect(index, rows),
+            Err(cause) => {
+                rows.faults.push(Fault { index, field: None, cause: cause.into().into() })
+            }
+        }
+    }
+
+    fn outcome(rows: Collector<R::Out>, input: &Batch) -> Outcome {
+        R::outcome(rows, input)
+    }
+}

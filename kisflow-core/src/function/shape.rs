@@ -1,0 +1,32 @@
+//! Whether a type is one of those that `#[faas]` knows by their words, hidden behind an alias.
+
+use std::marker::PhantomData;
+
+/// `Shape::<T>::HIDDEN`: an inherent constant for the types below, and for all others that of
+/// [`Plain`], which an inherent one goes before.
+pub struct Shape<T>(PhantomData<T>);
+
+macro_rules! hidden {
+    ($([$($generic:ident)*] $ty:ty;)*) => {
+        $(impl<$($generic),*> Shape<$ty> {
+            /// The macro has not seen what this type is.
+            pub const HIDDEN: bool = true;
+        })*
+    };
+}
+
+hidden! {
+    [T] Option<T>;
+    [T] Vec<T>;
+    [T E] Result<T, E>;
+    [] bool;
+    [] ();
+}
+
+/// What every other type is.
+pub trait Plain {
+    /// There is nothing to see.
+    const HIDDEN: bool = false;
+}
+
+impl<T> Plain for Shape<T> {}

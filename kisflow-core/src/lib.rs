@@ -1,0 +1,90 @@
+//! The engine of kisflow, and the traits that connectors implement. Programs depend on the crate
+//! `kisflow`, which is this and the macros; connectors depend on this alone.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `row`, `batch`, `reject` | rows, rows that travel together, rows that cannot be used |
+//! | `action`, `function`, `parameter` | what a function is, what it may ask for and answer |
+//! | `conf` | KisFlow's YAML files as structs |
+//! | `connector`, `caas` | storage engines, and storage logic |
+//! | `registry`, `link` | what the code offers, bound to what the conf says |
+//! | `flow` | a linked chain, and what a run of it does |
+//! | `metrics` | handles that are made at link |
+
+mod action;
+mod batch;
+mod caas;
+mod conf;
+mod connector;
+mod error;
+mod flow;
+mod function;
+mod link;
+mod metrics;
+mod parameter;
+mod registry;
+mod reject;
+mod row;
+
+pub use tokio_util::sync::CancellationToken;
+
+pub use crate::{
+    action::Action,
+    batch::{Batch, RowBytes, Rows},
+    caas::{BoxFuture, StorageLogic},
+    conf::{
+        Conf, ConfError, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, OnReject, OptionConf,
+        Problem, RawParams, SourceConf, Status, StepConf,
+    },
+    connector::{AsStorage, Connector, Fields, Memory, MemoryParams, Record, Storage},
+    error::{BoxError, Result, error_chain},
+    flow::{
+        Cache, Flow, Flows, FunctionReport, Metadata, Report, RowCounts, RunError, RunId,
+        RunOutcome, UnknownFlow,
+    },
+    function::{Answer, BatchResult, Borrowed, Call, Function, Outcome, Place, RowResult},
+    link::{Link, LoadError},
+    metrics::Exporter,
+    parameter::{Caas, Conn, Cx, Parameter, Params, RecordError, State, Store},
+    registry::Registry,
+    reject::Reject,
+    row::{Codec, Emit, RawRow, Row},
+};
+
+/// What the macros expand to; not for use by hand.
+#[doc(hidden)]
+pub mod __private {
+    #[cfg(feature = "auto")]
+    pub use inventory;
+
+    pub use crate::{
+        caas::{CaasCall, CaasDef},
+        connector::ConnectorSlot,
+        function::{Collector, Filter, FilterMap, FlatMap, FunctionDef, Map, Plain, Shape},
+        parameter::BoundStore,
+        row::Fields,
+    };
+
+    #[cfg(feature = "auto")]
+    inventory::collect!(FunctionDef);
+    #[cfg(feature = "auto")]
+    inventory::collect!(CaasDef);
+
+    /// Adds a definition to the list that `Registry::linked()` reads.
+    #[cfg(feature = "auto")]
+    #[macro_export]
+    #[doc(hidden)]
+    macro_rules! __submit {
+        ($definition:expr) => {
+            $crate::__private::inventory::submit! { $definition }
+        };
+    }
+
+    /// Without the feature `auto` functions are registered by name.
+    #[cfg(not(feature = "auto"))]
+    #[macro_export]
+    #[doc(hidden)]
+    macro_rules! __submit {
+        ($definition:expr) => {};
+    }
+}

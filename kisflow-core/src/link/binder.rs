@@ -1,0 +1,220 @@
+//! [`Link`]: what a function sees of the conf and the registry while it is linked.
+
+use std::{any::Any, sync::Arc};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
+    caas::{CaasCall, signature},
+    conf::{ConnConf, FlowConf, FunctionConf, Problem, RawParams, nearest, suggest},
+    connector::ConnectorSlot,
+    registry::Registry,
+    row::fields_of,
+};
+
+/// One function at one place of one flow, while it is linked.
+pub struct Link<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) flow: &'a FlowConf,
+    pub(crate) step: usize,
+    pub(crate) function: &'a FunctionConf,
+    /// The function's default params, overlaid by the flow's.
+    pub(crate) params: &'a RawParams,
+    pub(crate) connector: Option<&'a Arc<ConnectorSlot>>,
+    pub(crate) problems: &'a mut Vec<Problem>,
+}
+
+impl Link<'_> {
+    /// The flow's name.
+    pub fn flow(&self) -> &str {
+        &self.flow.flow_name
+    }
+
+    /// The function's name.
+    pub fn function(&self) -> &str {
+        &self.function.fname
+    }
+
+    /// All params of the function.
+    pub fn raw_params(&self) -> &RawParams {
+        self.params
+    }
+
+    /// Reports a problem with the function at this place.
+    pub fn problem(&mut self, message: impl Into<String>) {
+        let path = format!("flows[{}].fname", self.step);
+        let message = format!("function `{}`: {}", self.function.fname, message.into());
+        self.problems.push(self.flow.origin.problem(
+            format!("flow `{}`", self.flow.flow_name),
+            &path,
+            message,
+        ));
+    }
+
+    /// Reports a problem with a param, at the line that sets it.
+    pub fn param_problem(&mut self, name: &str, message: impl Into<String>) {
+        let key = name.split(['.', '[']).next().unwrap_or_default();
+        let of_flow =
+            self.flow.flows.get(self.step).is_some_and(|step| step.params.contains_key(key));
+        let message = format!("function `{}`: {}", self.function.fname, message.into());
+        self.problems.push(if of_flow {
+            let path = format!("flows[{}].params.{name}", self.step);
+            self.flow.origin.problem(format!("flow `{}`", self.flow.flow_name), &path, message)
+        } else {
+            let path = if name.is_empty() {
+                "option.default_params".to_owned()
+            } else {
+                format!("option.default_params.{name}")
+            };
+            self.function.origin.problem(
+                format!("function `{}`", self.function.fname),
+                &path,
+                message,
+            )
+        });
+    }
+
+    /// All params as one type; `None` after reporting what does not fit.
+    pub fn params<T: DeserializeOwned>(&mut self) -> Option<T> {
+        match typed(self.params) {
+            Ok(params) => Some(params),
+            Err(problems) => {
+                for (name, message) in problems {
+                    self.param_problem(&name, message);
+                }
+                None
+            }
+        }
+    }
+
+    /// One param that has to be there.
+    pub fn param<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let value = self.optional_param(name)?;
+        if value.is_none() {
+            let near = suggest(
+                name,
+                self.params
+                    .keys()
+                    .map(String::as_str)
+                    .filter(|key| nearest(name, [*key]).is_some()),
+            );
+            self.param_problem(name, format!("the param `{name}` is required{near}"));
+        }
+        value
+    }
+
+    /// One param that may be there: `Some(None)` if it is not, `None` if it does not fit.
+    ///
+    /// KisFlow's params are all text; a text that reads as a `T` is taken as one.
+    pub fn optional_param<T: DeserializeOwned>(&mut self, name: &str) -> Option<Option<T>> {
+        let Some(value) = self.params.get(name) else { return Some(None) };
+        let read = T::deserialize(value).or_else(|error| match value {
+            Value::String(text) => serde_json::from_str(text).map_err(|_| error),
+            _ => Err(error),
+        });
+        match read {
+            Ok(value) => Some(Some(value)),
+            Err(error) => {
+                let message = format!("the param `{name}` does not fit: {error}");
+                self.param_problem(name, message);
+                None
+            }
+        }
+    }
+
+    /// The value of type `T` that the program gave the registry.
+    pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let state: Arc<dyn Any + Send + Sync> =
+            self.registry.state.get(&std::any::TypeId::of::<T>())?.clone();
+        state.downcast().ok()
+    }
+
+    /// The function's connector; `None` after reporting that its conf names none.
+    pub(crate) fn connector(&mut self) -> Option<Arc<ConnectorSlot>> {
+        if self.connector.is_none() {
+            self.problem("it wants a connector, and its conf names none; set `option.cname`");
+        }
+        self.connector.cloned()
+    }
+
+    /// The `#[caas]` of the function's connector that takes `&A` and replies `R`.
+    pub(crate) fn caas<A: ?Sized + 'static, R: 'static>(
+        &mut self,
+    ) -> Option<Arc<dyn CaasCall<A, R>>> {
+        let connector = self.connector()?;
+        let (cname, fname) = (connector.conf.cname.as_str(), self.function.fname.as_str());
+        let Some(def) = self
+            .registry
+            .caas
+            .iter()
+            .find(|def| def.connector == cname && def.function == fname)
+            .copied()
+        else {
+            let others = self
+                .registry
+                .caas
+                .iter()
+                .filter(|def| def.function == fname)
+                .map(|def| def.connector);
+            let hint = suggest(cname, others);
+            self.problem(format!(
+                "no `#[caas]` is registered for connector `{cname}` and this function{hint}"
+            ));
+            return None;
+        };
+        let bound = (def.bind)(self)?;
+        let Ok(caas) = bound.downcast::<Arc<dyn CaasCall<A, R>>>() else {
+            let (wanted, found) = (signature::<A, R>(), (def.signature)());
+            self.problem(format!(
+                "it calls its `#[caas]` as `{wanted}`, and the one at {} is `{found}`",
+                def.place
+            ));
+            return None;
+        };
+        Some(*caas)
+    }
+}
+
+/// The params of a connector as one type, or each problem with its path.
+pub(crate) fn connector_params<T: DeserializeOwned>(
+    conf: &ConnConf,
+) -> Result<T, Vec<(String, String)>> {
+    let below = |(name, message): (String, String)| {
+        (if name.is_empty() { "params".to_owned() } else { format!("params.{name}") }, message)
+    };
+    typed(&conf.params)
+        .map_err(|problems: Vec<(String, String)>| problems.into_iter().map(below).collect())
+}
+
+/// Params as `T`, or each problem with its param. A param that `T` does not know is let through,
+/// unless it looks like a slip of one that is not given.
+fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<(String, String)>> {
+    let known = fields_of::<T>().known;
+    let absent = || known.iter().copied().filter(|name| !params.contains_key(*name));
+    let mut problems: Vec<(String, String)> = params
+        .keys()
+        .filter(|name| !known.contains(&name.as_str()))
+        .filter_map(|name| {
+            let near = nearest(name, absent())?;
+            Some((name.clone(), format!("unknown param; did you mean \"{near}\"?")))
+        })
+        .collect();
+    match serde_path_to_error::deserialize::<_, T>(Value::Object(params.clone())) {
+        Ok(params) if problems.is_empty() => return Ok(params),
+        Ok(_) => {}
+        Err(error) => {
+            let path = error.path().to_string();
+            let path = if path == "." { String::new() } else { path };
+            problems.push((
+                path,
+                format!(
+                    "the params do not fit `{}`: {}",
+                    std::any::type_name::<T>(),
+                    error.inner()
+                ),
+            ));
+        }
+    }
+    Err(problems)
+}

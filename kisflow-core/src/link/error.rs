@@ -1,0 +1,93 @@
+//! Why flows could not be loaded.
+
+use std::{error::Error, fmt};
+
+use crate::{
+    conf::ConfError,
+    error::{BoxError, error_chain},
+};
+
+/// Why flows could not be loaded.
+#[derive(Debug)]
+pub struct LoadError {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Conf(ConfError),
+    Exporter(BoxError),
+    /// `(connector, addrs, cause)`.
+    Connect(Vec<(String, String, BoxError)>),
+}
+
+impl LoadError {
+    pub(crate) fn exporter(cause: BoxError) -> Self {
+        Self { kind: Kind::Exporter(cause) }
+    }
+
+    pub(crate) fn connect(failed: Vec<(String, String, BoxError)>) -> Self {
+        Self { kind: Kind::Connect(failed) }
+    }
+
+    /// Whether the conf, or what it names, is at fault. Nothing was connected to.
+    pub fn is_conf(&self) -> bool {
+        matches!(self.kind, Kind::Conf(_))
+    }
+
+    /// Whether a connector could not connect.
+    pub fn is_connect(&self) -> bool {
+        matches!(self.kind, Kind::Connect(_))
+    }
+
+    /// Whether the metrics endpoint could not start.
+    pub fn is_exporter(&self) -> bool {
+        matches!(self.kind, Kind::Exporter(_))
+    }
+
+    /// The problems of the conf, if it is at fault.
+    pub fn problems(&self) -> &[crate::Problem] {
+        match &self.kind {
+            Kind::Conf(conf) => conf.problems(),
+            _ => &[],
+        }
+    }
+}
+
+impl From<ConfError> for LoadError {
+    fn from(error: ConfError) -> Self {
+        Self { kind: Kind::Conf(error) }
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Conf(conf) => conf.fmt(formatter),
+            Kind::Exporter(_) => formatter.write_str("the metrics endpoint cannot start"),
+            Kind::Connect(failed) => {
+                let mut first = true;
+                for (connector, addrs, cause) in failed {
+                    let comma = if std::mem::take(&mut first) { "" } else { "; " };
+                    let at = if addrs.is_empty() { String::new() } else { format!(" at {addrs}") };
+                    write!(
+                        formatter,
+                        "{comma}connector `{connector}`{at} cannot connect: {}",
+                        error_chain(&**cause)
+                    )?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Error for LoadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.kind {
+            Kind::Exporter(cause) => Some(&**cause),
+            // Several causes: they are part of the message.
+            Kind::Conf(_) | Kind::Connect(_) => None,
+        }
+    }
+}

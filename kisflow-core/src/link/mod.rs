@@ -1,0 +1,12 @@
+//! Linking: from conf and registry to flows that can run, or to every reason why they cannot.
+
+mod binder;
+mod check;
+mod error;
+mod plan;
+
+pub use self::binder::Link;
+pub(crate) use self::binder::connector_params;
+pub(crate) use self::check::check;
+pub use self::error::LoadError;
+pub(crate) use self::plan::{Linker, Prepared};

@@ -1,0 +1,136 @@
+//! [`Cx`]: the context of one call.
+
+use std::{
+    future::pending,
+    sync::{Mutex, PoisonError},
+};
+
+use serde_json::Value;
+
+use super::Parameter;
+use crate::{
+    conf::{Mode, OnReject, RawParams},
+    error::{BoxError, Result},
+    flow::{Cache, Metadata, Node, RunContext, RunId},
+    link::Link,
+};
+
+/// The rows that a function rejects in one attempt: position in its slice, and cause.
+pub(crate) type Rejects = Mutex<Vec<(usize, BoxError)>>;
+
+/// The context of one call: names, run id, raw params, cache, metadata, cancellation.
+#[derive(Clone, Copy)]
+pub struct Cx<'a> {
+    pub(crate) run: &'a RunContext,
+    pub(crate) node: &'a Node,
+    pub(crate) rejects: &'a Rejects,
+    pub(crate) attempt: u32,
+}
+
+impl<'a> Cx<'a> {
+    /// The flow's name.
+    pub fn flow(&self) -> &'a str {
+        &self.run.flow.name
+    }
+
+    /// The function's name.
+    pub fn function(&self) -> &'a str {
+        &self.node.name
+    }
+
+    /// The function's mode.
+    pub fn mode(&self) -> Mode {
+        self.node.conf.fmode
+    }
+
+    /// The name of the function's source, empty if its conf gives none.
+    pub fn source(&self) -> &'a str {
+        &self.node.conf.source.name
+    }
+
+    /// The name of the function's connector.
+    pub fn connector(&self) -> Option<&'a str> {
+        self.node.connector.as_ref().map(|slot| slot.conf.cname.as_str())
+    }
+
+    /// The params of the function's connector.
+    pub fn connector_params(&self) -> Option<&'a RawParams> {
+        self.node.connector.as_ref().map(|slot| &slot.conf.params)
+    }
+
+    /// The run, one id for all functions that it goes through.
+    pub fn run(&self) -> RunId {
+        self.run.id
+    }
+
+    /// Which attempt this is, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// All params of the function.
+    pub fn params(&self) -> &'a RawParams {
+        &self.node.params
+    }
+
+    /// One param.
+    pub fn param(&self, name: &str) -> Option<&'a Value> {
+        self.node.params.get(name)
+    }
+
+    /// The flow's cache: values with a time to live, for all runs of the flow.
+    pub fn cache(&self) -> &'a Cache {
+        &self.run.flow.cache
+    }
+
+    /// The flow's metadata: values for all runs of the flow, until they are removed.
+    pub fn metadata(&self) -> &'a Metadata {
+        &self.run.flow.metadata
+    }
+
+    /// Whether the run has been cancelled; a long sync function asks now and then.
+    pub fn is_cancelled(&self) -> bool {
+        self.run.cancel.as_ref().is_some_and(|token| token.is_cancelled())
+    }
+
+    /// Waits until the run is cancelled.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped and called again at any time.
+    pub async fn cancelled(&self) {
+        match &self.run.cancel {
+            Some(token) => token.cancelled().await,
+            None => pending().await,
+        }
+    }
+
+    /// Rejects the row at `position` of the slice that the function was given; the flow's
+    /// `on_reject` decides what becomes of it. For functions of a batch: one of a single row
+    /// returns `Err`.
+    pub fn reject(&self, position: usize, cause: impl Into<BoxError>) {
+        self.rejects.lock().unwrap_or_else(PoisonError::into_inner).push((position, cause.into()));
+    }
+
+    pub(crate) fn take_rejects(&self) -> Vec<(usize, BoxError)> {
+        std::mem::take(&mut *self.rejects.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn on_reject(&self) -> OnReject {
+        self.run.on_reject
+    }
+}
+
+impl Parameter for Cx<'static> {
+    type Bound = ();
+    type Of<'a> = Cx<'a>;
+
+    fn bind(_: &mut Link<'_>) -> Option<()> {
+        Some(())
+    }
+
+    #[inline]
+    fn get<'a>((): &'a (), cx: Cx<'a>) -> Result<Cx<'a>> {
+        Ok(cx)
+    }
+}

@@ -1,0 +1,186 @@
+//! [`Store`]: records with fields, kept by whatever engine the conf names.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Cx, Parameter};
+use crate::{
+    connector::{ConnectorSlot, Record, Storage, from_fields, to_fields},
+    error::{BoxError, Result},
+    link::Link,
+};
+
+/// Storage through the connector that the function's conf names.
+///
+/// A record is a struct or a map under the connector's `key` + an id. Each method is one round
+/// trip for all records of the call, whatever their number.
+///
+/// # Cancel safety
+///
+/// Dropping a future of [`put`](Self::put) or [`remove`](Self::remove) leaves each record either
+/// as it was or as it was to be; both may be called again with the same records. [`get`](Self::get)
+/// changes nothing.
+#[derive(Clone, Copy)]
+pub struct Store<'a> {
+    storage: &'a dyn Storage,
+    key: &'a str,
+    wait: Duration,
+}
+
+/// Why a record could not be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// There is no such record, and none came while the call waited.
+    Missing {
+        /// The record's whole key.
+        key: String,
+        /// How long the call waited for it.
+        waited: Duration,
+    },
+    /// The record is there, but is not what the function reads.
+    Unreadable {
+        /// The record's whole key.
+        key: String,
+        /// What is wrong with it, naming the field.
+        cause: BoxError,
+    },
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { key, waited } if waited.is_zero() => {
+                write!(
+                    formatter,
+                    "there is no record `{key}`; the param `wait_ms` would wait for it"
+                )
+            }
+            Self::Missing { key, waited } => write!(
+                formatter,
+                "there is no record `{key}`, not after {waited:?} of waiting (param `wait_ms`)"
+            ),
+            Self::Unreadable { key, .. } => write!(formatter, "the record `{key}` cannot be read"),
+        }
+    }
+}
+
+impl std::error::Error for RecordError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Missing { .. } => None,
+            Self::Unreadable { cause, .. } => Some(&**cause),
+        }
+    }
+}
+
+impl<'a> Store<'a> {
+    pub(crate) fn new(storage: &'a dyn Storage, key: &'a str, wait: Duration) -> Self {
+        Self { storage, key, wait }
+    }
+
+    /// Writes the fields of each record. Other fields that a record has stay; a field that is
+    /// `None` is removed.
+    ///
+    /// # Errors
+    ///
+    /// When a record is no struct or map, or holds a float that is no number; nothing is written
+    /// then. When the engine fails: a part of the records may be written.
+    pub fn put<T: Serialize>(
+        &self,
+        records: impl IntoIterator<Item = (impl fmt::Display, T)>,
+    ) -> impl Future<Output = Result<()>> + Send + 'a {
+        let Self { storage, key, .. } = *self;
+        let records: Result<Vec<Record>> = records
+            .into_iter()
+            .map(|(id, record)| {
+                Ok(Record { key: format!("{key}{id}"), fields: to_fields(&record)? })
+            })
+            .collect();
+        async move { storage.put(records?).await }
+    }
+
+    /// Reads records, in the order of the ids. With the function's param `wait_ms`, waits up to so
+    /// many milliseconds for those that are not there yet.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails. A record that is missing or cannot be read is an error of its own,
+    /// for [`Cx::reject`].
+    pub fn get<T: DeserializeOwned>(
+        &self,
+        ids: impl IntoIterator<Item = impl fmt::Display>,
+    ) -> impl Future<Output = Result<Vec<Result<T, RecordError>>>> + Send + 'a {
+        let Self { storage, key, wait } = *self;
+        let keys: Vec<String> = ids.into_iter().map(|id| format!("{key}{id}")).collect();
+        async move {
+            let found = match wait.is_zero() {
+                true => storage.get(&keys).await?,
+                false => storage.wait(&keys, wait).await?,
+            };
+            if found.len() != keys.len() {
+                return Err(format!(
+                    "the engine answered {} records for {} keys",
+                    found.len(),
+                    keys.len()
+                )
+                .into());
+            }
+            let read = |(key, fields): (String, Option<_>)| match fields {
+                None => Err(RecordError::Missing { key, waited: wait }),
+                Some(fields) => {
+                    from_fields(fields).map_err(|cause| RecordError::Unreadable { key, cause })
+                }
+            };
+            Ok(keys.into_iter().zip(found).map(read).collect())
+        }
+    }
+
+    /// Removes records; one that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails: a part of the records may be removed.
+    pub fn remove(
+        &self,
+        ids: impl IntoIterator<Item = impl fmt::Display>,
+    ) -> impl Future<Output = Result<()>> + Send + 'a {
+        let Self { storage, key, .. } = *self;
+        let keys: Vec<String> = ids.into_iter().map(|id| format!("{key}{id}")).collect();
+        async move { storage.remove(&keys).await }
+    }
+}
+
+/// What a Store needs at run time.
+pub struct BoundStore {
+    slot: Arc<ConnectorSlot>,
+    wait: Duration,
+}
+
+impl Parameter for Store<'static> {
+    type Bound = BoundStore;
+    type Of<'a> = Store<'a>;
+
+    fn bind(link: &mut Link<'_>) -> Option<BoundStore> {
+        let slot = link.connector();
+        let wait =
+            link.optional_param("wait_ms").map(|ms| Duration::from_millis(ms.unwrap_or_default()));
+        let (slot, wait) = (slot?, wait?);
+        if !slot.def.stores {
+            link.problem(format!(
+                "the function wants a `Store`, and connectors of `type: {}` keep no records",
+                slot.conf.engine
+            ));
+            return None;
+        }
+        Some(BoundStore { slot, wait })
+    }
+
+    fn get<'a>(bound: &'a BoundStore, _: Cx<'a>) -> Result<Store<'a>> {
+        match bound.slot.connected()?.storage() {
+            Some(storage) => Ok(Store::new(storage, &bound.slot.conf.key, bound.wait)),
+            None => Err(format!("connector `{}` keeps no records", bound.slot.conf.cname).into()),
+        }
+    }
+}

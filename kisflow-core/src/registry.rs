@@ -1,0 +1,178 @@
+//! [`Registry`]: what the code offers; with a conf it makes [`Flows`].
+
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    path::Path,
+    sync::Arc,
+};
+
+use crate::{
+    caas::{CaasDef, StorageLogic},
+    conf::{Conf, ConfError},
+    connector::{Connector, ConnectorDef, Memory},
+    flow::Flows,
+    function::{Function, FunctionDef},
+    link::{Linker, LoadError},
+    metrics::Exporter,
+};
+
+/// What the code offers: functions, types of connectors, storage logic, state.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use kisflow_core::{Action, Answer, Batch, Call, FlowConf, Function, Link, Place, Registry};
+///
+/// # struct Pass;
+/// # impl Function for Pass {
+/// #     const NAME: &'static str = "Pass";
+/// #     const PLACE: Place = Place { file: file!(), line: line!() };
+/// #     type Bound = ();
+/// #     fn bind(_: &mut Link<'_>) -> Option<()> { Some(()) }
+/// #     fn call<'a>(_: &'a (), call: Call<'a>) -> Answer<'a> { Answer::action(call, Action::Reuse) }
+/// # }
+/// let flows = Registry::new().function::<Pass>().link(FlowConf::new("Through").then::<Pass>()).await?;
+/// let report = flows.get("Through")?.run(Batch::json(["{}"])).await?;
+/// assert_eq!(report.rows_out(), 1);
+/// # Ok::<(), kisflow_core::BoxError>(())
+/// # }).unwrap();
+/// ```
+pub struct Registry {
+    pub(crate) functions: Vec<FunctionDef>,
+    pub(crate) caas: Vec<CaasDef>,
+    pub(crate) connectors: Vec<ConnectorDef>,
+    pub(crate) state: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    pub(crate) exporter: Option<Box<dyn Exporter>>,
+}
+
+impl Registry {
+    /// A registry with `type: memory` and nothing else.
+    pub fn new() -> Self {
+        let registry = Self {
+            functions: Vec::new(),
+            caas: Vec::new(),
+            connectors: Vec::new(),
+            state: HashMap::new(),
+            exporter: None,
+        };
+        registry.connector::<Memory>()
+    }
+
+    /// A registry with every `#[faas]` and `#[caas]` of the program.
+    ///
+    /// Those of a library are only in the program if the program names the library somewhere:
+    /// `use my_functions as _;` does.
+    #[cfg(feature = "auto")]
+    pub fn linked() -> Self {
+        let mut registry = Self::new();
+        inventory::iter::<FunctionDef>.into_iter().for_each(|def| registry.add_function(*def));
+        inventory::iter::<CaasDef>.into_iter().for_each(|def| registry.add_caas(*def));
+        // The order of the list is the linker's; messages should not depend on it.
+        registry.functions.sort_by_key(|def| (def.name, def.place.file, def.place.line));
+        registry
+            .caas
+            .sort_by_key(|def| (def.connector, def.function, def.place.file, def.place.line));
+        registry
+    }
+
+    /// Adds a function, by the type that `#[faas]` puts beside it.
+    pub fn function<F: Function>(mut self) -> Self {
+        self.add_function(FunctionDef::of::<F>());
+        self
+    }
+
+    /// Adds storage logic, by the type that `#[caas]` puts beside it.
+    pub fn caas<C: StorageLogic>(mut self) -> Self {
+        self.add_caas(CaasDef::of::<C>());
+        self
+    }
+
+    /// Adds a type of connector.
+    pub fn connector<C: Connector>(mut self) -> Self {
+        let def = ConnectorDef::of::<C>();
+        self.connectors.retain(|known| known.engine != def.engine);
+        self.connectors.push(def);
+        self
+    }
+
+    /// Adds a value for functions with a `State<'_, T>` of its type; a second one of the same type
+    /// takes the place of the first.
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.state.insert(TypeId::of::<T>(), Arc::new(value));
+        self
+    }
+
+    /// Adds what `prometheus_enable` of the global conf starts.
+    pub fn exporter(mut self, exporter: impl Exporter) -> Self {
+        self.exporter = Some(Box::new(exporter));
+        self
+    }
+
+    /// Reads a directory of conf, links it and connects it.
+    ///
+    /// # Errors
+    ///
+    /// All problems of all files at once; or, when there are none, the connectors that cannot
+    /// connect, or an endpoint that cannot start.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes what has been connected.
+    pub async fn load(self, dir: impl AsRef<Path>) -> Result<Flows, LoadError> {
+        let (conf, problems) = Conf::read_all(dir.as_ref());
+        Flows::link(self, conf, problems).await
+    }
+
+    /// Links a conf that was built in code, or read before, and connects it.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub async fn link(self, conf: impl Into<Conf>) -> Result<Flows, LoadError> {
+        Flows::link(self, conf.into(), Vec::new()).await
+    }
+
+    /// Whether a directory of conf would link; connects to nothing. For the tests of your own
+    /// project.
+    ///
+    /// # Errors
+    ///
+    /// All problems of all files.
+    pub fn check(self, dir: impl AsRef<Path>) -> Result<Conf, ConfError> {
+        let (conf, mut problems) = Conf::read_all(dir.as_ref());
+        let linker = Linker::new(self, &conf, &mut problems);
+        for flow in conf.flows.values() {
+            linker.flow(flow, &mut problems);
+        }
+        ConfError::check(problems)?;
+        Ok(conf)
+    }
+
+    /// The names of the functions.
+    pub fn function_names(&self) -> impl Iterator<Item = &'static str> {
+        self.functions.iter().map(|def| def.name)
+    }
+
+    /// The same function twice is one: `linked()` may have found what the program names.
+    fn add_function(&mut self, def: FunctionDef) {
+        if !self
+            .functions
+            .iter()
+            .any(|known| (known.type_name)() == (def.type_name)() && known.place == def.place)
+        {
+            self.functions.push(def);
+        }
+    }
+
+    fn add_caas(&mut self, def: CaasDef) {
+        if !self.caas.iter().any(|known| known.place == def.place) {
+            self.caas.push(def);
+        }
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,164 @@
+//! Rows: what a function may read ([`Row`]), what it may hand on ([`Emit`]), and the encodings
+//! that rows travel in ([`Codec`]).
+//!
+//! Any type with `Deserialize` is a `Row`, any type with `Serialize` may be emitted. A type that
+//! has neither (a protobuf message, say) implements the two traits by hand.
+
+mod codec;
+mod finite;
+mod required;
+mod scan;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use self::codec::Codec;
+pub(crate) use self::codec::CodecFor;
+pub(crate) use self::codec::ErasedCodec;
+#[doc(hidden)]
+pub use self::required::Fields;
+pub(crate) use self::required::fields_of;
+pub(crate) use self::scan::{MUST_LIMIT, missing_field};
+use crate::error::BoxError;
+
+/// One row as it arrived: text where the whole batch is known to be UTF-8, else bytes.
+#[derive(Clone, Copy, Debug)]
+pub enum RawRow<'a> {
+    /// The row is valid UTF-8.
+    Text(&'a str),
+    /// Nobody has looked at these bytes yet.
+    Bytes(&'a [u8]),
+}
+
+impl<'a> RawRow<'a> {
+    /// The row's bytes.
+    pub fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// The row as text.
+    ///
+    /// # Errors
+    ///
+    /// When the row is not valid UTF-8.
+    pub fn text(self) -> Result<&'a str, std::str::Utf8Error> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Bytes(bytes) => std::str::from_utf8(bytes),
+        }
+    }
+}
+
+/// A type that a function can read its rows as.
+///
+/// Every `T: Deserialize` is one, read from JSON. Implement it by hand for a type that carries its
+/// own encoding:
+///
+/// ```
+/// use kisflow_core::{BoxError, RawRow, Row};
+///
+/// /// A log line such as `warn disk is nearly full`.
+/// struct LogLine {
+///     level: String,
+///     message: String,
+/// }
+///
+/// impl Row for LogLine {
+///     fn decode(row: RawRow<'_>) -> Result<Self, BoxError> {
+///         let (level, message) = row.text()?.split_once(' ').ok_or("a log line has a level and a message")?;
+///         Ok(Self { level: level.to_owned(), message: message.to_owned() })
+///     }
+/// }
+/// # let line = LogLine::decode(RawRow::Text("warn disk is nearly full")).unwrap();
+/// # assert_eq!((line.level.as_str(), line.message.as_str()), ("warn", "disk is nearly full"));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read as a row",
+    label = "a function reads its rows as a type with `Deserialize`",
+    note = "add `#[derive(serde::Deserialize)]` to `{Self}`, or implement `kisflow::Row` for it by hand"
+)]
+pub trait Row: Sized + Send + Sync + 'static {
+    /// Reads one row.
+    ///
+    /// # Errors
+    ///
+    /// When the row is not one of this type: the row is rejected with this cause.
+    fn decode(row: RawRow<'_>) -> Result<Self, BoxError>;
+
+    /// The field that `row` stumbled over, for the report of a rejected row.
+    #[doc(hidden)]
+    fn culprit(_row: RawRow<'_>) -> Option<String> {
+        None
+    }
+
+    /// Which fields this type knows, and which of them a row must have.
+    #[doc(hidden)]
+    fn fields() -> Fields {
+        Fields::default()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned + Send + Sync + 'static> Row for T {
+    #[inline]
+    fn decode(row: RawRow<'_>) -> Result<Self, BoxError> {
+        Ok(serde_json::from_str(row.text()?)?)
+    }
+
+    #[cold]
+    fn culprit(row: RawRow<'_>) -> Option<String> {
+        let mut json = serde_json::Deserializer::from_str(row.text().ok()?);
+        let error = serde_path_to_error::deserialize::<_, T>(&mut json).err()?;
+        let path = error.path().to_string();
+        // A missing field has no path of its own: serde names it in the message.
+        let message = error.inner().to_string();
+        let missing = message
+            .strip_prefix("missing field `")
+            .and_then(|rest| rest.split_once('`'))
+            .map(|(field, _)| field);
+        match (path.as_str(), missing) {
+            (".", Some(field)) => Some(field.to_owned()),
+            (".", None) => None,
+            (parent, Some(field)) => Some(format!("{parent}.{field}")),
+            (_, None) => Some(path),
+        }
+    }
+
+    fn fields() -> Fields {
+        fields_of::<T>()
+    }
+}
+
+/// A type that a function can hand on as rows.
+///
+/// Every `T: Serialize` is one. It is only ever encoded when the next function reads another type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be handed on as a row",
+    label = "a function emits rows of a type with `Serialize`",
+    note = "add `#[derive(serde::Serialize)]` to `{Self}`, or implement `kisflow::Emit` for it by hand"
+)]
+pub trait Emit: Send + Sync + 'static {
+    /// Appends the row to `out` as one JSON text.
+    ///
+    /// # Errors
+    ///
+    /// When the row has no JSON form: a map with keys that are not strings, a float that is NaN or
+    /// infinite.
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), BoxError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + Send + Sync + 'static> Emit for T {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), BoxError> {
+        let start = out.len();
+        serde_json::to_writer(&mut *out, self)?;
+        // serde_json writes NaN as `null`: a row that would change on its way is refused.
+        let text = out.get(start..).unwrap_or_default();
+        if memchr::memmem::find(text, b"null").is_some() {
+            finite::check(self)?;
+        }
+        Ok(())
+    }
+}
