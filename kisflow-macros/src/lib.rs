@@ -1,0 +1,57 @@
+//! `#[faas]` and `#[caas]`: what KisFlow did by reflection while data flowed, done by the compiler.
+//!
+//! Each macro works in three stages: `attribute` reads what stands in the parentheses, `model`
+//! reads the function and finds every mistake in it, `faas` and `caas` write the shim. A function
+//! with a mistake is still emitted, with a shim that does nothing, so that one mistake gives one
+//! message.
+
+mod attribute;
+mod caas;
+mod errors;
+mod faas;
+mod model;
+mod result;
+mod signature;
+
+use proc_macro::TokenStream;
+
+/// Makes a kisflow function of an ordinary one, which stays as it is.
+///
+/// ```ignore
+/// #[faas("AvgStuScore")]
+/// fn avg_stu_score(row: &Scores) -> Average { … }
+/// ```
+///
+/// The name in conf is the one in the parentheses, or the function's own. Beside the function the
+/// macro puts a type of the same name, for `Registry::function::<avg_stu_score>()` and
+/// `FlowConf::then::<avg_stu_score>()`.
+///
+/// | the rows | sync | async | results |
+/// |---|---|---|---|
+/// | `&[T]`, a batch | yes | yes | `()`, `Vec<U>`, `Batch`, `Action`, `(Vec<U>, Action)` |
+/// | `&T`, one row | yes | no | `()` handles, `U` maps, `Option<U>` maps and filters, `bool` filters, `Vec<U>` expands |
+///
+/// Any of the results may stand in a `Result`: an `Err` from a function of one row rejects that
+/// row alone, one from a function of a batch fails the batch. The rows are the one parameter that
+/// is a reference; the others (`Params<'_, T>`, `Store<'_>`, `Cx<'_>`, …) are found at link.
+///
+/// `crate = path` names the kisflow crate where it is not `::kisflow`.
+#[proc_macro_attribute]
+pub fn faas(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    faas::expand(arguments.into(), item.into()).into()
+}
+
+/// Registers storage logic for one connector and one function of the conf.
+///
+/// ```ignore
+/// #[caas(connector = "Score12Cache", function = "SaveScoreAvg12")]
+/// async fn save(rows: &[Average], redis: Conn<'_, Redis>) -> Result<()> { … }
+/// ```
+///
+/// The one parameter that is a reference is what the caller gives; the others are found at link,
+/// as those of `#[faas]`. The function calls it through `Caas<'_, [Average]>`, or
+/// `Caas<'_, Args, Reply>` where it replies something.
+#[proc_macro_attribute]
+pub fn caas(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    caas::expand(arguments.into(), item.into()).into()
+}

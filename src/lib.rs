@@ -1,0 +1,79 @@
+//! Stream computing inside your own service: small typed functions, strung into flows by YAML.
+//!
+//! Write one function per computation, annotate it with [`#[faas]`](macro@faas), string functions
+//! into flows by conf, keep intermediate results in storage that you already run, and run the
+//! flows as tokio tasks.
+//!
+//! ```
+//! use kisflow::prelude::*;
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Scores {
+//!     stu_id: u32,
+//!     score_1: f64,
+//!     score_2: f64,
+//! }
+//!
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! struct Average {
+//!     stu_id: u32,
+//!     avg_score: f64,
+//! }
+//!
+//! #[faas("AvgStuScore12")]
+//! fn avg_stu_score_12(row: &Scores) -> Average {
+//!     Average { stu_id: row.stu_id, avg_score: (row.score_1 + row.score_2) / 2.0 }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<()> {
+//! let flows = Registry::linked().link(FlowConf::new("CalStuAvgScore12").then::<avg_stu_score_12>()).await?;
+//! let rows = Batch::json([r#"{"stu_id":101,"score_1":100,"score_2":90}"#]);
+//! let report = flows.get("CalStuAvgScore12")?.run(rows).await?;
+//! assert_eq!(*report.output().rows::<Average>()?, [Average { stu_id: 101, avg_score: 95.0 }]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `auto` | yes | `Registry::linked()`, which finds every `#[faas]` and `#[caas]` |
+//! | `prometheus` | yes | [`Prometheus`](crate::Prometheus), the metrics endpoint |
+//! | `redis` | no | [`Redis`](crate::Redis), connectors of `type: redis` |
+//!
+//! # Where to look
+//!
+//! [`Registry`] is where a program starts, [`Flow`] what it runs, [`Batch`] what it runs through,
+//! [`Report`] what it gets back. [`Parameter`] lists what a function may ask for, [`Connector`] and
+//! [`Storage`] are what an engine implements.
+
+#[doc(inline)]
+pub use kisflow_core::*;
+#[doc(hidden)]
+pub use kisflow_core::{__private, __submit};
+#[doc(inline)]
+pub use kisflow_macros::{caas, faas};
+#[cfg(feature = "prometheus")]
+#[doc(inline)]
+pub use kisflow_prometheus::Prometheus;
+#[cfg(feature = "redis")]
+#[doc(inline)]
+pub use kisflow_redis::Redis;
+
+/// Everything that a program with flows uses: `use kisflow::prelude::*;`.
+pub mod prelude {
+    #[cfg(feature = "prometheus")]
+    pub use kisflow_prometheus::Prometheus;
+    #[cfg(feature = "redis")]
+    pub use kisflow_redis::Redis;
+    pub use serde::{Deserialize, Serialize};
+
+    pub use crate::{
+        Action, Batch, BoxError, Caas, CancellationToken, Codec, Conf, Conn, ConnConf, Connector,
+        Cx, Flow, FlowConf, Flows, FunctionConf, GlobalConf, Memory, Mode, OnReject, Params,
+        Registry, Report, Result, Row, RunError, RunOutcome, State, StepConf, Storage, Store, caas,
+        faas,
+    };
+}
