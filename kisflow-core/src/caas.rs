@@ -64,6 +64,7 @@ pub struct CaasDef {
     pub(crate) connector: &'static str,
     pub(crate) function: &'static str,
     pub(crate) place: Place,
+    pub(crate) type_name: fn() -> &'static str,
     pub(crate) signature: fn() -> String,
     /// Makes an `Arc<dyn CaasCall<Args, Reply>>`.
     pub(crate) bind: fn(&mut Link<'_>) -> Option<Box<dyn Any>>,
@@ -76,6 +77,7 @@ impl CaasDef {
             connector: C::CONNECTOR,
             function: C::FUNCTION,
             place: C::PLACE,
+            type_name: type_name::<C>,
             signature: || signature::<C::Args, C::Reply>(),
             bind: |link| {
                 let bound: Arc<dyn CaasCall<C::Args, C::Reply>> =

@@ -165,7 +165,12 @@ impl Registry {
     }
 
     fn add_caas(&mut self, def: CaasDef) {
-        if !self.caas.iter().any(|known| known.place == def.place) {
+        // A `macro_rules!` may write several at one place.
+        if !self
+            .caas
+            .iter()
+            .any(|known| (known.type_name)() == (def.type_name)() && known.place == def.place)
+        {
             self.caas.push(def);
         }
     }

@@ -72,14 +72,14 @@ impl JsonRows {
     /// One buffer for all rows.
     pub(crate) fn encode<'a, T: Emit>(values: impl Iterator<Item = &'a T>) -> Self {
         let mut buffer = Vec::new();
-        let mut ends = Vec::new();
         let mut source: Option<Vec<usize>> = None;
         let mut faults = Vec::new();
         for (index, value) in values.enumerate() {
             let start = buffer.len();
             match value.encode(&mut buffer) {
                 Ok(()) => {
-                    ends.push(buffer.len());
+                    // A row of JSON has no line feed within.
+                    buffer.push(b'\n');
                     if let Some(source) = &mut source {
                         source.push(index);
                     }
@@ -91,7 +91,7 @@ impl JsonRows {
                 }
             }
         }
-        Self { rows: RawRows::buffer(buffer, &ends), source, faults }
+        Self { rows: RawRows::lines(buffer.into()), source, faults }
     }
 
     /// Where a row stands in the batch.

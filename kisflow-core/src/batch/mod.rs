@@ -55,7 +55,8 @@ struct Inner {
     len: usize,
     /// `Arc<Decoded<T>>`, one for each row type that a function has asked for.
     views: Mutex<Vec<ErasedView>>,
-    json: OnceLock<JsonRows>,
+    /// Rarely needed, so it takes a pointer's room.
+    json: OnceLock<Box<JsonRows>>,
 }
 
 enum Content {
@@ -266,7 +267,7 @@ impl Batch {
 
     /// The rows as JSON, made once.
     fn json_rows(&self) -> &JsonRows {
-        self.inner.json.get_or_init(|| match &self.inner.content {
+        self.inner.json.get_or_init(|| Box::new(match &self.inner.content {
             Content::Raw { rows, codec: None } => JsonRows::plain(rows.clone()),
             Content::Raw { rows, codec: Some(codec) } => codec.to_json(rows),
             Content::Typed(rows) => rows.to_json(None),
@@ -276,7 +277,7 @@ impl Batch {
                 Content::Typed(rows) => rows.to_json(Some(keep)),
                 Content::Picked { .. } => JsonRows::plain(RawRows::each::<RowBytes>([])),
             },
-        })
+        }))
     }
 
     /// The rows that lack a field of `must`, or that are no JSON objects.

@@ -1,5 +1,7 @@
 //! Rows as they arrived: one buffer of lines, or one piece of bytes a row.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 
 use crate::row::RawRow;
@@ -47,12 +49,37 @@ impl From<Bytes> for RowBytes {
 /// The encoded rows of a batch.
 #[derive(Clone)]
 pub(crate) enum RawRows {
-    /// `(start, end)` of each row in one buffer.
-    Lines {
-        buffer: Bytes,
-        spans: Vec<(usize, usize)>,
-    },
+    Lines(Lines),
     Each(Vec<RowBytes>),
+}
+
+/// Rows in one buffer, each ended by a line feed or by the end of the buffer.
+#[derive(Clone)]
+pub(crate) struct Lines {
+    buffer: Bytes,
+    rows: usize,
+    /// Where each row stands; found when one is asked for by its position. A walk through all of
+    /// them needs no table, and for small rows the table would be as large as the rows.
+    spans: OnceLock<Vec<(usize, usize)>>,
+}
+
+impl Lines {
+    /// The lines that are no rows are blank.
+    fn spans(buffer: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+        let mut start = 0;
+        memchr::memchr_iter(b'\n', buffer).chain([buffer.len()]).filter_map(move |end| {
+            let line = buffer.get(start..end).unwrap_or_default();
+            // A row starts with its first character more often than not: one look, no trim.
+            let row = line.first().is_some_and(|first| !first.is_ascii_whitespace()) || !line.trim_ascii().is_empty();
+            let span = (start, end);
+            start = end + 1;
+            row.then_some(span)
+        })
+    }
+
+    fn span(&self, position: usize) -> Option<(usize, usize)> {
+        self.spans.get_or_init(|| Self::spans(&self.buffer).collect()).get(position).copied()
+    }
 }
 
 impl RawRows {
@@ -61,53 +88,27 @@ impl RawRows {
     }
 
     pub(crate) fn lines(buffer: Bytes) -> Self {
-        let mut spans = Vec::new();
-        let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', &buffer).chain([buffer.len()]) {
-            let line = buffer.get(start..end).unwrap_or_default();
-            // A JSON row starts with its first character more often than not: one look, no trim.
-            if line.first().is_some_and(|first| !first.is_ascii_whitespace())
-                || !line.trim_ascii().is_empty()
-            {
-                spans.push((start, end));
-            }
-            start = end + 1;
-        }
-        Self::Lines { buffer, spans }
-    }
-
-    /// Rows that lie in one buffer, where each ends.
-    pub(crate) fn buffer(buffer: Vec<u8>, ends: &[usize]) -> Self {
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        Self::Lines { buffer: buffer.into(), spans: starts.zip(ends.iter().copied()).collect() }
+        let rows = Lines::spans(&buffer).count();
+        Self::Lines(Lines { buffer, rows, spans: OnceLock::new() })
     }
 
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Lines { spans, .. } => spans.len(),
+            Self::Lines(lines) => lines.rows,
             Self::Each(rows) => rows.len(),
         }
     }
 
     /// The rows at ascending positions; their bytes are shared.
     pub(crate) fn pick(&self, keep: &[usize]) -> Self {
-        match self {
-            Self::Lines { buffer, spans } => {
-                let spans =
-                    keep.iter().filter_map(|position| spans.get(*position).copied()).collect();
-                Self::Lines { buffer: buffer.clone(), spans }
-            }
-            Self::Each(rows) => Self::Each(
-                keep.iter().filter_map(|position| rows.get(*position).cloned()).collect(),
-            ),
-        }
+        Self::Each(keep.iter().map(|position| RowBytes(self.bytes(*position))).collect())
     }
 
     /// One row's bytes, shared with the batch; empty where there is no such row.
     pub(crate) fn bytes(&self, position: usize) -> Bytes {
         match self {
-            Self::Lines { buffer, spans } => match spans.get(position) {
-                Some((start, end)) => buffer.slice(*start..*end),
+            Self::Lines(lines) => match lines.span(position) {
+                Some((start, end)) => lines.buffer.slice(start..end),
                 None => Bytes::new(),
             },
             Self::Each(rows) => rows.get(position).map(|row| row.0.clone()).unwrap_or_default(),
@@ -119,21 +120,21 @@ impl RawRows {
     #[inline]
     pub(crate) fn for_each(&self, mut visit: impl FnMut(usize, RawRow<'_>)) {
         match self {
-            Self::Lines { buffer, spans } => match std::str::from_utf8(buffer) {
-                Ok(text) => {
-                    for (position, (start, end)) in spans.iter().enumerate() {
-                        visit(position, RawRow::Text(text.get(*start..*end).unwrap_or_default()));
+            Self::Lines(Lines { buffer, .. }) => {
+                let spans = Lines::spans(buffer).enumerate();
+                match std::str::from_utf8(buffer) {
+                    Ok(text) => {
+                        for (position, (start, end)) in spans {
+                            visit(position, RawRow::Text(text.get(start..end).unwrap_or_default()));
+                        }
+                    }
+                    Err(_) => {
+                        for (position, (start, end)) in spans {
+                            visit(position, RawRow::Bytes(buffer.get(start..end).unwrap_or_default()));
+                        }
                     }
                 }
-                Err(_) => {
-                    for (position, (start, end)) in spans.iter().enumerate() {
-                        visit(
-                            position,
-                            RawRow::Bytes(buffer.get(*start..*end).unwrap_or_default()),
-                        );
-                    }
-                }
-            },
+            }
             Self::Each(rows) => {
                 for (position, row) in rows.iter().enumerate() {
                     visit(position, RawRow::Bytes(&row.0));

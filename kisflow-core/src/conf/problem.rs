@@ -142,7 +142,10 @@ impl FileOrigin {
             if let Some(line) = self.lines.get(path) {
                 return Some(*line);
             }
-            path = &path[..path.rfind(['.', '['])?];
+            if path.is_empty() {
+                return None;
+            }
+            path = path.rfind(['.', '[']).and_then(|end| path.get(..end)).unwrap_or_default();
         }
     }
 }

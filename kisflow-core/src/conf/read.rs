@@ -152,6 +152,10 @@ fn flow(section: &mut Section<'_>) -> Option<FlowConf> {
         let params = step.params("params");
         Some(StepConf { fname: step.name("fname")?, params })
     });
+    // Steps that cannot be read have been reported: the flow is not empty besides.
+    if flows.is_empty() && section.has_items("flows") {
+        return None;
+    }
     let mut flow = FlowConf::new(name?);
     flow.flows = flows;
     flow.status = status;

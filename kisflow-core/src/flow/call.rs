@@ -5,14 +5,13 @@ use std::{
     collections::HashSet,
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     task::Poll,
     time::Duration,
 };
 
 use tokio::{runtime::Handle, task::spawn_blocking, time};
-use tracing::{Instrument, debug_span, warn};
+use tracing::{Instrument, Span, debug_span, warn};
 
 use super::{Node, RunContext};
 use crate::{
@@ -21,6 +20,7 @@ use crate::{
     error::{BoxError, Result, error_chain},
     function::{Answer, Call, Outcome},
     parameter::{Cx, Rejects},
+    reject::Fault,
 };
 
 /// Why a call failed.
@@ -33,24 +33,45 @@ pub(super) enum Fail {
 
 /// Calls the function as often as its conf allows; on failure says in which attempt. Faults are
 /// counted within `input`, whichever stage found them.
+///
+/// A sync function that succeeds is answered on the spot, without a future of its own.
 pub(super) async fn call(
     node: &Arc<Node>,
     input: &Batch,
-    run: &Arc<RunContext>,
+    run: &RunContext,
 ) -> Result<Outcome, (u32, Fail)> {
-    if node.must.is_empty() {
-        return attempts(node, input, run).await;
+    if !node.must.is_empty() {
+        let lacking = input.lacking(&node.must);
+        if !lacking.is_empty() {
+            return Box::pin(call_without(node, input, run, lacking)).await;
+        }
     }
-    let lacking = input.lacking(&node.must);
-    if lacking.is_empty() {
-        return attempts(node, input, run).await;
+    let rejects = Rejects::default();
+    match begin(node, input, run, &rejects, 1) {
+        Answer::Ready(Ok(outcome)) => {
+            node.metrics.ok.increment(1);
+            Ok(outcome)
+        }
+        first => Box::pin(attempts(node, input, run, &rejects, first)).await,
     }
+}
+
+/// Calls the function with the rows that have what `must` demands.
+async fn call_without(
+    node: &Arc<Node>,
+    input: &Batch,
+    run: &RunContext,
+    lacking: Vec<Fault>,
+) -> Result<Outcome, (u32, Fail)> {
     if run.on_reject == OnReject::Fail {
         return Ok(Outcome { faults: lacking, ..Outcome::default() });
     }
     let bad: HashSet<usize> = lacking.iter().map(|fault| fault.index).collect();
     let good: Vec<usize> = (0..input.len()).filter(|index| !bad.contains(index)).collect();
-    let mut outcome = attempts(node, &input.pick(good.clone()), run).await?;
+    let rest = input.pick(good.clone());
+    let rejects = Rejects::default();
+    let first = begin(node, &rest, run, &rejects, 1);
+    let mut outcome = attempts(node, &rest, run, &rejects, first).await?;
     for fault in &mut outcome.faults {
         fault.index = good.get(fault.index).copied().unwrap_or(fault.index);
     }
@@ -58,48 +79,43 @@ pub(super) async fn call(
     Ok(outcome)
 }
 
+/// Settles the first attempt, and makes the others.
 async fn attempts(
     node: &Arc<Node>,
     input: &Batch,
-    run: &Arc<RunContext>,
+    run: &RunContext,
+    rejects: &Rejects,
+    first: Answer<'_>,
 ) -> Result<Outcome, (u32, Fail)> {
+    let mut result = settle(node, run, first).await;
     let mut number = 1;
     loop {
-        let result = attempt(node, input, run, number).await;
         let metrics = &node.metrics;
-        let fail = match result {
-            Ok(outcome) => {
+        let (counter, cause) = match &result {
+            Ok(_) => {
                 metrics.ok.increment(1);
-                return Ok(outcome);
+                return result.map_err(|fail| (number, fail));
             }
-            Err(Fail::Cancelled) => return Err((number, Fail::Cancelled)),
-            Err(fail) => fail,
+            Err(Fail::Cancelled) => return result.map_err(|fail| (number, fail)),
+            Err(Fail::Panic(message)) => (&metrics.panic, format!("panicked: {message}")),
+            Err(Fail::Timeout(limit)) => (&metrics.timeout, format!("took longer than {limit:?}")),
+            Err(Fail::Error(error)) => (&metrics.error, error_chain(&**error).to_string()),
         };
-        let cause = match &fail {
-            Fail::Panic(message) => {
-                metrics.panic.increment(1);
-                format!("panicked: {message}")
-            }
-            Fail::Timeout(limit) => {
-                metrics.timeout.increment(1);
-                format!("took longer than {limit:?}")
-            }
-            Fail::Error(error) => {
-                metrics.error.increment(1);
-                error_chain(&**error).to_string()
-            }
-            Fail::Cancelled => String::new(),
-        };
+        counter.increment(1);
         if number > node.conf.option.retry_times {
-            return Err((number, fail));
+            return result.map_err(|fail| (number, fail));
         }
         let pause = pause(node.conf.option.retry_duration, number);
-        warn!(flow = &*run.flow.name, function = &*node.name, run = %run.id, attempt = number, ?pause, cause, "a call failed and is repeated");
+        let (flow, function) = (&*run.flow.name, &*node.name);
+        warn!(flow, function, run = %run.id, attempt = number, ?pause, cause, "a call failed and is repeated");
         metrics.retries.increment(1);
         if until_cancelled(run, time::sleep(pause)).await.is_none() {
             return Err((number, Fail::Cancelled));
         }
         number += 1;
+        // What a failed attempt rejected, the next one judges anew.
+        rejects.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        result = settle(node, run, begin(node, input, run, rejects, number)).await;
     }
 }
 
@@ -107,18 +123,19 @@ async fn attempts(
 /// that, so that what failed together does not come back together.
 fn pause(base: Option<u64>, attempt: u32) -> Duration {
     let base = Duration::from_millis(base.unwrap_or(100));
-    let full = base
-        .saturating_mul(1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX))
-        .min(Duration::from_secs(60));
+    let factor = 1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX);
+    let full = base.saturating_mul(factor).min(Duration::from_secs(60));
     full.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-async fn attempt(
-    node: &Arc<Node>,
-    input: &Batch,
-    run: &Arc<RunContext>,
+/// Calls the function once; a panic is an error like any other.
+fn begin<'a>(
+    node: &'a Arc<Node>,
+    input: &'a Batch,
+    run: &'a RunContext,
+    rejects: &'a Rejects,
     attempt: u32,
-) -> Result<Outcome, Fail> {
+) -> Answer<'a> {
     let span = debug_span!(
         "function",
         flow = &*run.flow.name,
@@ -131,49 +148,47 @@ async fn attempt(
         filtered = tracing::field::Empty,
         rejected = tracing::field::Empty,
     );
-    let result = match node.timeout {
-        Some(limit) if !node.is_async => {
-            on_a_thread(node, input, run, attempt, limit).instrument(span.clone()).await
-        }
-        limit => {
-            let rejects = Rejects::default();
-            let cx = Cx { run, node, rejects: &rejects, attempt };
-            let answer = span.in_scope(|| {
-                catch_unwind(AssertUnwindSafe(|| node.function.call(Call { input, cx })))
-            });
-            match answer {
-                Ok(Answer::Ready(result)) => result.map_err(Fail::Error),
-                Ok(Answer::Later(future)) => {
-                    later(run, future, limit).instrument(span.clone()).await
-                }
-                Err(panic) => Err(Fail::Panic(message(&*panic))),
-            }
-        }
+    let answer = if node.timeout.is_some() && !node.is_async {
+        on_a_thread(node, input, run, attempt)
+    } else {
+        let call = Call { input, cx: Cx { run, node, rejects, attempt } };
+        let answer = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| node.function.call(call))));
+        answer.unwrap_or_else(|panic| Answer::Ready(Err(panicked(&*panic))))
     };
-    if let Ok(outcome) = &result {
-        span.record("handled", outcome.handled)
-            .record("filtered", outcome.filtered)
-            .record("rejected", outcome.faults.len());
+    match answer {
+        _ if span.is_disabled() => answer,
+        Answer::Ready(result) => Answer::Ready(observed(&span, result)),
+        Answer::Later(future) => {
+            let within = span.clone();
+            Answer::later(async move { observed(&span, future.instrument(within).await) })
+        }
+    }
+}
+
+/// Writes what became of the rows to the span.
+fn observed(span: &Span, result: Result<Outcome>) -> Result<Outcome> {
+    if let Ok(Outcome { handled, filtered, faults, .. }) = &result {
+        span.record("handled", handled).record("filtered", filtered);
+        span.record("rejected", faults.len());
     }
     result
 }
 
-/// Awaits an async function.
-async fn later(
-    run: &RunContext,
-    mut future: Pin<Box<dyn Future<Output = Result<Outcome>> + Send + '_>>,
-    limit: Option<Duration>,
-) -> Result<Outcome, Fail> {
-    let guarded =
-        poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(result)) => Poll::Ready(result.map_err(Fail::Error)),
-            Err(panic) => Poll::Ready(Err(Fail::Panic(message(&*panic)))),
-        });
+/// Awaits the answer, as long as the function's timeout and the run's token allow.
+async fn settle(node: &Node, run: &RunContext, answer: Answer<'_>) -> Result<Outcome, Fail> {
+    let mut future = match answer {
+        Answer::Ready(result) => return result.map_err(Fail::of),
+        Answer::Later(future) => future,
+    };
+    let guarded = poll_fn(move |cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        polled.unwrap_or_else(|panic| Poll::Ready(Err(panicked(&*panic))))
+    });
     let bounded = async move {
-        match limit {
-            None => guarded.await,
-            Some(limit) => time::timeout(limit, guarded).await.unwrap_or(Err(Fail::Timeout(limit))),
+        let Some(limit) = node.timeout else { return guarded.await.map_err(Fail::of) };
+        match time::timeout(limit, guarded).await {
+            Ok(result) => result.map_err(Fail::of),
+            Err(_) => Err(Fail::Timeout(limit)),
         }
     };
     until_cancelled(run, bounded).await.unwrap_or(Err(Fail::Cancelled))
@@ -181,31 +196,24 @@ async fn later(
 
 /// Calls a sync function that has a timeout: it cannot be stopped, only left behind, and must not
 /// hold up the runtime meanwhile.
-async fn on_a_thread(
-    node: &Arc<Node>,
-    input: &Batch,
-    run: &Arc<RunContext>,
-    attempt: u32,
-    limit: Duration,
-) -> Result<Outcome, Fail> {
-    let (node, input, owned_run) = (node.clone(), input.clone(), run.clone());
+fn on_a_thread<'a>(node: &Arc<Node>, input: &Batch, run: &RunContext, attempt: u32) -> Answer<'a> {
+    let (node, input, run) = (node.clone(), input.clone(), run.clone());
     let task = spawn_blocking(move || {
         let rejects = Rejects::default();
-        let cx = Cx { run: &owned_run, node: &node, rejects: &rejects, attempt };
+        let cx = Cx { run: &run, node: &node, rejects: &rejects, attempt };
         match node.function.call(Call { input: &input, cx }) {
             Answer::Ready(result) => result,
             Answer::Later(future) => Handle::current().block_on(future),
         }
     });
-    match until_cancelled(run, time::timeout(limit, task)).await {
-        None => Err(Fail::Cancelled),
-        Some(Err(_)) => Err(Fail::Timeout(limit)),
-        Some(Ok(Ok(result))) => result.map_err(Fail::Error),
-        Some(Ok(Err(join))) => match join.try_into_panic() {
-            Ok(panic) => Err(Fail::Panic(message(&*panic))),
-            Err(join) => Err(Fail::Error(Box::new(join))),
-        },
-    }
+    Answer::later(async move {
+        task.await.unwrap_or_else(|join| {
+            Err(match join.try_into_panic() {
+                Ok(panic) => panicked(&*panic),
+                Err(join) => Box::new(join),
+            })
+        })
+    })
 }
 
 async fn until_cancelled<T>(run: &RunContext, future: impl Future<Output = T>) -> Option<T> {
@@ -215,9 +223,23 @@ async fn until_cancelled<T>(run: &RunContext, future: impl Future<Output = T>) -
     }
 }
 
+/// A panic, on its way to being a [`Fail`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Panicked(String);
+
 /// What a panic said.
-fn message(panic: &(dyn Any + Send)) -> String {
+fn panicked(panic: &(dyn Any + Send)) -> BoxError {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "(a panic without a message)".to_owned())
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    Box::new(Panicked(text.unwrap_or_else(|| "(a panic without a message)".to_owned())))
+}
+
+impl Fail {
+    fn of(error: BoxError) -> Self {
+        match error.downcast::<Panicked>() {
+            Ok(panic) => Self::Panic(panic.0),
+            Err(error) => Self::Error(error),
+        }
+    }
 }

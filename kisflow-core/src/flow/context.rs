@@ -61,6 +61,7 @@ impl fmt::Display for RunId {
 }
 
 /// One run.
+#[derive(Clone)]
 pub(crate) struct RunContext {
     pub(crate) flow: Arc<FlowContext>,
     pub(crate) id: RunId,

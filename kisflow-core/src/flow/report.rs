@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::RunId;
+use super::{Chain, RunId, walk::Step};
 use crate::{batch::Batch, conf::Mode, reject::Reject};
 
 /// What one run did.
@@ -12,11 +12,11 @@ use crate::{batch::Batch, conf::Mode, reject::Reject};
 /// and filter add and fold nothing.
 #[derive(Clone)]
 pub struct Report {
-    pub(super) flow: Arc<str>,
+    pub(super) chain: Arc<Chain>,
     pub(super) run: RunId,
     pub(super) outcome: RunOutcome,
     pub(super) rows: RowCounts,
-    pub(super) functions: Vec<FunctionReport>,
+    pub(super) steps: Vec<Step>,
     pub(super) rejected: Vec<Reject>,
     pub(super) output: Batch,
     pub(super) elapsed: Duration,
@@ -100,7 +100,7 @@ pub struct FunctionReport {
 impl Report {
     /// The flow's name.
     pub fn flow(&self) -> &str {
-        &self.flow
+        &self.chain.conf.flow_name
     }
 
     /// The run's id.
@@ -129,13 +129,18 @@ impl Report {
     }
 
     /// Each function of the chain, in its order, with those that did not run.
-    pub fn functions(&self) -> &[FunctionReport] {
-        &self.functions
+    pub fn functions(&self) -> impl Iterator<Item = FunctionReport> {
+        self.chain.nodes.iter().zip(&self.steps).map(|(node, step)| FunctionReport {
+            function: node.name.clone(),
+            mode: node.conf.fmode,
+            calls: step.calls,
+            rows: step.rows,
+        })
     }
 
     /// The first function of this name.
-    pub fn function(&self, name: &str) -> Option<&FunctionReport> {
-        self.functions.iter().find(|function| &*function.function == name)
+    pub fn function(&self, name: &str) -> Option<FunctionReport> {
+        self.functions().find(|function| &*function.function == name)
     }
 
     /// Every row that was rejected, with its cause.
@@ -159,10 +164,10 @@ impl Report {
         assert!(
             self.rows.is_balanced(),
             "rows of flow `{}` are unaccounted for: {:?}",
-            self.flow,
+            self.flow(),
             self.rows
         );
-        for function in &self.functions {
+        for function in self.functions() {
             assert!(
                 function.rows.is_balanced(),
                 "rows of function `{}` are unaccounted for: {:?}",
@@ -174,7 +179,7 @@ impl Report {
             self.rows.rejected,
             self.rejected.len(),
             "rejected rows of flow `{}` were counted but not kept",
-            self.flow
+            self.flow()
         );
     }
 }
@@ -184,7 +189,7 @@ impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outcome = format!("{:?}", self.outcome).to_lowercase();
         let RowCounts { rows_in, rows_out, filtered, rejected, failed, added, folded } = self.rows;
-        write!(formatter, "flow {}: {outcome}, {rows_in} rows in, {rows_out} out", self.flow)?;
+        write!(formatter, "flow {}: {outcome}, {rows_in} rows in, {rows_out} out", self.flow())?;
         let rest = [
             ("filtered", filtered),
             ("rejected", rejected),
@@ -201,7 +206,7 @@ impl fmt::Display for Report {
 impl fmt::Debug for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{self} (run {}, {:?})", self.run, self.elapsed)?;
-        for FunctionReport { function, calls, rows, .. } in &self.functions {
+        for FunctionReport { function, calls, rows, .. } in self.functions() {
             write!(formatter, "\n  {function}: {calls} calls, {rows:?}")?;
         }
         self.rejected.iter().try_for_each(|reject| write!(formatter, "\n  {reject:?}"))

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug_span, error};
 
-use super::{Inner, Report, RunContext, RunError, RunOutcome, walk::Walk};
+use super::{Inner, Report, RowCounts, RunContext, RunError, RunOutcome, walk::Walk};
 use crate::{batch::Batch, conf::Status, metrics::FlowMetrics};
 
 pub(super) async fn run(
@@ -15,15 +15,15 @@ pub(super) async fn run(
 ) -> Result<Report, RunError> {
     let chain = flow.chain.load_full();
     let id = flow.context.next_run();
-    let context = Arc::new(RunContext {
+    let context = RunContext {
         id,
         flow: flow.context.clone(),
         cancel,
         on_reject: chain.conf.on_reject,
-    });
+    };
     let metrics = &*flow.metrics;
     let input_rows = input.len();
-    let mut walk = Walk::new(&chain, context, input);
+    let mut walk = Walk::new(chain.clone(), context, input);
     if chain.conf.status == Status::Disabled {
         metrics.disabled.increment(1);
         return Ok(walk.refuse());
@@ -36,8 +36,12 @@ pub(super) async fn run(
         rows_out = tracing::field::Empty,
         outcome = tracing::field::Empty,
     );
-    let mut running = Running::start(metrics);
-    let end = walk.walk().instrument(span.clone()).await;
+    let mut running = Running::start(metrics, walk.started(), input_rows);
+    // A future that is wrapped is moved: only where somebody looks.
+    let end = match span.is_disabled() {
+        true => walk.walk().await,
+        false => walk.walk().instrument(span.clone()).await,
+    };
     let result = walk.finish(end);
     let report = result.as_ref().unwrap_or_else(|error| error.report());
     running.end(report);
@@ -56,13 +60,14 @@ pub(super) async fn run(
 struct Running<'a> {
     metrics: &'a FlowMetrics,
     started: Instant,
+    rows_in: usize,
     ended: bool,
 }
 
 impl<'a> Running<'a> {
-    fn start(metrics: &'a FlowMetrics) -> Self {
+    fn start(metrics: &'a FlowMetrics, started: Instant, rows_in: usize) -> Self {
         metrics.running.increment(1);
-        Self { metrics, started: Instant::now(), ended: false }
+        Self { metrics, started, rows_in, ended: false }
     }
 
     fn end(&mut self, report: &Report) {
@@ -85,6 +90,9 @@ impl Drop for Running<'_> {
         self.metrics.running.decrement(1);
         if !self.ended {
             self.metrics.cancelled.increment(1);
+            // Nobody knows how far they came.
+            let (rows_in, failed) = (self.rows_in, self.rows_in);
+            self.metrics.rows.add(&RowCounts { rows_in, failed, ..RowCounts::default() });
             self.metrics.seconds.record(self.started.elapsed());
         }
     }

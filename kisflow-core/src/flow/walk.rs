@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use super::{
-    Chain, FunctionReport, Report, RowCounts, RunContext, RunError, RunOutcome,
+    Chain, Report, RowCounts, RunContext, RunError, RunOutcome,
     call::{Fail, call},
     error::{Inner, Kind},
 };
@@ -18,23 +18,33 @@ use crate::{
 const TRACE: usize = 64;
 
 /// Where a run is, and what it has seen.
-pub(super) struct Walk<'a> {
-    chain: &'a Chain,
-    context: Arc<RunContext>,
+pub(super) struct Walk {
+    chain: Arc<Chain>,
+    context: RunContext,
     started: Instant,
+    /// When the last function ended.
+    clock: Instant,
     input: Batch,
     /// The function that is next, and its input.
     at: usize,
     current: Batch,
     /// How many rows the function before it handed on or delivered.
     out: usize,
-    /// What each function handed on, for jumps.
-    produced: Vec<Option<Batch>>,
     jumps: u32,
     trace: VecDeque<usize>,
     rows: RowCounts,
-    functions: Vec<FunctionReport>,
+    /// One for each function of the chain.
+    steps: Vec<Step>,
     rejected: Vec<crate::Reject>,
+}
+
+/// What a run has seen of one function.
+#[derive(Clone, Default)]
+pub(super) struct Step {
+    pub(super) calls: usize,
+    pub(super) rows: RowCounts,
+    /// What it handed on, for jumps.
+    produced: Option<Batch>,
 }
 
 /// How a walk ended.
@@ -44,35 +54,33 @@ pub(super) enum End {
     Failed { attempt: u32, kind: Kind },
 }
 
-impl<'a> Walk<'a> {
-    pub(super) fn new(chain: &'a Chain, context: Arc<RunContext>, input: Batch) -> Self {
-        let functions = chain.nodes.iter().map(|node| FunctionReport {
-            function: node.name.clone(),
-            mode: node.conf.fmode,
-            calls: 0,
-            rows: RowCounts::default(),
-        });
+impl Walk {
+    pub(super) fn new(chain: Arc<Chain>, context: RunContext, input: Batch) -> Self {
+        let started = Instant::now();
         Self {
-            chain,
             context,
-            started: Instant::now(),
+            started,
+            clock: started,
             at: 0,
             current: input.clone(),
             out: input.len(),
-            produced: vec![None; chain.nodes.len()],
             jumps: 0,
             trace: VecDeque::new(),
             rows: RowCounts { rows_in: input.len(), ..RowCounts::default() },
-            functions: functions.collect(),
+            steps: vec![Step::default(); chain.nodes.len()],
             rejected: Vec::new(),
             input,
+            chain,
         }
+    }
+
+    pub(super) fn started(&self) -> Instant {
+        self.started
     }
 
     /// Goes on until the walk ends.
     pub(super) async fn walk(&mut self) -> End {
-        let chain = self.chain;
-        let mut clock = self.started;
+        let chain = self.chain.clone();
         loop {
             let Some(node) = chain.nodes.get(self.at) else { return End::Completed };
             if self.context.cancel.as_ref().is_some_and(|token| token.is_cancelled()) {
@@ -84,8 +92,8 @@ impl<'a> Walk<'a> {
             self.rows.hand_over(self.out, self.current.len());
             let answer = call(node, &self.current, &self.context).await;
             let now = Instant::now();
-            node.metrics.seconds.record(now - clock);
-            clock = now;
+            node.metrics.seconds.record(now - self.clock);
+            self.clock = now;
             let next = match answer {
                 Ok(outcome) => self.take(outcome),
                 Err((attempt, fail)) => Err(self.fail(attempt, fail)),
@@ -98,14 +106,14 @@ impl<'a> Walk<'a> {
 
     /// Takes what a function answered: the next function is set, or the walk ends.
     fn take(&mut self, outcome: Outcome) -> Result<(), End> {
-        let Outcome { produced, plan, handled, filtered, faults } = outcome;
+        let Outcome { produced, plan, handled, filtered, mut faults } = outcome;
         let rejected = faults.len();
         let rest = if plan.reuse { Some(self.current.without(&faults)) } else { produced };
         if rejected > 0 {
             let name =
                 self.chain.nodes.get(self.at).map(|node| node.name.clone()).unwrap_or_default();
+            faults.sort_by_key(|fault| fault.index);
             self.rejected.extend(faults.into_iter().map(|fault| self.current.reject(&name, fault)));
-            self.rejected.sort_by_key(|reject| (reject.function != name, reject.index));
             if self.context.on_reject == OnReject::Fail {
                 let failed = self.current.len() - rejected;
                 self.count(RowCounts { rejected, failed, ..RowCounts::default() });
@@ -132,8 +140,8 @@ impl<'a> Walk<'a> {
     fn advance(&mut self, plan: Plan, rest: Option<Batch>) -> Result<(), End> {
         let rest = rest.unwrap_or_default();
         self.current = rest.clone();
-        if let Some(slot) = self.produced.get_mut(self.at) {
-            *slot = Some(rest);
+        if let Some(step) = self.steps.get_mut(self.at) {
+            step.produced = Some(rest);
         }
         if plan.abort {
             return Err(End::Aborted);
@@ -172,8 +180,8 @@ impl<'a> Walk<'a> {
         match at.checked_sub(1) {
             None => self.current = self.input.clone(),
             Some(before) => {
-                if let Some(Some(produced)) = self.produced.get(before) {
-                    self.current = produced.clone();
+                if let Some(produced) = self.steps.get(before).and_then(|step| step.produced.clone()) {
+                    self.current = produced;
                 }
             }
         }
@@ -231,9 +239,9 @@ impl<'a> Walk<'a> {
         self.rows.failed += call.failed;
         self.rows.added += call.added;
         self.rows.folded += call.folded;
-        if let Some(report) = self.functions.get_mut(self.at) {
-            report.calls += 1;
-            report.rows.add(&call);
+        if let Some(step) = self.steps.get_mut(self.at) {
+            step.calls += 1;
+            step.rows.add(&call);
         }
         if let Some(node) = self.chain.nodes.get(self.at) {
             node.metrics.rows.add(&call);
@@ -273,16 +281,18 @@ impl<'a> Walk<'a> {
         Err(RunError { inner: Box::new(Inner { function, attempt, kind, report, input }) })
     }
 
-    fn report(self, outcome: RunOutcome, rows: RowCounts, output: Batch) -> Report {
+    fn report(mut self, outcome: RunOutcome, rows: RowCounts, output: Batch) -> Report {
+        // A report outlives its run; the rows between functions need not.
+        self.steps.iter_mut().for_each(|step| step.produced = None);
         Report {
-            flow: self.context.flow.name.clone(),
+            chain: self.chain,
             run: self.context.id,
             outcome,
             rows,
-            functions: self.functions,
+            steps: self.steps,
             rejected: self.rejected,
             output,
-            elapsed: self.started.elapsed(),
+            elapsed: self.clock - self.started,
         }
     }
 }

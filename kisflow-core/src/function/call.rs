@@ -6,7 +6,7 @@ use super::{Answer, BatchResult, Collector, Outcome, RowResult};
 use crate::{
     batch::{Batch, View},
     conf::OnReject,
-    error::Result,
+    error::{BoxError, Result},
     parameter::Cx,
     reject::Fault,
     row::Row,
@@ -77,25 +77,32 @@ impl<'a> Call<'a> {
     }
 
     fn finish<T: Row, R: BatchResult>(self, view: &View<T>, result: R) -> Result<Outcome> {
-        let mut rejects = self.cx.take_rejects();
+        let rejects = self.cx.take_rejects();
+        if rejects.is_empty() && view.faults().is_empty() {
+            return result.outcome(view.len());
+        }
+        self.finish_rejected(view, rejects, result)
+    }
+
+    #[cold]
+    fn finish_rejected<T: Row, R: BatchResult>(
+        self,
+        view: &View<T>,
+        mut rejects: Vec<(usize, BoxError)>,
+        result: R,
+    ) -> Result<Outcome> {
         rejects.sort_by_key(|(position, _)| *position);
         rejects.dedup_by_key(|(position, _)| *position);
-        let outside = rejects.last().filter(|(position, _)| *position >= view.len());
-        if let Some((position, _)) = outside {
-            return Err(format!(
-                "`Cx::reject({position}, …)` names a row past the last of {}",
-                view.len()
-            )
-            .into());
+        if let Some((position, _)) = rejects.last().filter(|(position, _)| *position >= view.len()) {
+            return Err(format!("`Cx::reject({position}, …)` names a row past the last of {}", view.len()).into());
         }
         let mut outcome = result.outcome(view.len() - rejects.len())?;
-        outcome.faults.extend(view.faults().iter().cloned());
-        let faults = rejects.into_iter().map(|(position, cause)| Fault {
+        outcome.faults.extend_from_slice(view.faults());
+        outcome.faults.extend(rejects.into_iter().map(|(position, cause)| Fault {
             index: view.index(position),
             field: None,
             cause: cause.into(),
-        });
-        outcome.faults.extend(faults);
+        }));
         Ok(outcome)
     }
 

@@ -143,7 +143,7 @@ fn global(registry: &Registry, conf: &Conf, problems: &mut Vec<Problem>) {
         return;
     }
     if registry.exporter.is_none() {
-        let message = "nothing here keeps metrics for Prometheus; give the registry an exporter: `.exporter(Prometheus)`";
+        let message = "nothing here keeps metrics for Prometheus; give the registry an exporter: `.exporter(Prometheus::new())`";
         problems.push(global.origin.problem("global", "prometheus_enable", message));
     }
     let port =

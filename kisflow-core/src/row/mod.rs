@@ -20,6 +20,9 @@ pub(crate) use self::required::fields_of;
 pub(crate) use self::scan::{MUST_LIMIT, missing_field};
 use crate::error::BoxError;
 
+/// The longest path to a field that a report shows whole.
+const LONGEST_PATH: usize = 100;
+
 /// One row as it arrived: text where the whole batch is known to be UTF-8, else bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum RawRow<'a> {
@@ -122,6 +125,9 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Row for T {
             (".", Some(field)) => Some(field.to_owned()),
             (".", None) => None,
             (parent, Some(field)) => Some(format!("{parent}.{field}")),
+            // A key that is none, and a path as long as a row, name nothing.
+            (_, None) if path.contains('?') => None,
+            (_, None) if path.len() > LONGEST_PATH => path.split(['.', '[']).next().map(str::to_owned),
             (_, None) => Some(path),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::error::Category;
 
 use crate::error::BoxError;
 
@@ -19,7 +20,11 @@ pub(crate) fn missing_field<'m>(
     must: &'m [String],
 ) -> Result<Option<&'m str>, BoxError> {
     let mut json = serde_json::Deserializer::from_str(row);
-    let missing = json.deserialize_map(Scan { must })?;
+    let missing = json.deserialize_map(Scan { must }).map_err(|error| match error.classify() {
+        // It is not an object: that is true of the whole row, wherever the parser stands.
+        Category::Data => error.to_string().split(" at line ").next().unwrap_or_default().into(),
+        _ => BoxError::from(error),
+    })?;
     json.end()?;
     Ok(missing)
 }
@@ -32,7 +37,8 @@ impl<'de, 'm> Visitor<'de> for Scan<'m> {
     type Value = Option<&'m str>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "an object with the field `{}`", self.must.join("`, `"))
+        let fields = if self.must.len() == 1 { "field" } else { "fields" };
+        write!(formatter, "an object with the {fields} `{}`", self.must.join("`, `"))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -85,7 +91,7 @@ mod tests {
             missing_field("[1]", &must)
                 .unwrap_err()
                 .to_string()
-                .contains("expected an object with the field `a`, `b`")
+                .contains("expected an object with the fields `a`, `b`")
         );
         assert!(missing_field("{} x", &must).is_err());
     }
