@@ -72,8 +72,8 @@ pub mod prelude {
 
     pub use crate::{
         Action, Batch, BoxError, Caas, CancellationToken, Codec, Conf, Conn, ConnConf, Connector,
-        Cx, Flow, FlowConf, Flows, FunctionConf, GlobalConf, Memory, Mode, OnReject, Params,
-        Registry, Report, Result, Row, RunError, RunOutcome, State, StepConf, Storage, Store, caas,
-        faas,
+        Cx, Flow, FlowConf, Flows, Function, FunctionConf, GlobalConf, Memory, Mode, OnReject,
+        Params, RawParams, RawRow, Registry, Report, Result, Row, RunError, RunOutcome, State,
+        StepConf, Storage, Store, caas, faas,
     };
 }

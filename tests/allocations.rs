@@ -64,7 +64,9 @@ fn check(flow: FlowConf, batch: impl Fn(u32) -> Batch) {
 
 fn link(conf: FlowConf) -> Flow {
     let must = |name: &str| FunctionConf::new(name, Mode::Calculate).must("stu_id");
-    let conf = ["Verify", "Keep", "Average", "Sink"].iter().fold(Conf::from(conf), |conf, name| conf.function(must(name)));
+    let conf = ["Verify", "Keep", "Average", "Sink"]
+        .iter()
+        .fold(Conf::from(conf), |conf, name| conf.function(must(name)));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(Registry::linked().link(conf)).unwrap().get("F").unwrap()
 }

@@ -54,7 +54,8 @@ fn problems(dir: &Path) -> Vec<String> {
     error.problems().iter().map(|problem| problem.to_string().replace(&prefix, "")).collect()
 }
 
-const FLOW: (&str, &str) = ("flow.yml", "kistype: flow\nstatus: 1\nflow_name: F\nflows:\n  - fname: AvgStuScore\n");
+const FLOW: (&str, &str) =
+    ("flow.yml", "kistype: flow\nstatus: 1\nflow_name: F\nflows:\n  - fname: AvgStuScore\n");
 const AVG: (&str, &str) = ("avg.yml", "kistype: func\nfname: AvgStuScore\nfmode: Calculate\n");
 
 /// One file beside a flow that is in order gives one problem.
@@ -78,7 +79,10 @@ fn a_conf_in_order_has_no_problem() {
 fn an_empty_directory_and_a_missing_one_are_problems() {
     let empty = dir(&[]);
     let message = Registry::new().check(empty.path()).unwrap_err().to_string();
-    assert_eq!(message, format!("{}: there is no .yml or .yaml file in this directory", empty.path().display()));
+    assert_eq!(
+        message,
+        format!("{}: there is no .yml or .yaml file in this directory", empty.path().display())
+    );
     let missing = empty.path().join("nowhere");
     let message = Registry::new().check(&missing).unwrap_err().to_string();
     let start = format!("{}: the directory cannot be read: ", missing.display());
@@ -87,8 +91,14 @@ fn an_empty_directory_and_a_missing_one_are_problems() {
 
 #[test]
 fn yaml_that_does_not_parse_is_a_problem_with_its_line() {
-    let found = problems(dir(&[FLOW, AVG, ("x.yml", "kistype: func\nfname: [a\nfmode: Verify\n")]).path());
-    assert!(found.len() == 1 && found[0].starts_with("x.yml:") && found[0].contains("the YAML does not parse: "), "{found:?}");
+    let found =
+        problems(dir(&[FLOW, AVG, ("x.yml", "kistype: func\nfname: [a\nfmode: Verify\n")]).path());
+    assert!(
+        found.len() == 1
+            && found[0].starts_with("x.yml:")
+            && found[0].contains("the YAML does not parse: "),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -109,7 +119,10 @@ fn a_file_without_a_kistype_is_a_problem() {
 
 #[test]
 fn an_unknown_kistype_is_a_problem_with_a_suggestion() {
-    check("\nkistype: flwo\n", "x.yml:2: kistype: unknown kistype the text \"flwo\"; did you mean \"flow\"?");
+    check(
+        "\nkistype: flwo\n",
+        "x.yml:2: kistype: unknown kistype the text \"flwo\"; did you mean \"flow\"?",
+    );
 }
 
 #[test]
@@ -150,6 +163,16 @@ fn an_unknown_function_is_a_problem_with_a_suggestion() {
 }
 
 #[test]
+fn a_function_of_a_file_without_a_conf_of_its_own_is_a_problem() {
+    check_all(
+        &[FLOW],
+        &[
+            "flow.yml:5: flows[0].fname: function \"AvgStuScore\" is in the code, and no file has its conf; write one with `kistype: func`, `fname: AvgStuScore` and its `fmode`",
+        ],
+    );
+}
+
+#[test]
 fn an_unknown_connector_and_an_unknown_type_are_problems() {
     check(
         "kistype: func\nfname: X\nfmode: Save\noption:\n  cname: Score\n",
@@ -157,7 +180,9 @@ fn an_unknown_connector_and_an_unknown_type_are_problems() {
     );
     check_all(
         &[FLOW, AVG, ("x.yml", "kistype: conn\ncname: C\ntype: memry\n")],
-        &["x.yml:3: type: no connector of type \"memry\" is registered; did you mean \"memory\"?; register it with `.connector::<…>()`"],
+        &[
+            "x.yml:3: type: no connector of type \"memry\" is registered; did you mean \"memory\"?; register it with `.connector::<…>()`",
+        ],
     );
 }
 
@@ -170,14 +195,22 @@ fn a_name_twice_is_a_problem_that_cites_both_places() {
 
 #[test]
 fn a_map_key_twice_is_a_problem_with_its_line() {
-    let found = problems(dir(&[FLOW, AVG, ("x.yml", "kistype: func\nfname: X\nfmode: Save\nfname: Y\n")]).path());
-    assert!(found.len() == 1 && found[0].starts_with("x.yml:4:") && found[0].contains("fname"), "{found:?}");
+    let found = problems(
+        dir(&[FLOW, AVG, ("x.yml", "kistype: func\nfname: X\nfmode: Save\nfname: Y\n")]).path(),
+    );
+    assert!(
+        found.len() == 1 && found[0].starts_with("x.yml:4:") && found[0].contains("fname"),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn a_flow_without_functions_is_a_problem() {
     check("kistype: flow\nflow_name: X\n", "x.yml:1: flows: a flow has at least one function");
-    check("kistype: flow\nflow_name: X\nflows: []\n", "x.yml:3: flows: a flow has at least one function");
+    check(
+        "kistype: flow\nflow_name: X\nflows: []\n",
+        "x.yml:3: flows: a flow has at least one function",
+    );
 }
 
 #[test]
@@ -185,7 +218,9 @@ fn a_load_or_save_function_without_a_connector_is_a_problem() {
     for (mode, list) in [("Load", "load"), ("Save", "save")] {
         check(
             &format!("kistype: func\nfname: X\nfmode: {mode}\noption:\n  retry_times: 1\n"),
-            &format!("x.yml:4: option.cname: a function with `fmode: {mode}` needs a connector: set `option.cname`, or name the function in the connector's `{list}` list"),
+            &format!(
+                "x.yml:4: option.cname: a function with `fmode: {mode}` needs a connector: set `option.cname`, or name the function in the connector's `{list}` list"
+            ),
         );
     }
 }
@@ -216,7 +251,10 @@ fn a_missing_param_and_a_slip_of_one_are_both_explained() {
 fn params_that_no_type_asks_for_are_let_through() {
     let avg = "kistype: func\nfname: AvgStuScore\nfmode: Calculate\noption:\n  default_params: {anything: [1, {at: all}]}\n";
     let conf = Registry::linked().check(dir(&[FLOW, ("avg.yml", avg)]).path()).unwrap();
-    assert_eq!(conf.functions["AvgStuScore"].option.default_params["anything"], serde_json::json!([1, {"at": "all"}]));
+    assert_eq!(
+        conf.functions["AvgStuScore"].option.default_params["anything"],
+        serde_json::json!([1, {"at": "all"}])
+    );
 }
 
 #[test]
@@ -233,15 +271,18 @@ fn a_connector_param_that_does_not_fit_is_a_problem_and_an_unknown_one_is_let_th
 
 #[test]
 fn the_lists_of_a_connector_are_checked_against_the_functions() {
-    let conn = "kistype: conn\ncname: C\ntype: memory\nload:\n  - AvgStuScore\nsave:\n  - SaveScor\n";
+    let conn =
+        "kistype: conn\ncname: C\ntype: memory\nload:\n  - AvgStuScore\nsave:\n  - SaveScor\n";
     let save = "kistype: func\nfname: SaveScore\nfmode: Save\noption: {cname: C}\n";
     let expected = [
         "c.yml:5: load[0]: function `AvgStuScore` has `fmode: Calculate` (avg.yml:3) and stands in the `load` list",
         "c.yml:7: save[0]: no function is named \"SaveScor\"; did you mean \"SaveScore\"?",
     ];
     let files = dir(&[FLOW, AVG, ("c.yml", conn), ("s.yml", save)]);
-    let found: Vec<String> =
-        problems(files.path()).into_iter().map(|problem| problem.replace(&format!("{}/", files.path().display()), "")).collect();
+    let found: Vec<String> = problems(files.path())
+        .into_iter()
+        .map(|problem| problem.replace(&format!("{}/", files.path().display()), ""))
+        .collect();
     assert_eq!(found, expected);
 }
 
@@ -250,7 +291,9 @@ fn a_function_that_a_connector_lists_uses_it_without_naming_it() {
     let conn = "kistype: conn\ncname: C\ntype: memory\nsave: [SaveScore]\nload: null\n";
     let save = "kistype: func\nfname: SaveScore\nfmode: Save\n";
     let flow = "kistype: flow\nflow_name: X\nflows: [{fname: SaveScore}]\n";
-    Registry::linked().check(dir(&[("c.yml", conn), ("s.yml", save), ("x.yml", flow)]).path()).unwrap();
+    Registry::linked()
+        .check(dir(&[("c.yml", conn), ("s.yml", save), ("x.yml", flow)]).path())
+        .unwrap();
 }
 
 #[test]
@@ -259,7 +302,10 @@ fn values_of_the_wrong_kind_are_problems() {
         &[
             FLOW,
             AVG,
-            ("a.yml", "kistype: flow\nstatus: yes please\nflow_name: A\njump_limit: -1\non_reject: drop\nflows:\n  - AvgStuScore\n"),
+            (
+                "a.yml",
+                "kistype: flow\nstatus: yes please\nflow_name: A\njump_limit: -1\non_reject: drop\nflows:\n  - AvgStuScore\n",
+            ),
             ("g.yml", "kistype: global\nprometheus_enable: 1\n"),
         ],
         &[
@@ -275,7 +321,11 @@ fn values_of_the_wrong_kind_are_problems() {
 #[test]
 fn all_problems_of_all_files_come_at_once() {
     let files = dir(&[
-        ("a.yml", "kistype: flow\nflow_name: A\nflows:\n  - fname: Nobody\n  - fname: AvgStuScore\n"),
+        AVG,
+        (
+            "a.yml",
+            "kistype: flow\nflow_name: A\nflows:\n  - fname: Nobody\n  - fname: AvgStuScore\n",
+        ),
         ("b/c.yaml", "kistype: func\nfname: Q\nfmode: Loda\n"),
         ("d.yml", "kistype: conn\ncname: C\ntype: kafka\n"),
     ]);
@@ -288,11 +338,26 @@ fn all_problems_of_all_files_come_at_once() {
 #[test]
 fn kisflows_own_files_load_as_they_are() {
     let files = dir(&[
-        ("kis-flow.yml", "#kistype Global为kisflow的全局配置\nkistype: global\nprometheus_enable: false\nprometheus_listen: true\nprometheus_serve: 0.0.0.0:20004"),
-        ("conn/conn-ConnName1.yml", "kistype: conn\ncname: ConnName1\naddrs: '0.0.0.0:9988,0.0.0.0:9999,0.0.0.0:9990'\ntype: memory\nkey: redis-key\nparams:\n  args1: value1\n  args2: value2\nload: null\nsave:\n  - SaveScore"),
-        ("flow/flow-F.yml", "kistype: flow\nstatus: 1\nflow_name: flowName1\nflows:\n  - fname: VerifyStu\n    params:\n      myKey1: flowValue1-1\n      max_id: 999\n  - fname: SaveScore\n  - fname: AvgStuScore\n"),
-        ("func/func-1.yml", "kistype: func\nfname: VerifyStu\nfmode: Verify\nsource:\n  name: 公司抖音户订单数据\n  must:\n    - order_id\n    - user_id\noption:\n  default_params:\n    default1: funcName1_param1\n"),
-        ("func/func-2.yml", "kistype: func\nfname: SaveScore\nfmode: Save\nsource:\n  name: UserOrderErrorRate\n  must:\n    - order_id\noption:\n  cname: ConnName1\n  retry_times: 3\n  return_duration: 500\n  default_params: {}\n"),
+        (
+            "kis-flow.yml",
+            "#kistype Global为kisflow的全局配置\nkistype: global\nprometheus_enable: false\nprometheus_listen: true\nprometheus_serve: 0.0.0.0:20004",
+        ),
+        (
+            "conn/conn-ConnName1.yml",
+            "kistype: conn\ncname: ConnName1\naddrs: '0.0.0.0:9988,0.0.0.0:9999,0.0.0.0:9990'\ntype: memory\nkey: redis-key\nparams:\n  args1: value1\n  args2: value2\nload: null\nsave:\n  - SaveScore",
+        ),
+        (
+            "flow/flow-F.yml",
+            "kistype: flow\nstatus: 1\nflow_name: flowName1\nflows:\n  - fname: VerifyStu\n    params:\n      myKey1: flowValue1-1\n      max_id: 999\n  - fname: SaveScore\n  - fname: AvgStuScore\n",
+        ),
+        (
+            "func/func-1.yml",
+            "kistype: func\nfname: VerifyStu\nfmode: Verify\nsource:\n  name: 公司抖音户订单数据\n  must:\n    - order_id\n    - user_id\noption:\n  default_params:\n    default1: funcName1_param1\n",
+        ),
+        (
+            "func/func-2.yml",
+            "kistype: func\nfname: SaveScore\nfmode: Save\nsource:\n  name: UserOrderErrorRate\n  must:\n    - order_id\noption:\n  cname: ConnName1\n  retry_times: 3\n  return_duration: 500\n  default_params: {}\n",
+        ),
         ("func/func-3.yml", "kistype: func\nfname: AvgStuScore\nfmode: Calculate\n"),
     ]);
     let conf = Registry::linked().check(files.path()).unwrap();
@@ -303,8 +368,11 @@ fn kisflows_own_files_load_as_they_are() {
 
 #[test]
 fn the_better_name_of_return_duration_is_known_and_both_at_once_are_a_problem() {
-    let function = |option: &str| format!("kistype: func\nfname: X\nfmode: Verify\noption:\n  retry_duration: 7\n{option}");
-    let conf = Registry::linked().check(dir(&[FLOW, AVG, ("x.yml", &function(""))]).path()).unwrap();
+    let function = |option: &str| {
+        format!("kistype: func\nfname: X\nfmode: Verify\noption:\n  retry_duration: 7\n{option}")
+    };
+    let conf =
+        Registry::linked().check(dir(&[FLOW, AVG, ("x.yml", &function(""))]).path()).unwrap();
     assert_eq!(conf.functions["X"].option.retry_duration, Some(7));
     check(
         &function("  return_duration: 8\n"),
@@ -316,9 +384,23 @@ fn the_better_name_of_return_duration_is_known_and_both_at_once_are_a_problem() 
 async fn what_is_exported_loads_back_to_the_same() {
     let out = tempfile::tempdir().unwrap();
     let mut conf = Conf::new()
-        .connector(ConnConf::new("Ünï/cöde", "memory").key("k_").param("max_records", 5).save("SaveScore"))
-        .function(FunctionConf::new("SaveScore", Mode::Save).must("a b").connector("Ünï/cöde").retry(3, 7).timeout(9).jump("AvgStuScore"))
-        .function(FunctionConf::new("VerifyStu", Mode::Verify).source("yes").param("max_id", 999).param("note", "no: it's \"quoted\"\n"))
+        .connector(
+            ConnConf::new("Ünï/cöde", "memory").key("k_").param("max_records", 5).save("SaveScore"),
+        )
+        .function(
+            FunctionConf::new("SaveScore", Mode::Save)
+                .must("a b")
+                .connector("Ünï/cöde")
+                .retry(3, 7)
+                .timeout(9)
+                .jump("AvgStuScore"),
+        )
+        .function(
+            FunctionConf::new("VerifyStu", Mode::Verify)
+                .source("yes")
+                .param("max_id", 999)
+                .param("note", "no: it's \"quoted\"\n"),
+        )
         .flow(
             FlowConf::new("true")
                 .then_named(StepConf::of::<verify_stu>().param("max_id", 5))
@@ -349,17 +431,27 @@ fn a_directory_that_cannot_be_written_is_an_error_that_names_the_file() {
 
 #[tokio::test]
 async fn an_unknown_flow_is_an_error_with_a_suggestion() {
-    let flows = Registry::linked().link(FlowConf::new("CalStuAvgScore").then::<avg_stu_score>()).await.unwrap();
+    let flows = Registry::linked()
+        .link(FlowConf::new("CalStuAvgScore").then::<avg_stu_score>())
+        .await
+        .unwrap();
     let error = flows.get("CalStuAvgScor").unwrap_err();
-    assert_eq!(error.to_string(), "no flow is named \"CalStuAvgScor\"; did you mean \"CalStuAvgScore\"?");
+    assert_eq!(
+        error.to_string(),
+        "no flow is named \"CalStuAvgScor\"; did you mean \"CalStuAvgScore\"?"
+    );
 }
 
 #[test]
 fn an_alias_bomb_is_refused() {
-    let mut text = "kistype: func\nfname: X\nfmode: Verify\na0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    let mut text =
+        "kistype: func\nfname: X\nfmode: Verify\na0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
     for level in 1..12 {
         let before = level - 1;
-        text.push_str(&format!("a{level}: &a{level} [{}]\n", vec![format!("*a{before}"); 9].join(",")));
+        text.push_str(&format!(
+            "a{level}: &a{level} [{}]\n",
+            vec![format!("*a{before}"); 9].join(",")
+        ));
     }
     let found = problems(dir(&[FLOW, AVG, ("x.yml", &text)]).path());
     assert!(found.len() == 1 && found[0].contains("the YAML does not parse"), "{found:?}");

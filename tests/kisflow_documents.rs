@@ -67,7 +67,11 @@ async fn load_score_avg_12(rows: &[Score3], scores: Store<'_>, cx: Cx<'_>) -> Re
     let mut joined = Vec::new();
     for (position, (row, record)) in rows.iter().zip(found).enumerate() {
         match record {
-            Ok(Average12 { avg_score }) => joined.push(Joined { stu_id: row.stu_id, score_3: row.score_3, avg_score_1_2: avg_score }),
+            Ok(Average12 { avg_score }) => joined.push(Joined {
+                stu_id: row.stu_id,
+                score_3: row.score_3,
+                avg_score_1_2: avg_score,
+            }),
             Err(missing) => cx.reject(position, missing),
         }
     }
@@ -91,7 +95,11 @@ fn conf(wait_ms: u64) -> Conf {
         .function(function("VerifyStu", Mode::Verify))
         .function(function("AvgStuScore12", Mode::Calculate))
         .function(function("SaveScoreAvg12", Mode::Save).connector("Score12Cache"))
-        .function(function("LoadScoreAvg12", Mode::Load).connector("Score12Cache").param("wait_ms", wait_ms))
+        .function(
+            function("LoadScoreAvg12", Mode::Load)
+                .connector("Score12Cache")
+                .param("wait_ms", wait_ms),
+        )
         .function(function("AvgStuScore3", Mode::Calculate))
         .function(function("PrintStuAvgScore", Mode::Expand))
         .flow(
@@ -111,7 +119,10 @@ fn conf(wait_ms: u64) -> Conf {
 }
 
 fn rows_12() -> Batch {
-    Batch::json([r#"{"stu_id":101,"score_1":100,"score_2":90}"#, r#"{"stu_id":102,"score_1":100,"score_2":80}"#])
+    Batch::json([
+        r#"{"stu_id":101,"score_1":100,"score_2":90}"#,
+        r#"{"stu_id":102,"score_1":100,"score_2":80}"#,
+    ])
 }
 
 fn rows_3() -> Batch {
@@ -130,13 +141,15 @@ fn sorted(printed: &Printed) -> Vec<(u32, f64)> {
     printed
 }
 
-const EXPECTED: [(u32, f64); 4] = [(101, 90.0), (101, 95.0), (102, 83.333_333_333_333_33), (102, 90.0)];
+const EXPECTED: [(u32, f64); 4] =
+    [(101, 90.0), (101, 95.0), (102, 83.333_333_333_333_33), (102, 90.0)];
 
 #[tokio::test]
 async fn two_flows_meet_through_a_connector_a_thousand_times_in_both_orders() {
     for round in 0..1_000 {
         let (flows, printed) = flows(30_000).await;
-        let (first, second) = (flows.get("CalStuAvgScore12").unwrap(), flows.get("CalStuAvgScore3").unwrap());
+        let (first, second) =
+            (flows.get("CalStuAvgScore12").unwrap(), flows.get("CalStuAvgScore3").unwrap());
         let (one, two) = if round % 2 == 0 {
             (tokio::spawn(first.run(rows_12())), tokio::spawn(second.run(rows_3())))
         } else {
@@ -159,7 +172,10 @@ async fn past_the_deadline_a_row_without_its_record_is_rejected_with_the_cause()
     assert!(error.is_rejected());
     assert_eq!(error.rejected().len(), 2);
     let cause = error.rejected()[1].cause().to_string();
-    assert_eq!(cause, "there is no record `stu_score12_avg_102`, not after 250ms of waiting (param `wait_ms`)");
+    assert_eq!(
+        cause,
+        "there is no record `stu_score12_avg_102`, not after 250ms of waiting (param `wait_ms`)"
+    );
     assert!(printed.lock().unwrap().is_empty());
 }
 
@@ -200,7 +216,11 @@ fn func_3(rows: &[String], cx: Cx<'_>, seen: State<'_, Seen>) -> Vec<String> {
 async fn every_function_of_a_data_stream_sees_what_the_one_before_it_emitted() {
     let seen = Seen::default();
     let flow = FlowConf::new("Stream").then::<func_1>().then::<func_2>().then::<func_3>();
-    let registry = Registry::new().function::<func_1>().function::<func_2>().function::<func_3>().state(seen.clone());
+    let registry = Registry::new()
+        .function::<func_1>()
+        .function::<func_2>()
+        .function::<func_3>()
+        .state(seen.clone());
     let flows = registry.link(flow).await.unwrap();
     let rows = Batch::text(["This is Data1", "This is Data2", "This is Data3"]);
     flows.get("Stream").unwrap().run(rows).await.unwrap().assert_balanced();
@@ -232,8 +252,16 @@ fn append_suffix(row: &String, params: Params<'_, Suffix>) -> String {
 #[tokio::test]
 async fn a_function_stands_twice_in_a_flow_with_other_params_over_its_defaults() {
     let conf = Conf::new()
-        .function(FunctionConf::of::<append_suffix>(Mode::Calculate).param("suffix", "a").param("times", 2))
-        .flow(FlowConf::new("Twice").then::<append_suffix>().then_named(StepConf::of::<append_suffix>().param("suffix", "b")));
+        .function(
+            FunctionConf::of::<append_suffix>(Mode::Calculate)
+                .param("suffix", "a")
+                .param("times", 2),
+        )
+        .flow(
+            FlowConf::new("Twice")
+                .then::<append_suffix>()
+                .then_named(StepConf::of::<append_suffix>().param("suffix", "b")),
+        );
     let flows = Registry::new().function::<append_suffix>().link(conf).await.unwrap();
     let report = flows.get("Twice").unwrap().run(Batch::text(["x"])).await.unwrap();
     report.assert_balanced();

@@ -70,24 +70,54 @@ async fn a_row_that_is_not_json_is_rejected() {
 #[tokio::test]
 async fn a_row_that_is_no_object_is_rejected() {
     check("Pass", "[]", None, "invalid length 0, expected struct Score with 2 elements").await;
-    check("Raw", "[1]", None, "invalid type: sequence, expected an object with the fields `score`, `stu_id`").await;
+    check(
+        "Raw",
+        "[1]",
+        None,
+        "invalid type: sequence, expected an object with the fields `score`, `stu_id`",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_row_that_lacks_a_field_is_rejected_with_the_field() {
     check("Pass", r#"{"stu_id":1}"#, Some("score"), "missing field `score`").await;
-    check("Raw", r#"{"score":1}"#, Some("stu_id"), "the row has no field `stu_id`, which `must` demands").await;
+    check(
+        "Raw",
+        r#"{"score":1}"#,
+        Some("stu_id"),
+        "the row has no field `stu_id`, which `must` demands",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_row_with_a_wrong_type_is_rejected_with_the_field() {
-    check("Pass", r#"{"stu_id":"a","score":1}"#, Some("stu_id"), "invalid type: string \"a\", expected u32").await;
-    check("Pass", r#"{"stu_id":1,"score":null}"#, Some("score"), "invalid type: null, expected f64").await;
+    check(
+        "Pass",
+        r#"{"stu_id":"a","score":1}"#,
+        Some("stu_id"),
+        "invalid type: string \"a\", expected u32",
+    )
+    .await;
+    check(
+        "Pass",
+        r#"{"stu_id":1,"score":null}"#,
+        Some("score"),
+        "invalid type: null, expected f64",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_number_out_of_range_is_rejected_with_the_field() {
-    check("Pass", r#"{"stu_id":-1,"score":1}"#, Some("stu_id"), "invalid value: integer `-1`, expected u32").await;
+    check(
+        "Pass",
+        r#"{"stu_id":-1,"score":1}"#,
+        Some("stu_id"),
+        "invalid value: integer `-1`, expected u32",
+    )
+    .await;
     check("Pass", r#"{"stu_id":4294967296,"score":1}"#, Some("stu_id"), "invalid value").await;
     check("Pass", r#"{"stu_id":1,"score":1e999}"#, Some("score"), "number out of range").await;
 }
@@ -131,12 +161,17 @@ async fn a_row_of_ten_megabytes_goes_through_and_a_bad_one_is_kept_whole_but_sho
 async fn one_bad_byte_in_an_ndjson_buffer_costs_one_row() {
     let mut buffer = b"{\"stu_id\":1,\"score\":1}\n{\"stu_id\":2,\"score\":\xff}\n\n{\"stu_id\":3,\"score\":3}\n".to_vec();
     buffer.extend_from_slice(b"{\"stu_id\":5,\"score\":5}");
-    let flow = flow(FlowConf::new("Keep").then::<pass>().then::<odd>().on_reject(OnReject::Quarantine)).await;
+    let flow =
+        flow(FlowConf::new("Keep").then::<pass>().then::<odd>().on_reject(OnReject::Quarantine))
+            .await;
     let report = flow.run(Batch::ndjson(buffer)).await.unwrap();
     report.assert_balanced();
     assert_eq!((report.rows_in(), report.rows_out(), report.rejected().len()), (4, 3, 1));
     assert_eq!(report.rejected()[0].index(), 1);
-    assert_eq!(report.output().to_ndjson().unwrap(), "{\"stu_id\":1,\"score\":1}\n{\"stu_id\":3,\"score\":3}\n{\"stu_id\":5,\"score\":5}\n");
+    assert_eq!(
+        report.output().to_ndjson().unwrap(),
+        "{\"stu_id\":1,\"score\":1}\n{\"stu_id\":3,\"score\":3}\n{\"stu_id\":5,\"score\":5}\n"
+    );
 }
 
 #[tokio::test]
@@ -149,20 +184,43 @@ async fn quarantine_lets_the_good_rows_on_and_keeps_the_bad_ones_with_their_caus
         r#"{"score":1}"#,
         r#"{"stu_id":7,"score":1}"#,
     ];
-    let flow = flow(FlowConf::new("Keep").then::<raw>().then::<odd>().then::<pass>().on_reject(OnReject::Quarantine)).await;
+    let flow = flow(
+        FlowConf::new("Keep")
+            .then::<raw>()
+            .then::<odd>()
+            .then::<pass>()
+            .on_reject(OnReject::Quarantine),
+    )
+    .await;
     let report = flow.run(Batch::json(rows)).await.unwrap();
     report.assert_balanced();
-    let rejected: Vec<_> = report.rejected().iter().map(|reject| (reject.function(), reject.index(), &reject.row()[..])).collect();
+    let rejected: Vec<_> = report
+        .rejected()
+        .iter()
+        .map(|reject| (reject.function(), reject.index(), &reject.row()[..]))
+        .collect();
     // `Odd` counts within the rows that reached it: `Raw` had taken out the second and the fifth.
-    assert_eq!(rejected, [("Raw", 1, rows[1].as_bytes()), ("Raw", 4, rows[4].as_bytes()), ("Odd", 2, rows[3].as_bytes())]);
+    assert_eq!(
+        rejected,
+        [
+            ("Raw", 1, rows[1].as_bytes()),
+            ("Raw", 4, rows[4].as_bytes()),
+            ("Odd", 2, rows[3].as_bytes())
+        ]
+    );
     assert_eq!((report.rows().filtered, report.rows_out()), (1, 2));
-    assert_eq!(report.output().to_ndjson().unwrap(), format!("{}\n{}\n", rows[0], rows[5]), "nothing was encoded anew");
+    assert_eq!(
+        report.output().to_ndjson().unwrap(),
+        format!("{}\n{}\n", rows[0], rows[5]),
+        "nothing was encoded anew"
+    );
 }
 
 #[tokio::test]
 async fn every_rejected_row_is_in_the_error_and_no_later_function_runs() {
     let flow = flow(FlowConf::new("Fail").then::<odd>().then::<pass>()).await;
-    let rows: Vec<String> = [13, 1, 13].iter().map(|id| format!(r#"{{"stu_id":{id},"score":0}}"#)).collect();
+    let rows: Vec<String> =
+        [13, 1, 13].iter().map(|id| format!(r#"{{"stu_id":{id},"score":0}}"#)).collect();
     let error = flow.run(Batch::json(rows)).await.unwrap_err();
     error.report().assert_balanced();
     assert_eq!(error.to_string(), "flow `Fail`, function `Odd` rejected 2 of 3 rows");
@@ -181,10 +239,14 @@ async fn no_rows_and_a_million_rows_go_through() {
     let report = flow.run(Batch::empty()).await.unwrap();
     report.assert_balanced();
     assert_eq!((report.rows_in(), report.rows_out()), (0, 0));
-    let buffer: String = (0..1_000_000).map(|id| format!("{{\"stu_id\":{},\"score\":1}}\n", 20 + id % 2)).collect();
+    let buffer: String =
+        (0..1_000_000).map(|id| format!("{{\"stu_id\":{},\"score\":1}}\n", 20 + id % 2)).collect();
     let report = flow.run(Batch::ndjson(buffer)).await.unwrap();
     report.assert_balanced();
-    assert_eq!((report.rows_in(), report.rows_out(), report.rows().filtered), (1_000_000, 500_000, 500_000));
+    assert_eq!(
+        (report.rows_in(), report.rows_out(), report.rows().filtered),
+        (1_000_000, 500_000, 500_000)
+    );
 }
 
 /// Decodes only once, or says how often.
@@ -212,7 +274,14 @@ fn counted_row(_: &Counted) -> bool {
 
 #[tokio::test]
 async fn rows_decode_once_for_all_functions_that_read_them_as_the_same_type() {
-    let flow = flow(FlowConf::new("Once").then::<counted_batch>().then::<counted_row>().then::<counted_batch>().then::<counted_row>()).await;
+    let flow = flow(
+        FlowConf::new("Once")
+            .then::<counted_batch>()
+            .then::<counted_row>()
+            .then::<counted_batch>()
+            .then::<counted_row>(),
+    )
+    .await;
     let before = DECODED.load(std::sync::atomic::Ordering::Relaxed);
     flow.run(Batch::json(["{}", "{}", "{}"])).await.unwrap().assert_balanced();
     assert_eq!(DECODED.load(std::sync::atomic::Ordering::Relaxed) - before, 3);
@@ -241,7 +310,10 @@ fn a_struct_becomes_a_different_struct_with_every_bit_of_its_numbers() {
 fn rows_that_have_no_json_form_are_errors_that_say_why() {
     let nan = Batch::typed(vec![Score { stu_id: 1, score: f64::NAN }]);
     let chain = |error: BoxError| kisflow::error_chain(&*error).to_string();
-    assert!(chain(read::<Wide>(&nan).unwrap_err()).contains("score is NaN, which JSON has no number for"));
+    assert!(
+        chain(read::<Wide>(&nan).unwrap_err())
+            .contains("score is NaN, which JSON has no number for")
+    );
     assert!(nan.to_ndjson().unwrap_err().to_string().contains("score is NaN"));
     let keys = Batch::typed(vec![HashMap::from([((1, 2), 3)])]);
     assert!(chain(read::<Wide>(&keys).unwrap_err()).contains("key must be a string"));

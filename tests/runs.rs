@@ -36,7 +36,12 @@ struct Failures {
 }
 
 #[faas("Flaky")]
-async fn flaky(_: &[u32], params: Params<'_, Failures>, cx: Cx<'_>, shared: State<'_, Shared>) -> Result<Action> {
+async fn flaky(
+    _: &[u32],
+    params: Params<'_, Failures>,
+    cx: Cx<'_>,
+    shared: State<'_, Shared>,
+) -> Result<Action> {
     let calls = shared.calls.fetch_add(1, Ordering::Relaxed) + 1;
     assert_eq!(cx.attempt() as usize, calls);
     if calls <= params.failures {
@@ -131,7 +136,10 @@ async fn a_failed_call_is_repeated_as_often_as_its_conf_says_with_growing_pauses
     assert_eq!((report.rows_out(), shared.calls.load(Ordering::Relaxed)), (2, 4));
     // 1 + 2 + 4 seconds, each between a half and the whole of it.
     let waited = start.elapsed();
-    assert!((Duration::from_millis(3_500)..=Duration::from_millis(7_010)).contains(&waited), "{waited:?}");
+    assert!(
+        (Duration::from_millis(3_500)..=Duration::from_millis(7_010)).contains(&waited),
+        "{waited:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,20 +147,34 @@ async fn a_call_that_fails_too_often_fails_the_run_with_flow_function_attempt_an
     let flow = link(flaky_conf(9, 2), &Shared::default()).await;
     let error = flow.run(vec![1_u32, 2]).await.unwrap_err();
     error.report().assert_balanced();
-    assert_eq!(format!("{error:?}"), "flow `F`, function `Flaky`, attempt 3 failed: the server is away");
-    assert_eq!((error.attempt(), error.function(), error.report().rows().failed), (3, Some("Flaky"), 2));
+    assert_eq!(
+        format!("{error:?}"),
+        "flow `F`, function `Flaky`, attempt 3 failed: the server is away"
+    );
+    assert_eq!(
+        (error.attempt(), error.function(), error.report().rows().failed),
+        (3, Some("Flaky"), 2)
+    );
     assert_eq!(*error.input().rows::<u32>().unwrap(), [1, 2]);
     assert_eq!(error.report().outcome(), RunOutcome::Failed);
 }
 
 #[tokio::test]
 async fn a_panic_is_an_error_like_any_other_and_the_process_lives() {
-    for (function, message) in [("Panics", "the sky is falling"), ("PanicsLater", "later too"), ("PanicsOnARow", "attempt to divide by zero")] {
-        let flow = link(FlowConf::new("F").then::<pass>().then_named(function), &Shared::default()).await;
+    for (function, message) in [
+        ("Panics", "the sky is falling"),
+        ("PanicsLater", "later too"),
+        ("PanicsOnARow", "attempt to divide by zero"),
+    ] {
+        let flow =
+            link(FlowConf::new("F").then::<pass>().then_named(function), &Shared::default()).await;
         let error = flow.run(vec![1_u32]).await.unwrap_err();
         error.report().assert_balanced();
         assert!(error.is_panic());
-        assert_eq!(error.to_string(), format!("flow `F`, function `{function}` panicked: {message}"));
+        assert_eq!(
+            error.to_string(),
+            format!("flow `F`, function `{function}` panicked: {message}")
+        );
     }
 }
 
@@ -163,7 +185,10 @@ async fn an_async_function_that_never_returns_is_dropped_at_its_timeout() {
     let error = flow.run(vec![1_u32]).await.unwrap_err();
     error.report().assert_balanced();
     assert!(error.is_timeout());
-    assert_eq!(error.to_string(), "flow `F`, function `Hangs` took longer than its timeout of 250ms");
+    assert_eq!(
+        error.to_string(),
+        "flow `F`, function `Hangs` took longer than its timeout of 250ms"
+    );
     shared.dropped.notified().await;
 }
 
@@ -171,12 +196,19 @@ async fn an_async_function_that_never_returns_is_dropped_at_its_timeout() {
 fn a_sync_function_that_never_returns_is_left_behind_at_its_timeout() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let flow = link(one(FunctionConf::of::<blocks>(Mode::Expand).timeout(20)), &Shared::default()).await;
+        let flow =
+            link(one(FunctionConf::of::<blocks>(Mode::Expand).timeout(20)), &Shared::default())
+                .await;
         let error = flow.run(vec![1_u32]).await.unwrap_err();
         error.report().assert_balanced();
         assert!(error.is_timeout(), "{error}");
-        let other = link(one(FunctionConf::of::<panics>(Mode::Expand).timeout(60_000)), &Shared::default()).await;
-        assert!(other.run(vec![1_u32]).await.unwrap_err().is_panic(), "a panic on its thread is a panic here");
+        let other =
+            link(one(FunctionConf::of::<panics>(Mode::Expand).timeout(60_000)), &Shared::default())
+                .await;
+        assert!(
+            other.run(vec![1_u32]).await.unwrap_err().is_panic(),
+            "a panic on its thread is a panic here"
+        );
     });
     runtime.shutdown_background();
 }
@@ -184,7 +216,8 @@ fn a_sync_function_that_never_returns_is_left_behind_at_its_timeout() {
 #[tokio::test]
 async fn a_cancelled_token_stops_a_run_where_it_awaits() {
     let shared = Shared::default();
-    let flow = link(FlowConf::new("F").then::<pass>().then::<hangs>().then::<pass>(), &shared).await;
+    let flow =
+        link(FlowConf::new("F").then::<pass>().then::<hangs>().then::<pass>(), &shared).await;
     let token = CancellationToken::new();
     let run = tokio::spawn(flow.run_until(vec![1_u32, 2, 3], token.clone()));
     shared.entered.notified().await;
@@ -212,7 +245,11 @@ async fn dropping_the_future_stops_the_run() {
 
 #[tokio::test]
 async fn a_flow_with_status_0_does_not_run_and_hands_its_rows_back() {
-    let flow = link(FlowConf::new("F").then::<panics>().status(kisflow::Status::Disabled), &Shared::default()).await;
+    let flow = link(
+        FlowConf::new("F").then::<panics>().status(kisflow::Status::Disabled),
+        &Shared::default(),
+    )
+    .await;
     let report = flow.run(vec![1_u32, 2]).await.unwrap();
     report.assert_balanced();
     assert_eq!(report.outcome(), RunOutcome::Disabled);
@@ -224,13 +261,21 @@ async fn a_flow_with_status_0_does_not_run_and_hands_its_rows_back() {
 async fn forks_run_at_once_on_different_rows_with_cache_and_metadata_of_their_own() {
     let flow = link(FlowConf::new("F").then::<remembers>(), &Shared::default()).await;
     let fork = flow.fork();
-    let (one, two) = (tokio::spawn(flow.run(vec![1_u32, 2])), tokio::spawn(fork.run(vec![10_u32, 20])));
+    let (one, two) =
+        (tokio::spawn(flow.run(vec![1_u32, 2])), tokio::spawn(fork.run(vec![10_u32, 20])));
     let (one, two) = (one.await.unwrap().unwrap(), two.await.unwrap().unwrap());
-    assert_eq!((one.output().rows::<u32>().unwrap()[0], two.output().rows::<u32>().unwrap()[0]), (3, 30));
+    assert_eq!(
+        (one.output().rows::<u32>().unwrap()[0], two.output().rows::<u32>().unwrap()[0]),
+        (3, 30)
+    );
     assert_eq!(*fork.metadata().get::<Vec<u32>>("last").unwrap(), [10, 20]);
     assert_eq!(*flow.metadata().get::<Vec<u32>>("last").unwrap(), [1, 2]);
     let again = flow.run(vec![5_u32]).await.unwrap();
-    assert_eq!(again.output().rows::<u32>().unwrap()[0], 8, "a flow remembers what its own runs cached");
+    assert_eq!(
+        again.output().rows::<u32>().unwrap()[0],
+        8,
+        "a flow remembers what its own runs cached"
+    );
     flow.cache().remove("sum");
     assert!(flow.cache().get::<u32>("sum").is_none());
     assert!(fork.cache().get::<String>("sum").is_none(), "a value of another type is none");
@@ -238,8 +283,13 @@ async fn forks_run_at_once_on_different_rows_with_cache_and_metadata_of_their_ow
 
 #[tokio::test]
 async fn the_same_flow_runs_a_thousand_times_at_once_without_a_fork() {
-    let flow = link(one(FunctionConf::of::<times>(Mode::Calculate).param("factor", 2)), &Shared::default()).await;
-    let runs: Vec<_> = (0..1_000_u32).map(|row| tokio::spawn(flow.run(vec![row, row + 1]))).collect();
+    let flow = link(
+        one(FunctionConf::of::<times>(Mode::Calculate).param("factor", 2)),
+        &Shared::default(),
+    )
+    .await;
+    let runs: Vec<_> =
+        (0..1_000_u32).map(|row| tokio::spawn(flow.run(vec![row, row + 1]))).collect();
     let mut ids = std::collections::HashSet::<RunId>::new();
     for (row, run) in (0..1_000_u32).zip(runs) {
         let report = run.await.unwrap().unwrap();
@@ -251,15 +301,25 @@ async fn the_same_flow_runs_a_thousand_times_at_once_without_a_fork() {
 
 #[tokio::test]
 async fn a_fork_with_other_params_leaves_the_flow_as_it_was() {
-    let flow = link(one(FunctionConf::of::<times>(Mode::Calculate).param("factor", 2)), &Shared::default()).await;
-    let params = |factor: serde_json::Value| serde_json::Map::from_iter([("factor".to_owned(), factor)]);
-    let fork = flow.with_params("Times", params(5.into())).unwrap();
+    let flow = link(
+        one(FunctionConf::of::<times>(Mode::Calculate).param("factor", 2)),
+        &Shared::default(),
+    )
+    .await;
+    let fork = flow.with_params(StepConf::of::<times>().param("factor", 5)).unwrap();
     assert_eq!(*fork.run(vec![1_u32]).await.unwrap().output().rows::<u32>().unwrap(), [5]);
     assert_eq!(*flow.run(vec![1_u32]).await.unwrap().output().rows::<u32>().unwrap(), [2]);
-    let error = flow.with_params("Times", params("x".into())).unwrap_err().to_string();
-    assert!(error.contains("flow `F`: flows[0].params.factor: ") && error.contains("expected u32"), "{error}");
-    let error = flow.with_params("Time", params(1.into())).unwrap_err().to_string();
-    assert_eq!(error, "flow `F`: flows: the flow has no function \"Time\"; did you mean \"Times\"?");
+    let error =
+        flow.with_params(StepConf::of::<times>().param("factor", "x")).unwrap_err().to_string();
+    assert!(
+        error.contains("flow `F`: flows[0].params.factor: ") && error.contains("expected u32"),
+        "{error}"
+    );
+    let error = flow.with_params("Time").unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "flow `F`: flows: the flow has no function \"Time\"; did you mean \"Times\"?"
+    );
 }
 
 #[tokio::test]
@@ -284,8 +344,17 @@ async fn what_cannot_be_linked_is_not_added() {
     let flow = link(FlowConf::new("F").then::<pass>(), &Shared::default()).await;
     let error = flow.append("Tims").await.unwrap_err();
     assert!(error.is_conf());
-    assert_eq!(error.to_string(), "flow `F`: flows[1].fname: no function is named \"Tims\"; did you mean \"Times\"?");
-    assert!(flow.append(StepConf::of::<times>()).await.unwrap_err().to_string().contains("missing field `factor`"));
+    assert_eq!(
+        error.to_string(),
+        "flow `F`: flows[1].fname: no function is named \"Tims\"; did you mean \"Times\"?"
+    );
+    assert!(
+        flow.append(StepConf::of::<times>())
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("missing field `factor`")
+    );
     assert_eq!(flow.conf().flows.len(), 1);
 }
 
@@ -312,7 +381,11 @@ async fn many_add_to_one_flow_at_once_and_nothing_is_lost() {
 }
 
 #[faas("Counts")]
-async fn counts(_: &[u32], running: State<'_, Arc<Semaphore>>, shared: State<'_, Shared>) -> Result<()> {
+async fn counts(
+    _: &[u32],
+    running: State<'_, Arc<Semaphore>>,
+    shared: State<'_, Shared>,
+) -> Result<()> {
     running.add_permits(1);
     shared.let_go.notified().await;
     Ok(())

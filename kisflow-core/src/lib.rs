@@ -28,6 +28,8 @@ mod row;
 
 pub use tokio_util::sync::CancellationToken;
 
+#[cfg(any(test, feature = "conformance"))]
+pub use crate::connector::conformance;
 pub use crate::{
     action::Action,
     batch::{Batch, RowBytes, Rows},
@@ -60,7 +62,10 @@ pub mod __private {
     pub use crate::{
         caas::{CaasCall, CaasDef},
         connector::ConnectorSlot,
-        function::{Collector, Filter, FilterMap, FlatMap, FunctionDef, Map, Plain, Shape},
+        function::{
+            Collector, Done, Failure, Fallible, Filter, FilterMap, Find, FlatMap, Found,
+            FunctionDef, Map, Missing, Plain, Replied, Shape, Shim, Unfit, Unreadable, task,
+        },
         parameter::BoundStore,
         row::Fields,
     };

@@ -1,12 +1,15 @@
 //! What stands in the parentheses of `#[faas(…)]` and `#[caas(…)]`.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
 use syn::{
-    Ident, LitStr, Path, Token, ext::IdentExt, parse::ParseStream, parse::Parser, parse_quote,
+    Expr, ExprLit, ExprPath, Ident, Lit, LitStr, Path, Token,
+    ext::IdentExt,
+    parse::{Parse, ParseStream, Parser},
+    parse_quote,
+    punctuated::Punctuated,
 };
 
-use crate::errors::Errors;
+use crate::{errors::Errors, words::words};
 
 /// The arguments of `#[faas]`.
 pub(crate) struct Faas {
@@ -23,109 +26,147 @@ pub(crate) struct Caas {
 
 const FAAS: &str = "write `#[faas]` or `#[faas(\"Name\")]`";
 const CAAS: &str = "write `#[caas(connector = \"…\", function = \"…\")]`";
+const CRATE: &str = "`crate` is the path of the kisflow crate: write `crate = path::to::kisflow`";
 
 impl Faas {
-    pub(crate) fn parse(arguments: TokenStream, errors: &mut Errors) -> Self {
+    pub(crate) fn parse(arguments: &TokenStream, errors: &mut Errors) -> Self {
         let mut faas = Self { name: None, krate: parse_quote!(::kisflow) };
-        for (key, value) in pairs(arguments, FAAS, errors) {
-            match (key, value) {
-                (None, Value::Text(name)) if faas.name.is_none() => {
-                    if name.value().trim().is_empty() {
-                        errors.at(&name, format!("the name is empty; {FAAS}"));
-                    }
-                    faas.name = Some(name);
+        for Argument { key, value } in parse(arguments, FAAS, errors) {
+            match key {
+                None => faas.take_name(&value, errors),
+                Some(key) if key == "crate" => take_path(&value, &mut faas.krate, errors),
+                Some(key) if key == "name" => {
+                    errors.at(&key, format!("the name has no key; {FAAS}"));
                 }
-                (Some(key), Value::Path(path)) if key == "crate" => faas.krate = path,
-                (Some(key), _) => errors.at(&key, format!("unknown argument `{key}`; {FAAS}")),
-                (None, value) => errors.at(value.tokens(), format!("one name is enough; {FAAS}")),
+                Some(key) => errors.at(&key, format!("unknown argument `{key}`; {FAAS}")),
             }
         }
         faas
     }
+
+    fn take_name(&mut self, value: &Expr, errors: &mut Errors) {
+        let Some(name) = text(value) else {
+            let written = words(value);
+            let advice = match value {
+                Expr::Path(_) => format!("write `#[faas(\"{written}\")]`"),
+                _ => FAAS.to_owned(),
+            };
+            return errors.at(value, format!("the name is a text in quotes; {advice}"));
+        };
+        if self.name.is_some() {
+            return errors.at(name, format!("one name is enough; {FAAS}"));
+        }
+        if name.value().trim().is_empty() {
+            errors.at(name, format!("the name is empty; {FAAS}"));
+        }
+        self.name = Some(name.clone());
+    }
 }
 
 impl Caas {
-    pub(crate) fn parse(arguments: TokenStream, errors: &mut Errors) -> Self {
-        let (mut connector, mut function, mut krate) = (None, None, parse_quote!(::kisflow));
-        let pairs = pairs(arguments, CAAS, errors);
-        for (key, value) in pairs.iter().flat_map(|(key, value)| Some((key.as_ref()?, value))) {
-            match value {
-                Value::Text(text) if key == "connector" => connector = Some(text.value()),
-                Value::Text(text) if key == "function" => function = Some(text.value()),
-                Value::Path(path) if key == "crate" => krate = path.clone(),
-                _ => errors.at(key, format!("unknown argument `{key}`; {CAAS}")),
+    pub(crate) fn parse(arguments: &TokenStream, errors: &mut Errors) -> Self {
+        let mut caas = Self {
+            connector: String::new(),
+            function: String::new(),
+            krate: parse_quote!(::kisflow),
+        };
+        let before = errors.len();
+        let given = parse(arguments, CAAS, errors);
+        if given.iter().any(|argument| argument.key.is_none()) {
+            errors.at(
+                arguments,
+                format!("say which is the connector and which the function; {CAAS}"),
+            );
+        }
+        for Argument { key, value } in given {
+            match key {
+                None => {}
+                Some(key) if key == "crate" => take_path(&value, &mut caas.krate, errors),
+                Some(key) if key == "connector" => {
+                    take_text(&key, &value, &mut caas.connector, errors)
+                }
+                Some(key) if key == "function" => {
+                    take_text(&key, &value, &mut caas.function, errors)
+                }
+                Some(key) => errors.at(&key, format!("unknown argument `{key}`; {CAAS}")),
             }
         }
-        for (_, value) in pairs.iter().filter(|(key, _)| key.is_none()) {
-            errors.at(value.tokens(), format!("which of the two is this? {CAAS}"));
+        if errors.len() == before {
+            caas.demand_both(arguments, errors);
         }
-        for (word, found) in [("connector", &connector), ("function", &function)] {
-            if found.is_none() {
-                errors.add(syn::Error::new(
-                    proc_macro2::Span::call_site(),
-                    format!("`{word}` is missing; {CAAS}"),
-                ));
-            }
-        }
-        Self {
-            connector: connector.unwrap_or_default(),
-            function: function.unwrap_or_default(),
-            krate,
-        }
+        caas
+    }
+
+    /// What is missing may be what another mistake was meant to be: only asked for without one.
+    fn demand_both(&self, arguments: &TokenStream, errors: &mut Errors) {
+        let missing = match (self.connector.is_empty(), self.function.is_empty()) {
+            (false, false) => return,
+            (true, false) => "`connector` is missing",
+            (false, true) => "`function` is missing",
+            (true, true) => "`connector` and `function` are missing",
+        };
+        let message = format!("{missing}; {CAAS}");
+        errors.add(match arguments.is_empty() {
+            true => syn::Error::new(Span::call_site(), message),
+            false => syn::Error::new_spanned(arguments, message),
+        });
     }
 }
 
-enum Value {
-    Text(LitStr),
-    Path(Path),
-}
-
-impl Value {
-    fn tokens(&self) -> TokenStream {
-        match self {
-            Self::Text(text) => quote!(#text),
-            Self::Path(path) => quote!(#path),
-        }
+fn take_path(value: &Expr, path: &mut Path, errors: &mut Errors) {
+    match value {
+        Expr::Group(group) => take_path(&group.expr, path, errors),
+        Expr::Path(ExprPath { path: found, qself: None, .. }) => *path = found.clone(),
+        _ => errors.at(value, CRATE),
     }
 }
 
-/// `"text"`, `key = "text"` or `crate = path`, with commas.
-fn pairs(arguments: TokenStream, usage: &str, errors: &mut Errors) -> Vec<(Option<Ident>, Value)> {
-    let pair = |input: ParseStream<'_>| -> syn::Result<(Option<Ident>, Value)> {
-        if input.peek(LitStr) {
-            return Ok((None, Value::Text(input.parse()?)));
+fn take_text(key: &Ident, value: &Expr, text_of: &mut String, errors: &mut Errors) {
+    match text(value) {
+        None => errors.at(value, format!("`{key}` is a text in quotes; {CAAS}")),
+        Some(text) if text.value().trim().is_empty() => {
+            errors.at(value, format!("`{key}` is empty; {CAAS}"));
         }
-        let unexpected = |error: syn::Error| {
-            syn::Error::new(error.span(), format!("unexpected argument; {usage}"))
-        };
-        let key = input.call(Ident::parse_any).map_err(unexpected)?;
-        input.parse::<Token![=]>().map_err(unexpected)?;
-        let value = match input.peek(LitStr) {
-            true => Value::Text(input.parse()?),
-            false if key == "crate" => Value::Path(input.parse()?),
-            false => {
-                return Err(syn::Error::new(
-                    input.span(),
-                    format!("`{key}` is a text in quotes; {usage}"),
-                ));
+        Some(text) => *text_of = text.value(),
+    }
+}
+
+fn text(value: &Expr) -> Option<&LitStr> {
+    match value {
+        // What a `macro_rules!` was given.
+        Expr::Group(group) => text(&group.expr),
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text),
+        _ => None,
+    }
+}
+
+/// `value` or `key = value`.
+struct Argument {
+    key: Option<Ident>,
+    value: Expr,
+}
+
+impl Parse for Argument {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let keyed = input.peek(Ident::peek_any) && input.peek2(Token![=]);
+        let key = match keyed {
+            true => {
+                let key = input.call(Ident::parse_any)?;
+                input.parse::<Token![=]>()?;
+                Some(key)
             }
+            false => None,
         };
-        Ok((Some(key), value))
-    };
-    let parser = |input: ParseStream<'_>| {
-        let mut pairs = Vec::new();
-        while !input.is_empty() {
-            pairs.push(pair(input)?);
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
-        }
-        Ok(pairs)
-    };
-    match parser.parse2(arguments) {
-        Ok(pairs) => pairs,
-        Err(error) => {
-            errors.add(error);
+        Ok(Self { key, value: input.parse()? })
+    }
+}
+
+fn parse(arguments: &TokenStream, usage: &str, errors: &mut Errors) -> Vec<Argument> {
+    let parser = Punctuated::<Argument, Token![,]>::parse_terminated;
+    match parser.parse2(arguments.clone()) {
+        Ok(arguments) => arguments.into_iter().collect(),
+        Err(_) => {
+            errors.at(arguments, format!("these are no arguments; {usage}"));
             Vec::new()
         }
     }

@@ -9,6 +9,7 @@ use quote::ToTokens;
 #[derive(Default)]
 pub(crate) struct Errors {
     first: Option<syn::Error>,
+    len: usize,
 }
 
 impl Errors {
@@ -17,7 +18,13 @@ impl Errors {
         self.add(syn::Error::new_spanned(tokens, message));
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     pub(crate) fn add(&mut self, error: syn::Error) {
+        self.len += 1;
         match &mut self.first {
             Some(first) => first.combine(error),
             None => self.first = Some(error),

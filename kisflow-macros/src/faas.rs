@@ -1,43 +1,48 @@
 //! Writes the shim of `#[faas]`.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{Ident, ItemFn, LitStr, Path, spanned::Spanned};
+use syn::{Ident, ItemFn, LitStr, Path, ext::IdentExt};
 
 use crate::{
+    assertion::{self, member, placed},
     attribute::Faas,
+    borrow::ungrouped,
     errors::Errors,
     model::{Rows, read},
-    result::{RowResult, Shape},
-    signature::Parameters,
+    result::{Output, Shape},
+    signature::{Parameters, local},
 };
 
-pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(arguments: &TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let attribute = Faas::parse(arguments, &mut errors);
     let function = match syn::parse2::<ItemFn>(item.clone()) {
         Ok(function) => function,
         Err(_) => {
-            errors.at(&item, "`#[faas]` stands on a function: `fn name(rows: &[T]) -> …`");
+            errors.at(item, "`#[faas]` stands on a function: `fn name(rows: &[T]) -> …`");
             let errors = errors.into_tokens();
             return quote!(#item #errors);
         }
     };
+    let written = &function;
+    let function = ungrouped(written);
     let (arguments, rows) = read(&function, &mut errors);
     let krate = &attribute.krate;
     let ident = &function.sig.ident;
-    let name = attribute.name.unwrap_or_else(|| LitStr::new(&ident.to_string(), ident.span()));
+    let name =
+        attribute.name.unwrap_or_else(|| LitStr::new(&ident.unraw().to_string(), ident.span()));
     let shim = match (errors.into_tokens(), rows) {
         // Within an `impl` there is no place for a type.
-        (Some(errors), _) if function.sig.receiver().is_some() => return quote!(#function #errors),
+        (Some(errors), _) if function.sig.receiver().is_some() => return quote!(#written #errors),
         (Some(errors), _) => {
             let nothing = nothing(krate, ident, &name);
             quote!(#nothing #errors)
         }
         (None, None) => TokenStream::new(),
         (None, Some(rows)) => {
-            let reference = Ident::new("rows", Span::mixed_site());
-            let failed = quote!(#krate::Answer::Ready(::core::result::Result::Err(error)));
+            let (reference, error) = (local("rows"), local("error"));
+            let failed = quote!(#krate::Answer::Ready(::core::result::Result::Err(#error)));
             let parameters = Parameters::new(krate, &arguments, &reference, &failed);
             shim(krate, &function, &name, &rows, &parameters, &reference)
         }
@@ -48,7 +53,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
         name.value()
     );
     quote! {
-        #function
+        #written
         #[allow(non_camel_case_types, reason = "it has the name of its function")]
         #[doc = #doc]
         #visibility struct #ident {}
@@ -66,28 +71,19 @@ fn shim(
 ) -> TokenStream {
     let ident = &function.sig.ident;
     let is_async = function.sig.asyncness.is_some();
-    let Parameters { bound, bind, get, pass } = parameters;
-    let (row, call) = match rows {
-        Rows::Batch { row } if is_async => {
-            // The span says where a future is not `Send`.
-            let call = quote_spanned! {ident.span()=>
-                call.batch_async(move |borrowed: #krate::Borrowed<#row>| async move {
-                    let #reference = borrowed.rows();
-                    let result = #ident(#pass).await;
-                    call.finish_async(&borrowed, result)
-                })
-            };
-            (row, call)
-        }
-        Rows::Batch { row } => {
-            let call =
-                quote_spanned!(output(function)=> call.batch(|#reference: &[#row]| #ident(#pass)));
-            (row, call)
-        }
-        Rows::Each { row, result } => (row, each(krate, function, row, result, pass, reference)),
+    let Parameters { assertions, bound, bind, get, .. } = parameters;
+    let (Rows::Batch { row } | Rows::Each { row, .. }) = rows;
+    let answer = answer(krate, function, rows, &parameters.pass, reference);
+    let (link, found, call, cx) = (local("link"), local("bound"), local("call"), local("cx"));
+    let fields = member(row, &quote!(#krate::Row), "fields");
+    let result = match rows {
+        Rows::Batch { .. } => assertion::batch_result(krate, &function.sig.output),
+        Rows::Each { shape, .. } => assertion::row_result(krate, &function.sig.output, *shape),
     };
     let line = quote_spanned!(ident.span()=> ::core::line!());
     quote! {
+        #assertions
+        #result
         const _: () = {
             impl #krate::Function for #ident {
                 const NAME: &'static str = #name;
@@ -96,19 +92,23 @@ fn shim(
                 type Bound = #bound;
 
                 #[allow(unused_variables, reason = "a function may have no parameters but its rows")]
-                fn bind(link: &mut #krate::Link<'_>) -> ::core::option::Option<Self::Bound> {
+                fn bind(#link: &mut #krate::Link<'_>) -> ::core::option::Option<Self::Bound> {
+                    #[allow(unused_imports, reason = "it is what a type that does not fit falls back on")]
+                    use #krate::__private::Missing as _;
                     #bind
                 }
 
-                fn call<'a>(bound: &'a Self::Bound, call: #krate::Call<'a>) -> #krate::Answer<'a> {
+                fn call<'a>(#found: &'a Self::Bound, #call: #krate::Call<'a>) -> #krate::Answer<'a> {
+                    #[allow(unused_imports, reason = "it is what a type that does not fit falls back on")]
+                    use #krate::__private::{Missing as _, Unfit as _, Unreadable as _};
                     #[allow(unused_variables, reason = "a function may have no parameters but its rows")]
-                    let cx = call.cx();
+                    let #cx = #call.cx();
                     #get
-                    #call
+                    #answer
                 }
 
                 fn fields() -> #krate::__private::Fields {
-                    <#row as #krate::Row>::fields()
+                    #fields()
                 }
             }
             #krate::__submit!(#krate::__private::FunctionDef::of::<#ident>());
@@ -116,51 +116,48 @@ fn shim(
     }
 }
 
-/// A call for each row, its result wrapped in what becomes of the row.
-fn each(
+/// Calls the function through `__private::Shim`, which is silent about types that do not fit.
+fn answer(
     krate: &Path,
     function: &ItemFn,
-    row: &syn::Type,
-    result: &RowResult,
+    rows: &Rows,
     pass: &TokenStream,
     reference: &Ident,
 ) -> TokenStream {
     let ident = &function.sig.ident;
-    let span = output(function);
-    let wrap = match result.shape {
-        Shape::Sink => None,
-        Shape::Map => Some(quote_spanned!(span=> #krate::__private::Map)),
-        Shape::FilterMap => Some(quote_spanned!(span=> #krate::__private::FilterMap)),
-        Shape::Filter => Some(quote_spanned!(span=> #krate::__private::Filter)),
-        Shape::FlatMap => Some(quote_spanned!(span=> #krate::__private::FlatMap)),
-    };
-    let body = match (wrap, result.fallible) {
-        (None, _) => quote!(#ident(#pass)),
-        (Some(wrap), true) => quote!(#ident(#pass).map(#wrap)),
-        (Some(wrap), false) => quote!(#wrap(#ident(#pass))),
-    };
-    // The words of a type decide what becomes of a row: an alias would hide them.
-    let plain = result.ty.as_ref().filter(|_| result.shape == Shape::Map).map(|ty| {
-        quote_spanned! {ty.span()=>
-            const _: () = {
-                #[allow(unused_imports, reason = "it is what a plain type falls back on")]
-                use #krate::__private::Plain as _;
-                ::core::assert!(
-                    !#krate::__private::Shape::<#ty>::HIDDEN,
-                    "this result is an alias of `Option`, `Vec`, `Result`, `bool` or `()`: write the type itself, because it decides what becomes of the row"
-                );
+    let (call, borrowed, result) = (local("call"), local("borrowed"), local("result"));
+    let shim = quote!(#krate::__private::Shim);
+    match rows {
+        Rows::Batch { row } if function.sig.asyncness.is_some() => {
+            // The span says where a future is not `Send`.
+            let shim = placed(&shim, ident.span());
+            let made = quote_spanned! {ident.span()=>
+                #shim::of_future(move |#borrowed: #krate::Borrowed<#row>| async move {
+                    let #reference = #borrowed.rows();
+                    let #result = #ident(#pass).await;
+                    #krate::__private::Done(&#borrowed, #result).finish(#call)
+                })
             };
+            quote!(#made.later(#call))
         }
-    });
-    let call = quote_spanned!(span=> call.each(|#reference: &#row| #body));
-    quote!(#plain #call)
-}
-
-/// Where a wrong result is shown.
-fn output(function: &ItemFn) -> Span {
-    match &function.sig.output {
-        syn::ReturnType::Default => function.sig.ident.span(),
-        syn::ReturnType::Type(_, ty) => ty.span(),
+        Rows::Batch { row } => {
+            quote!(#shim::of_batch(|#reference: &[#row]| #ident(#pass)).batch(#call))
+        }
+        Rows::Each { row, shape } => {
+            let wrap = match shape {
+                Shape::Sink => None,
+                Shape::Map => Some(quote!(#krate::__private::Map)),
+                Shape::FilterMap => Some(quote!(#krate::__private::FilterMap)),
+                Shape::Filter => Some(quote!(#krate::__private::Filter)),
+                Shape::FlatMap => Some(quote!(#krate::__private::FlatMap)),
+            };
+            let body = match (wrap, Output::read(&function.sig.output).fallible) {
+                (None, _) => quote!(#ident(#pass)),
+                (Some(wrap), true) => quote!(#ident(#pass).map(#wrap)),
+                (Some(wrap), false) => quote!(#wrap(#ident(#pass))),
+            };
+            quote!(#shim::of_row(|#reference: &#row| #body).each(#call))
+        }
     }
 }
 

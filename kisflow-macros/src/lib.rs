@@ -1,17 +1,21 @@
 //! `#[faas]` and `#[caas]`: what KisFlow did by reflection while data flowed, done by the compiler.
 //!
 //! Each macro works in three stages: `attribute` reads what stands in the parentheses, `model`
-//! reads the function and finds every mistake in it, `faas` and `caas` write the shim. A function
-//! with a mistake is still emitted, with a shim that does nothing, so that one mistake gives one
-//! message.
+//! (with `signature`, `result` and `borrow`) reads the function and finds every mistake in it,
+//! `faas` and `caas` write the shim. A function with a mistake is still emitted, with a shim that
+//! does nothing, so that one mistake gives one message. What only the compiler knows, whether a
+//! type has a trait, is asked once and at the user's own tokens: `assertion`.
 
+mod assertion;
 mod attribute;
+mod borrow;
 mod caas;
 mod errors;
 mod faas;
 mod model;
 mod result;
 mod signature;
+mod words;
 
 use proc_macro::TokenStream;
 
@@ -35,10 +39,14 @@ use proc_macro::TokenStream;
 /// row alone, one from a function of a batch fails the batch. The rows are the one parameter that
 /// is a reference; the others (`Params<'_, T>`, `Store<'_>`, `Cx<'_>`, …) are found at link.
 ///
+/// The function stands in a module or within another function, not in an `impl`, where a type has
+/// no place. What decides over its rows are the words of its result: an alias of `Option`, `Vec`,
+/// `bool` or `Result` as the result of a one-row function does not compile.
+///
 /// `crate = path` names the kisflow crate where it is not `::kisflow`.
 #[proc_macro_attribute]
 pub fn faas(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    faas::expand(arguments.into(), item.into()).into()
+    faas::expand(&arguments.into(), &item.into()).into()
 }
 
 /// Registers storage logic for one connector and one function of the conf.
@@ -53,5 +61,5 @@ pub fn faas(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// `Caas<'_, Args, Reply>` where it replies something.
 #[proc_macro_attribute]
 pub fn caas(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    caas::expand(arguments.into(), item.into()).into()
+    caas::expand(&arguments.into(), &item.into()).into()
 }

@@ -1,10 +1,10 @@
 //! What both macros read from a function: its one reference, and its other parameters.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::{FnArg, Ident, ItemFn, Lifetime, Path, Type, TypeReference, visit_mut::VisitMut};
+use syn::{FnArg, Ident, ItemFn, Path, Type, TypeReference};
 
-use crate::errors::Errors;
+use crate::{assertion, borrow::unnamed, errors::Errors, words::words};
 
 /// What a parameter is, in the order of the signature.
 pub(crate) enum Argument {
@@ -14,15 +14,34 @@ pub(crate) enum Argument {
     Parameter(Box<Type>),
 }
 
+impl Argument {
+    /// The reference, if it is one.
+    pub(crate) fn reference(&self) -> Option<&TypeReference> {
+        match self {
+            Self::Reference(reference) => Some(reference),
+            Self::Parameter(_) => None,
+        }
+    }
+}
+
+const GENERIC: &str = "a kisflow function is not generic: conf names it, and a name has no types; write one function for each type, and let them share a generic one";
+const LIFETIMES: &str = "a kisflow function names no lifetimes: write `&[T]` and `Params<'_, T>`";
+
 /// Reads the parameters of a function, and finds every mistake in them. `reference` says what the
 /// one reference is.
 pub(crate) fn arguments(function: &ItemFn, reference: &str, errors: &mut Errors) -> Vec<Argument> {
     let signature = &function.sig;
-    if !signature.generics.params.is_empty() {
+    if let syn::Safety::Unsafe(unsafety) = &signature.safety {
         errors.at(
-            &signature.generics,
-            "a kisflow function is not generic: conf names it, and a name has no types; write one function for each type, and let them share a generic one",
+            unsafety,
+            "a kisflow function is called by its flow, which cannot keep a promise: drop `unsafe`",
         );
+    }
+    let generics = &signature.generics;
+    if generics.type_params().next().is_some() || generics.const_params().next().is_some() {
+        errors.at(generics, GENERIC);
+    } else if !generics.params.is_empty() {
+        errors.at(generics, LIFETIMES);
     }
     let mut arguments = Vec::new();
     for input in &signature.inputs {
@@ -31,34 +50,71 @@ pub(crate) fn arguments(function: &ItemFn, reference: &str, errors: &mut Errors)
                 receiver,
                 "a kisflow function has no `self`; move it out of the `impl`, and take what it needs as `State<'_, T>`",
             ),
-            FnArg::Typed(typed) => arguments.push(match &*typed.ty {
-                Type::Reference(reference) => Argument::Reference(reference.clone()),
-                other => {
-                    owned_rows(other, errors);
-                    Argument::Parameter(Box::new(other.clone()))
+            FnArg::Typed(typed) => {
+                if unnamed(&typed.ty) {
+                    errors.at(&typed.ty, GENERIC);
                 }
-            }),
+                arguments.push(match &*typed.ty {
+                    Type::Reference(reference) => Argument::Reference(reference.clone()),
+                    other => {
+                        owned_rows(other, errors);
+                        Argument::Parameter(Box::new(other.clone()))
+                    }
+                });
+            }
         }
     }
-    let mut references = arguments.iter().filter_map(|argument| match argument {
-        Argument::Reference(reference) => Some(reference),
-        Argument::Parameter(_) => None,
-    });
-    let first = references.next();
-    for second in references {
-        errors.at(second, format!("a second reference, and only {reference} is one; take other things as `Params<'_, T>`, `State<'_, T>` or another parameter"));
-    }
-    if let Some(TypeReference { mutability: Some(_), elem, .. }) = first {
-        errors.at(first, format!("rows are shared between functions and cannot be changed in place: write `&{}` and return the new ones", quote!(#elem)));
-    }
+    one_reference(&arguments, reference, errors);
     arguments
 }
+
+/// The one reference; where there are several, a slice is most likely the rows.
+pub(crate) fn the_reference(arguments: &[Argument]) -> Option<&TypeReference> {
+    let slice = |reference: &&TypeReference| matches!(*reference.elem, Type::Slice(_));
+    let references = || arguments.iter().filter_map(Argument::reference);
+    references().find(slice).or_else(|| references().next())
+}
+
+/// One parameter is a reference: any other is a mistake, and so is `&mut`.
+fn one_reference(arguments: &[Argument], what: &str, errors: &mut Errors) {
+    let Some(the) = the_reference(arguments) else { return };
+    for reference in arguments.iter().filter_map(Argument::reference) {
+        let elem = &reference.elem;
+        if std::ptr::eq(reference, the) {
+            if reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static") {
+                errors.at(
+                    reference,
+                    format!("{what} are lent for one call: write `&{}`", words(elem)),
+                );
+            }
+            if reference.mutability.is_some() {
+                errors.at(reference, format!("{what} may be shared and cannot be changed in place: write `&{}` and return what is new", words(elem)));
+            }
+        } else if is_parameter(elem) {
+            errors.at(
+                reference,
+                format!(
+                    "only {what} come by reference, and this is a small borrow already: write `{}`",
+                    words(elem)
+                ),
+            );
+        } else {
+            errors.at(reference, format!("a second reference, and only {what} is one; take other things as `Params<'_, T>`, `State<'_, T>` or another parameter"));
+        }
+    }
+}
+
+/// Whether a type is one of kisflow's own parameters, by its word.
+fn is_parameter(ty: &Type) -> bool {
+    PARAMETERS.iter().any(|name| is_named(ty, name))
+}
+
+const PARAMETERS: [&str; 6] = ["Params", "State", "Conn", "Store", "Caas", "Cx"];
 
 /// `Vec<T>` by value is what people write who expect to be handed their rows.
 fn owned_rows(ty: &Type, errors: &mut Errors) {
     if let Some(inner) = generic_of(ty, "Vec") {
-        errors
-            .at(ty, format!("rows are borrowed, never handed over: write `&[{}]`", quote!(#inner)));
+        errors.at(ty, format!("rows are borrowed, never handed over: write `&[{}]`", words(inner)));
     }
 }
 
@@ -78,8 +134,15 @@ pub(crate) fn is_named(ty: &Type, name: &str) -> bool {
     matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|segment| segment.ident == name))
 }
 
+/// A name of the shim's own, which never stands for something of the user's.
+pub(crate) fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
 /// The parts of a shim that deal with the parameters.
 pub(crate) struct Parameters {
+    /// Asserts that each is one.
+    pub(crate) assertions: TokenStream,
     /// `type Bound`.
     pub(crate) bound: TokenStream,
     /// The body of `bind`.
@@ -91,7 +154,7 @@ pub(crate) struct Parameters {
 }
 
 impl Parameters {
-    /// `failed` returns from the call with `error`.
+    /// `failed` returns from the call with the local `error`.
     pub(crate) fn new(
         krate: &Path,
         arguments: &[Argument],
@@ -103,44 +166,33 @@ impl Parameters {
             match argument {
                 Argument::Reference(_) => pass.push(reference.clone()),
                 Argument::Parameter(ty) => {
-                    let mut ty = ty.clone();
-                    Static.visit_type_mut(&mut ty);
-                    let name = Ident::new(
-                        &format!("parameter_{position}"),
-                        proc_macro2::Span::mixed_site(),
-                    );
+                    let name = local(&format!("parameter_{position}"));
                     types.push(ty);
                     names.push(name.clone());
                     pass.push(name);
                 }
             }
         }
+        let count = types.len();
+        let (link, bound, cx, error) = (local("link"), local("bound"), local("cx"), local("error"));
+        let find = quote!(#krate::__private::Find);
+        let assertions = types.iter().map(|ty| assertion::parameter(krate, ty));
         Self {
-            bound: quote!((#(<#types as #krate::Parameter>::Bound,)*)),
+            assertions: quote!(#(#assertions)*),
+            bound: quote!([#krate::__private::Found; #count]),
             // Each is bound before the first that is missing ends it: all problems at once.
             bind: quote! {
-                #(let #names = <#types as #krate::Parameter>::bind(link);)*
-                ::core::option::Option::Some((#(#names?,)*))
+                #(let #names = #find::<#types>::bind(#link);)*
+                ::core::option::Option::Some([#(#names?,)*])
             },
             get: quote! {
-                let (#(#names,)*) = bound;
-                #(let #names = match <#types as #krate::Parameter>::get(#names, cx) {
+                let [#(#names,)*] = #bound;
+                #(let #names = match #find::<#types>::get(#names, #cx) {
                     ::core::result::Result::Ok(parameter) => parameter,
-                    ::core::result::Result::Err(error) => return #failed,
+                    ::core::result::Result::Err(#error) => return #failed,
                 };)*
             },
             pass: quote!(#(#pass),*),
-        }
-    }
-}
-
-/// Turns `'_` into `'static`: what is bound outlives every call.
-struct Static;
-
-impl VisitMut for Static {
-    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-        if lifetime.ident == "_" {
-            *lifetime = Lifetime::new("'static", lifetime.span());
         }
     }
 }

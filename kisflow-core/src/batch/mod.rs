@@ -82,12 +82,18 @@ impl Batch {
     /// Rows of JSON, one text each: `&str`, `String`, `Bytes`, `Vec<u8>`. A `&str` is copied, the
     /// others are taken over.
     pub fn json<R: Into<RowBytes>>(rows: impl IntoIterator<Item = R>) -> Self {
-        Self::raw(RawRows::each(rows), None)
+        Self::encoded_by(RawRows::each(rows), None)
+    }
+
+    /// Rows in the encoding of their own type, for a [`Row`] that is implemented by hand. (JSON is
+    /// the encoding of every other type: this is what [`json`](Self::json) is, too.)
+    pub fn raw<R: Into<RowBytes>>(rows: impl IntoIterator<Item = R>) -> Self {
+        Self::json(rows)
     }
 
     /// Newline-delimited JSON in one buffer: no row is copied. Blank lines are no rows.
     pub fn ndjson(buffer: impl Into<Bytes>) -> Self {
-        Self::raw(RawRows::lines(buffer.into()), None)
+        Self::encoded_by(RawRows::lines(buffer.into()), None)
     }
 
     /// Rows that are values already.
@@ -106,15 +112,15 @@ impl Batch {
         codec: impl Codec<T>,
         rows: impl IntoIterator<Item = R>,
     ) -> Self {
-        Self::raw(RawRows::each(rows), Some(Arc::new(CodecFor::<T, _>::new(codec))))
+        Self::encoded_by(RawRows::each(rows), Some(Arc::new(CodecFor::<T, _>::new(codec))))
     }
 
     /// No rows.
     pub fn empty() -> Self {
-        Self::raw(RawRows::each::<RowBytes>([]), None)
+        Self::encoded_by(RawRows::each::<RowBytes>([]), None)
     }
 
-    fn raw(rows: RawRows, codec: Option<Arc<dyn ErasedCodec>>) -> Self {
+    fn encoded_by(rows: RawRows, codec: Option<Arc<dyn ErasedCodec>>) -> Self {
         let len = rows.len();
         Self::new(Content::Raw { rows, codec }, len)
     }
@@ -267,17 +273,19 @@ impl Batch {
 
     /// The rows as JSON, made once.
     fn json_rows(&self) -> &JsonRows {
-        self.inner.json.get_or_init(|| Box::new(match &self.inner.content {
-            Content::Raw { rows, codec: None } => JsonRows::plain(rows.clone()),
-            Content::Raw { rows, codec: Some(codec) } => codec.to_json(rows),
-            Content::Typed(rows) => rows.to_json(None),
-            Content::Picked { base, keep } => match &base.inner.content {
-                Content::Raw { rows, codec: None } => JsonRows::plain(rows.pick(keep)),
-                Content::Raw { rows, codec: Some(codec) } => codec.to_json(&rows.pick(keep)),
-                Content::Typed(rows) => rows.to_json(Some(keep)),
-                Content::Picked { .. } => JsonRows::plain(RawRows::each::<RowBytes>([])),
-            },
-        }))
+        self.inner.json.get_or_init(|| {
+            Box::new(match &self.inner.content {
+                Content::Raw { rows, codec: None } => JsonRows::plain(rows.clone()),
+                Content::Raw { rows, codec: Some(codec) } => codec.to_json(rows),
+                Content::Typed(rows) => rows.to_json(None),
+                Content::Picked { base, keep } => match &base.inner.content {
+                    Content::Raw { rows, codec: None } => JsonRows::plain(rows.pick(keep)),
+                    Content::Raw { rows, codec: Some(codec) } => codec.to_json(&rows.pick(keep)),
+                    Content::Typed(rows) => rows.to_json(Some(keep)),
+                    Content::Picked { .. } => JsonRows::plain(RawRows::each::<RowBytes>([])),
+                },
+            })
+        })
     }
 
     /// The rows that lack a field of `must`, or that are no JSON objects.

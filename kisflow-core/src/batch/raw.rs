@@ -70,7 +70,8 @@ impl Lines {
         memchr::memchr_iter(b'\n', buffer).chain([buffer.len()]).filter_map(move |end| {
             let line = buffer.get(start..end).unwrap_or_default();
             // A row starts with its first character more often than not: one look, no trim.
-            let row = line.first().is_some_and(|first| !first.is_ascii_whitespace()) || !line.trim_ascii().is_empty();
+            let row = line.first().is_some_and(|first| !first.is_ascii_whitespace())
+                || !line.trim_ascii().is_empty();
             let span = (start, end);
             start = end + 1;
             row.then_some(span)
@@ -130,7 +131,10 @@ impl RawRows {
                     }
                     Err(_) => {
                         for (position, (start, end)) in spans {
-                            visit(position, RawRow::Bytes(buffer.get(start..end).unwrap_or_default()));
+                            visit(
+                                position,
+                                RawRow::Bytes(buffer.get(start..end).unwrap_or_default()),
+                            );
                         }
                     }
                 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// All problems of a conf, in the order of files and lines.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ConfError {
     problems: Vec<Problem>,
 }
@@ -40,6 +40,13 @@ impl fmt::Display for ConfError {
                 problems.iter().try_for_each(|problem| write!(formatter, "\n  {problem}"))
             }
         }
+    }
+}
+
+/// A `main` that returns it prints this.
+impl fmt::Debug for ConfError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
     }
 }
 

@@ -256,7 +256,8 @@ impl<'a> Section<'a> {
 
     /// Whether there is anything in the list at `key`, of whatever kind.
     pub(super) fn has_items(&mut self, key: &'static str) -> bool {
-        self.take(key).is_some_and(|node| !matches!(&node.kind, Kind::List(items) if items.is_empty()))
+        self.take(key)
+            .is_some_and(|node| !matches!(&node.kind, Kind::List(items) if items.is_empty()))
     }
 
     /// Reports every key that nobody asked for.

@@ -1,5 +1,7 @@
 //! [`Connector`]: a storage engine and its connection, made once.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod fields;
 mod memory;
 mod storage;
@@ -18,7 +20,12 @@ pub(crate) use self::fields::{from_fields, to_fields};
 pub use self::memory::{Memory, MemoryParams};
 pub use self::storage::{Fields, Record, Storage};
 pub(crate) use self::unattended::bind as bind_unattended;
-use crate::{caas::BoxFuture, conf::ConnConf, error::Result, link::connector_params};
+use crate::{
+    caas::BoxFuture,
+    conf::ConnConf,
+    error::Result,
+    link::{Misfit, connector_params},
+};
 
 /// How a [`Connector`] shows itself as [`Storage`].
 pub type AsStorage<C> = fn(&C) -> &dyn Storage;
@@ -48,6 +55,11 @@ pub type AsStorage<C> = fn(&C) -> &dyn Storage;
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a connector",
+    label = "expected a type that implements `Connector`",
+    note = "`Memory` and `Redis` are connectors; implement `kisflow::Connector` for `{Self}` to make it one"
+)]
 pub trait Connector: Sized + Send + Sync + 'static {
     /// The word after `type:` in conf.
     const TYPE: &'static str;
@@ -91,8 +103,8 @@ pub(crate) struct ConnectorDef {
     pub(crate) engine: &'static str,
     pub(crate) type_id: TypeId,
     pub(crate) stores: bool,
-    /// What is wrong with the params: the key's path and why.
-    pub(crate) check: fn(&ConnConf) -> Vec<(String, String)>,
+    /// What is wrong with the params.
+    pub(crate) check: fn(&ConnConf) -> Vec<Misfit>,
     connect: for<'a> fn(&'a ConnConf) -> BoxFuture<'a, Result<Box<dyn ErasedConnector>>>,
 }
 

@@ -154,12 +154,18 @@ impl Error for RunError {
 }
 
 /// There is no flow of this name.
-#[derive(Debug)]
 pub struct UnknownFlow {
     pub(super) message: String,
 }
 
 impl fmt::Display for UnknownFlow {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+/// A `main` that returns it prints this.
+impl fmt::Debug for UnknownFlow {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.message)
     }

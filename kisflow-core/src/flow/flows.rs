@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, io, path::Path, sync::Arc};
 
 use super::{Flow, Linked, UnknownFlow};
 use crate::{
-    conf::{Conf, ConfError, Problem, suggest},
+    conf::{Conf, ConfError, FunctionConf, Mode, Problem, suggest},
     link::{Linker, LoadError},
     metrics::{describe, with_recorder},
     registry::Registry,
@@ -76,8 +76,12 @@ impl Flows {
     /// The conf as it is now, with what has been appended to flows.
     pub fn conf(&self) -> Conf {
         let mut conf = self.inner.conf.clone();
-        conf.flows =
-            self.inner.flows.iter().map(|(name, flow)| (name.clone(), flow.conf())).collect();
+        conf.flows = self.iter().map(|flow| (flow.name().to_owned(), flow.conf())).collect();
+        // What was left to its defaults is said, so that it can be written to a file.
+        for step in conf.flows.values().flat_map(|flow| &flow.flows) {
+            let default = || FunctionConf::new(&step.fname, Mode::default());
+            conf.functions.entry(step.fname.clone()).or_insert_with(default);
+        }
         conf
     }
 

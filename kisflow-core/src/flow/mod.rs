@@ -22,7 +22,7 @@ pub use self::report::{FunctionReport, Report, RowCounts, RunOutcome};
 pub use self::store::{Cache, Metadata};
 use crate::{
     batch::Batch,
-    conf::{ConfError, FlowConf, RawParams, StepConf},
+    conf::{ConfError, FlowConf, StepConf, suggest},
     link::{Linker, LoadError, Prepared},
     metrics::{FlowMetrics, SharedRecorder},
 };
@@ -137,36 +137,34 @@ impl Flow {
         self.with_chain(self.inner.chain.load_full())
     }
 
-    /// A [`fork`](Self::fork) in which `fname` has other params, wherever it stands in the chain:
-    /// these overlay what it has.
+    /// A [`fork`](Self::fork) in which a function has other params, wherever it stands in the
+    /// chain: those of `step` overlay what it has.
     ///
     /// # Errors
     ///
     /// When no function of the flow has this name, or the params do not fit it.
-    pub fn with_params(&self, fname: &str, params: RawParams) -> Result<Self, ConfError> {
+    pub fn with_params(&self, step: impl Into<StepConf>) -> Result<Self, ConfError> {
+        let StepConf { fname, params } = step.into();
         let chain = self.inner.chain.load_full();
         let mut conf = chain.conf.clone();
         let mut nodes = chain.nodes.clone();
         let mut problems = Vec::new();
-        let steps: Vec<usize> = conf
-            .flows
-            .iter()
-            .enumerate()
+        let places: Vec<usize> = (0..)
+            .zip(&conf.flows)
             .filter(|(_, step)| step.fname == fname)
-            .map(|(index, _)| index)
+            .map(|(at, _)| at)
             .collect();
         for step in conf.flows.iter_mut().filter(|step| step.fname == fname) {
             step.params.extend(params.clone());
         }
-        for index in &steps {
-            let prepared = self.inner.linked.linker.step(&conf, *index, &mut problems);
-            if let (Some(prepared), Some(node)) = (prepared, nodes.get_mut(*index)) {
+        for place in &places {
+            let prepared = self.inner.linked.linker.step(&conf, *place, &mut problems);
+            if let (Some(prepared), Some(node)) = (prepared, nodes.get_mut(*place)) {
                 *node = self.inner.linked.node(&conf.flow_name, prepared);
             }
         }
-        if steps.is_empty() {
-            let known =
-                crate::conf::suggest(fname, conf.flows.iter().map(|step| step.fname.as_str()));
+        if places.is_empty() {
+            let known = suggest(&fname, conf.flows.iter().map(|step| step.fname.as_str()));
             let message = format!("the flow has no function \"{fname}\"{known}");
             problems.push(conf.origin.problem(
                 format!("flow `{}`", conf.flow_name),

@@ -15,12 +15,8 @@ pub(super) async fn run(
 ) -> Result<Report, RunError> {
     let chain = flow.chain.load_full();
     let id = flow.context.next_run();
-    let context = RunContext {
-        id,
-        flow: flow.context.clone(),
-        cancel,
-        on_reject: chain.conf.on_reject,
-    };
+    let context =
+        RunContext { id, flow: flow.context.clone(), cancel, on_reject: chain.conf.on_reject };
     let metrics = &*flow.metrics;
     let input_rows = input.len();
     let mut walk = Walk::new(chain.clone(), context, input);

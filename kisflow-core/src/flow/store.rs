@@ -92,6 +92,22 @@ impl Metadata {
             .insert(key.into(), Arc::new(value));
     }
 
+    /// The value if it is there and is a `T`, or else a new one, which is kept: in one step, so
+    /// that all who ask at once get the same.
+    pub fn get_or_insert_with<T: Send + Sync + 'static>(
+        &self,
+        key: &str,
+        make: impl FnOnce() -> T,
+    ) -> Arc<T> {
+        let mut values = self.values.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = values.get(key).and_then(|value| value.clone().downcast().ok()) {
+            return value;
+        }
+        let value = Arc::new(make());
+        values.insert(key.to_owned(), value.clone());
+        value
+    }
+
     /// The value, if it is there and is a `T`.
     pub fn get<T: Send + Sync + 'static>(&self, key: &str) -> Option<Arc<T>> {
         self.values.read().unwrap_or_else(PoisonError::into_inner).get(key)?.clone().downcast().ok()

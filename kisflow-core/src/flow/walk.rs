@@ -133,11 +133,11 @@ impl Walk {
         let mut rows = RowCounts { rows_out, filtered, rejected, ..RowCounts::default() };
         rows.hand_over(handled, rows_out);
         self.count(rows);
-        self.advance(plan, rest)
+        self.advance(&plan, rest)
     }
 
     /// Which function is next.
-    fn advance(&mut self, plan: Plan, rest: Option<Batch>) -> Result<(), End> {
+    fn advance(&mut self, plan: &Plan, rest: Option<Batch>) -> Result<(), End> {
         let rest = rest.unwrap_or_default();
         self.current = rest.clone();
         if let Some(step) = self.steps.get_mut(self.at) {
@@ -180,7 +180,9 @@ impl Walk {
         match at.checked_sub(1) {
             None => self.current = self.input.clone(),
             Some(before) => {
-                if let Some(produced) = self.steps.get(before).and_then(|step| step.produced.clone()) {
+                if let Some(produced) =
+                    self.steps.get(before).and_then(|step| step.produced.clone())
+                {
                     self.current = produced;
                 }
             }

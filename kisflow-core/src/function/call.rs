@@ -93,8 +93,13 @@ impl<'a> Call<'a> {
     ) -> Result<Outcome> {
         rejects.sort_by_key(|(position, _)| *position);
         rejects.dedup_by_key(|(position, _)| *position);
-        if let Some((position, _)) = rejects.last().filter(|(position, _)| *position >= view.len()) {
-            return Err(format!("`Cx::reject({position}, …)` names a row past the last of {}", view.len()).into());
+        if let Some((position, _)) = rejects.last().filter(|(position, _)| *position >= view.len())
+        {
+            return Err(format!(
+                "`Cx::reject({position}, …)` names a row past the last of {}",
+                view.len()
+            )
+            .into());
         }
         let mut outcome = result.outcome(view.len() - rejects.len())?;
         outcome.faults.extend_from_slice(view.faults());

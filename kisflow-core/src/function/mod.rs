@@ -4,6 +4,7 @@ mod answer;
 mod call;
 mod result;
 mod shape;
+mod shim;
 
 use std::{any::type_name, fmt, sync::Arc};
 
@@ -11,6 +12,9 @@ pub use self::answer::{Answer, Outcome};
 pub use self::call::{Borrowed, Call};
 pub use self::result::{BatchResult, Collector, Filter, FilterMap, FlatMap, Map, RowResult};
 pub use self::shape::{Plain, Shape};
+pub use self::shim::{
+    Done, Failure, Fallible, Find, Found, Missing, Replied, Shim, Unfit, Unreadable, task,
+};
 use crate::{link::Link, row::Fields};
 
 /// Where something is written in the program.

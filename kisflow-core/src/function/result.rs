@@ -13,7 +13,7 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "a function of a batch cannot return `{Self}`",
     label = "not a result of a batch function",
-    note = "return `()`, `Vec<U>`, `Batch`, `Action`, `(Vec<U>, Action)`, or any of them in a `Result`"
+    note = "return `()`, `Vec<U>`, `Batch`, `Action`, `(Vec<U>, Action)`, or any of them in a `Result`; a function of one row (`&T` instead of `&[T]`) may return others"
 )]
 pub trait BatchResult {
     /// The outcome of a call that handled `handled` rows.
@@ -48,14 +48,17 @@ impl<U: Emit> BatchResult for Vec<U> {
     }
 }
 
-impl<R: Into<Batch>> BatchResult for (R, Action) {
+impl BatchResult for (Batch, Action) {
     fn outcome(self, handled: usize) -> Result<Outcome> {
-        Ok(Outcome {
-            handled,
-            produced: Some(self.0.into()),
-            plan: self.1.plan(),
-            ..Outcome::default()
-        })
+        let (batch, action) = self;
+        Ok(Outcome { handled, produced: Some(batch), plan: action.plan(), ..Outcome::default() })
+    }
+}
+
+impl<U: Emit> BatchResult for (Vec<U>, Action) {
+    fn outcome(self, handled: usize) -> Result<Outcome> {
+        let (rows, action) = self;
+        (Batch::typed(rows), action).outcome(handled)
     }
 }
 

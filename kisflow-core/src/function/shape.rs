@@ -2,6 +2,8 @@
 
 use std::marker::PhantomData;
 
+use crate::row::Emit;
+
 /// `Shape::<T>::HIDDEN`: an inherent constant for the types below, and for all others that of
 /// [`Plain`], which an inherent one goes before.
 pub struct Shape<T>(PhantomData<T>);
@@ -11,6 +13,9 @@ macro_rules! hidden {
         $(impl<$($generic),*> Shape<$ty> {
             /// The macro has not seen what this type is.
             pub const HIDDEN: bool = true;
+
+            /// Says nothing: one mistake is enough.
+            pub fn emitted() {}
         })*
     };
 }
@@ -24,9 +29,16 @@ hidden! {
 }
 
 /// What every other type is.
-pub trait Plain {
+pub trait Plain<T> {
     /// There is nothing to see.
     const HIDDEN: bool = false;
+
+    /// Asserts that it can be handed on.
+    fn emitted()
+    where
+        T: Emit, // its rows go to the next function
+    {
+    }
 }
 
-impl<T> Plain for Shape<T> {}
+impl<T> Plain<T> for Shape<T> {}

@@ -108,7 +108,21 @@ impl Link<'_> {
     ///
     /// KisFlow's params are all text; a text that reads as a `T` is taken as one.
     pub fn optional_param<T: DeserializeOwned>(&mut self, name: &str) -> Option<Option<T>> {
-        let Some(value) = self.params.get(name) else { return Some(None) };
+        let Some(value) = self.params.get(name) else {
+            // A short name is near to too much.
+            let slip = self
+                .params
+                .keys()
+                .find(|key| name.len() > 4 && nearest(key, [name]).is_some())
+                .cloned();
+            return match slip {
+                Some(slip) => {
+                    self.param_problem(&slip, format!("unknown param; did you mean \"{name}\"?"));
+                    None
+                }
+                None => Some(None),
+            };
+        };
         let read = T::deserialize(value).or_else(|error| match value {
             Value::String(text) => serde_json::from_str(text).map_err(|_| error),
             _ => Err(error),
@@ -176,23 +190,23 @@ impl Link<'_> {
     }
 }
 
+/// A param that does not fit: its path, and why.
+pub(crate) type Misfit = (String, String);
+
 /// The params of a connector as one type, or each problem with its path.
-pub(crate) fn connector_params<T: DeserializeOwned>(
-    conf: &ConnConf,
-) -> Result<T, Vec<(String, String)>> {
-    let below = |(name, message): (String, String)| {
+pub(crate) fn connector_params<T: DeserializeOwned>(conf: &ConnConf) -> Result<T, Vec<Misfit>> {
+    let below = |(name, message): Misfit| {
         (if name.is_empty() { "params".to_owned() } else { format!("params.{name}") }, message)
     };
-    typed(&conf.params)
-        .map_err(|problems: Vec<(String, String)>| problems.into_iter().map(below).collect())
+    typed(&conf.params).map_err(|problems: Vec<Misfit>| problems.into_iter().map(below).collect())
 }
 
 /// Params as `T`, or each problem with its param. A param that `T` does not know is let through,
 /// unless it looks like a slip of one that is not given.
-fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<(String, String)>> {
+fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<Misfit>> {
     let known = fields_of::<T>().known;
     let absent = || known.iter().copied().filter(|name| !params.contains_key(*name));
-    let mut problems: Vec<(String, String)> = params
+    let mut problems: Vec<Misfit> = params
         .keys()
         .filter(|name| !known.contains(&name.as_str()))
         .filter_map(|name| {

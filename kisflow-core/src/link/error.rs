@@ -8,12 +8,10 @@ use crate::{
 };
 
 /// Why flows could not be loaded.
-#[derive(Debug)]
 pub struct LoadError {
     kind: Kind,
 }
 
-#[derive(Debug)]
 enum Kind {
     Conf(ConfError),
     Exporter(BoxError),
@@ -79,6 +77,13 @@ impl fmt::Display for LoadError {
                 Ok(())
             }
         }
+    }
+}
+
+/// A `main` that returns it prints this.
+impl fmt::Debug for LoadError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", error_chain(self))
     }
 }
 

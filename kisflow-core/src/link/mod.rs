@@ -6,7 +6,7 @@ mod error;
 mod plan;
 
 pub use self::binder::Link;
-pub(crate) use self::binder::connector_params;
+pub(crate) use self::binder::{Misfit, connector_params};
 pub(crate) use self::check::check;
 pub use self::error::LoadError;
 pub(crate) use self::plan::{Linker, Prepared};

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{Link, LoadError, check};
 use crate::{
-    conf::{Conf, FlowConf, FunctionConf, Mode, Problem, RawParams, nearest, suggest},
+    conf::{Conf, FlowConf, FunctionConf, Mode, Origin, Problem, RawParams, nearest, suggest},
     connector::{ConnectorSlot, bind_unattended},
     error::BoxError,
     function::BoundFunction,
@@ -73,7 +73,10 @@ impl Linker {
         let written = self.registry.functions.iter().find(|def| def.name == fname);
         let conf = match (self.functions.get(fname), written) {
             (Some(conf), _) => conf.clone(),
-            (None, Some(_)) => Arc::new(FunctionConf::new(fname, Mode::default())),
+            (None, Some(_)) => {
+                self.unwritten(flow, step, fname, problems);
+                Arc::new(FunctionConf::new(fname, Mode::default()))
+            }
             (None, None) => {
                 problems.push(self.unknown(flow, step, fname));
                 return None;
@@ -146,6 +149,24 @@ impl Linker {
             connector: connector.cloned(),
             conf,
         })
+    }
+
+    /// A flow of a file has a conf for each of its functions, as in KisFlow: without one, a file
+    /// that was lost would silently take `must` and retries with it.
+    fn unwritten(&self, flow: &FlowConf, step: usize, fname: &str, problems: &mut Vec<Problem>) {
+        if matches!(flow.origin, Origin::File(_)) {
+            let hint = suggest(
+                fname,
+                self.functions
+                    .keys()
+                    .map(String::as_str)
+                    .filter(|known| nearest(fname, [*known]).is_some()),
+            );
+            let message = format!(
+                "function \"{fname}\" is in the code, and no file has its conf{hint}; write one with `kistype: func`, `fname: {fname}` and its `fmode`"
+            );
+            problems.push(flow.origin.problem("flow", &format!("flows[{step}].fname"), message));
+        }
     }
 
     fn unknown(&self, flow: &FlowConf, step: usize, fname: &str) -> Problem {

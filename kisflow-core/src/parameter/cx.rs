@@ -112,6 +112,20 @@ impl<'a> Cx<'a> {
         self.rejects.lock().unwrap_or_else(PoisonError::into_inner).push((position, cause.into()));
     }
 
+    /// The value, or `None` after rejecting the row at `position` with the error: for what a batch
+    /// function looks up row by row.
+    ///
+    /// ```
+    /// # use kisflow_core::{Cx, Result, Store};
+    /// async fn load(ids: &[u32], scores: Store<'_>, cx: Cx<'_>) -> Result<Vec<f64>> {
+    ///     let found = scores.get(ids).await?;
+    ///     Ok(found.into_iter().enumerate().filter_map(|(position, score)| cx.accept(position, score)).collect())
+    /// }
+    /// ```
+    pub fn accept<T>(&self, position: usize, result: Result<T, impl Into<BoxError>>) -> Option<T> {
+        result.map_err(|cause| self.reject(position, cause)).ok()
+    }
+
     pub(crate) fn take_rejects(&self) -> Vec<(usize, BoxError)> {
         std::mem::take(&mut *self.rejects.lock().unwrap_or_else(PoisonError::into_inner))
     }

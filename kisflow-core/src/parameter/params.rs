@@ -36,7 +36,18 @@ impl<T> Deref for Params<'_, T> {
     }
 }
 
-impl<T: DeserializeOwned + Send + Sync + 'static> Parameter for Params<'static, T> {
+/// A type that params can be read as: every one with `Deserialize`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read as params",
+    label = "params are read as a type with `Deserialize`",
+    note = "add `#[derive(serde::Deserialize)]` to `{Self}`"
+)]
+pub trait FromParams: DeserializeOwned + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned + Send + Sync + 'static> FromParams for T {}
+
+impl<T: FromParams> Parameter for Params<'static, T> {
     type Bound = T;
     type Of<'a> = Params<'a, T>;
 

@@ -127,7 +127,9 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Row for T {
             (parent, Some(field)) => Some(format!("{parent}.{field}")),
             // A key that is none, and a path as long as a row, name nothing.
             (_, None) if path.contains('?') => None,
-            (_, None) if path.len() > LONGEST_PATH => path.split(['.', '[']).next().map(str::to_owned),
+            (_, None) if path.len() > LONGEST_PATH => {
+                path.split(['.', '[']).next().map(str::to_owned)
+            }
             (_, None) => Some(path),
         }
     }

@@ -1,0 +1,16 @@
+//! `#[caas]` names neither a connector nor a function.
+
+use kisflow::prelude::*;
+
+#[derive(Serialize, Deserialize)]
+struct Order {
+    id: u32,
+}
+
+#[caas]
+async fn save(orders: &[Order]) -> Result<()> {
+    let _ = orders;
+    Ok(())
+}
+
+fn main() {}

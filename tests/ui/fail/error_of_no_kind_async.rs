@@ -1,0 +1,17 @@
+//! The error type of an async function is no error.
+
+use kisflow::prelude::*;
+
+#[derive(Serialize, Deserialize)]
+struct Order {
+    id: u32,
+}
+
+struct TooLarge;
+
+#[faas("Small")]
+async fn small(orders: &[Order]) -> Result<Vec<u32>, TooLarge> {
+    orders.iter().map(|order| if order.id < 100 { Ok(order.id) } else { Err(TooLarge) }).collect()
+}
+
+fn main() {}
