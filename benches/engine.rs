@@ -134,28 +134,24 @@ fn main() {
             .collect();
         let buffer = Batch::typed(rows.clone()).to_ndjson().unwrap();
 
-        let run = |batch: Batch| {
-            let report = runtime.block_on(flow.run(batch)).unwrap();
-            assert_eq!(black_box(report).rows().rejected, 0);
+        let run = |times: u32, batch: &dyn Fn() -> Batch| {
+            runtime.block_on(async {
+                for _ in 0..times {
+                    let report = flow.run(batch()).await.unwrap();
+                    assert_eq!(black_box(report).rows().rejected, 0);
+                }
+            });
         };
         let arrive = || black_box(&buffer).as_bytes().to_vec();
-        let pair = interleave(
-            batch,
-            slice,
-            rounds,
-            || run(Batch::ndjson(arrive())),
-            || json_by_hand(&arrive(), &theirs),
-        );
+        let kisflow = |times| run(times, &|| Batch::ndjson(arrive()));
+        let by_hand = |times| (0..times).for_each(|_| json_by_hand(&arrive(), &theirs));
+        let pair = interleave(batch, slice, rounds, kisflow, by_hand);
         print("JSON", batch, &pair);
 
         let typed = Batch::typed(rows.clone());
-        let pair = interleave(
-            batch,
-            slice,
-            rounds,
-            || run(typed.clone()),
-            || typed_by_hand(black_box(&rows), &theirs),
-        );
+        let kisflow = |times| run(times, &|| typed.clone());
+        let by_hand = |times| (0..times).for_each(|_| typed_by_hand(black_box(&rows), &theirs));
+        let pair = interleave(batch, slice, rounds, kisflow, by_hand);
         print("typed", batch, &pair);
     }
     assert!(f64::from_bits(ours.0.load(Ordering::Relaxed)) > 0.0, "the flow added nothing up");

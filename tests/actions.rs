@@ -301,8 +301,10 @@ async fn combined_actions_do_what_each_does() {
 
 #[tokio::test]
 async fn a_jump_to_nowhere_is_an_error_that_suggests_a_name() {
-    let error = run(2, [plan! {}, plan! {"ask": "jump a"}, plan! {}]).await.result.unwrap_err();
+    let error =
+        run(2, [plan! {}, plan! {"ask": "jump a", "emit": 5}, plan! {}]).await.result.unwrap_err();
     assert!(error.is_jump());
+    assert_eq!(error.input().len(), 2, "the batch that the function was given");
     assert_eq!(
         error.to_string(),
         "flow `Chain`, function `B` jumps to \"a\", which is not in the flow; did you mean \"A\"?"

@@ -14,13 +14,13 @@ pub struct Pair {
 }
 
 /// Runs both sides in turn, each for about `slice` a round, and takes the median of each. `ours`
-/// and `theirs` do one piece of work of `units` units (rows, runs).
+/// and `theirs` do so many pieces of work, each of `units` units (rows, runs).
 pub fn interleave(
     units: usize,
     slice: Duration,
     rounds: usize,
-    mut ours: impl FnMut(),
-    mut theirs: impl FnMut(),
+    mut ours: impl FnMut(u32),
+    mut theirs: impl FnMut(u32),
 ) -> Pair {
     let (mut a, mut b) = (Vec::new(), Vec::new());
     // The first round warms both sides up and is not counted.
@@ -44,14 +44,12 @@ pub fn interleave(
 }
 
 /// Nanoseconds of one piece of work.
-fn time(slice: Duration, work: &mut impl FnMut()) -> f64 {
+fn time(slice: Duration, work: &mut impl FnMut(u32)) -> f64 {
     let start = Instant::now();
     let mut times = 0_u32;
     while start.elapsed() < slice {
         // The clock is read once for many pieces: one may take less time than reading it.
-        for _ in 0..8 {
-            work();
-        }
+        work(8);
         times += 8;
     }
     start.elapsed().as_nanos() as f64 / f64::from(times)

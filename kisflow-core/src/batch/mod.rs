@@ -6,7 +6,6 @@ mod typed;
 mod view;
 
 use std::{
-    any::Any,
     fmt,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
@@ -53,8 +52,9 @@ pub struct Batch {
 struct Inner {
     content: Content,
     len: usize,
-    /// `Arc<Decoded<T>>`, one for each row type that a function has asked for.
-    views: Mutex<Vec<ErasedView>>,
+    /// `Arc<Decoded<T>>`, one for each row type that a function has asked for. The first has a
+    /// place of its own: most batches are read as one type.
+    views: Mutex<(Option<ErasedView>, Vec<ErasedView>)>,
     /// Rarely needed, so it takes a pointer's room.
     json: OnceLock<Box<JsonRows>>,
 }
@@ -226,7 +226,10 @@ impl Batch {
             return View::decoded(decoded);
         }
         let decoded = self.decode::<T>();
-        views.push(decoded.clone());
+        match &mut *views {
+            (first @ None, _) => *first = Some(decoded.clone()),
+            (_, more) => more.push(decoded.clone()),
+        }
         View::decoded(decoded)
     }
 
@@ -360,8 +363,8 @@ impl Batch {
     }
 }
 
-fn find<T: Row>(views: &[ErasedView]) -> Option<Arc<Decoded<T>>> {
-    views.iter().find_map(|view| (view.clone() as Arc<dyn Any + Send + Sync>).downcast().ok())
+fn find<T: Row>((first, more): &(Option<ErasedView>, Vec<ErasedView>)) -> Option<Arc<Decoded<T>>> {
+    first.iter().chain(more).find(|view| view.is::<Decoded<T>>())?.clone().downcast().ok()
 }
 
 impl Default for Batch {

@@ -114,7 +114,9 @@ async fn attempts(
         }
         number += 1;
         // What a failed attempt rejected, the next one judges anew.
-        rejects.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        if let Some(rejects) = rejects.get() {
+            rejects.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
         result = settle(node, run, begin(node, input, run, rejects, number)).await;
     }
 }

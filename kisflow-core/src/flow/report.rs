@@ -18,7 +18,7 @@ pub struct Report {
     pub(super) rows: RowCounts,
     pub(super) steps: Vec<Step>,
     pub(super) rejected: Vec<Reject>,
-    pub(super) output: Batch,
+    pub(super) output: Option<Batch>,
     pub(super) elapsed: Duration,
 }
 
@@ -148,9 +148,9 @@ impl Report {
         &self.rejected
     }
 
-    /// The rows that the last function handed on.
-    pub fn output(&self) -> &Batch {
-        &self.output
+    /// The rows that the last function handed on; none from one that hands nothing on.
+    pub fn output(&self) -> Batch {
+        self.output.clone().unwrap_or_default()
     }
 
     /// How long the run took.

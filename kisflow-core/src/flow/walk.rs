@@ -28,6 +28,8 @@ pub(super) struct Walk {
     /// The function that is next, and its input.
     at: usize,
     current: Batch,
+    /// What the last function handed on, once there is no next.
+    output: Option<Batch>,
     /// How many rows the function before it handed on or delivered.
     out: usize,
     jumps: u32,
@@ -63,6 +65,7 @@ impl Walk {
             clock: started,
             at: 0,
             current: input.clone(),
+            output: None,
             out: input.len(),
             jumps: 0,
             trace: VecDeque::new(),
@@ -79,8 +82,7 @@ impl Walk {
     }
 
     /// Goes on until the walk ends.
-    pub(super) async fn walk(&mut self) -> End {
-        let chain = self.chain.clone();
+    pub(super) async fn walk(&mut self, chain: &Chain) -> End {
         loop {
             let Some(node) = chain.nodes.get(self.at) else { return End::Completed };
             if self.context.cancel.as_ref().is_some_and(|token| token.is_cancelled()) {
@@ -138,30 +140,41 @@ impl Walk {
 
     /// Which function is next.
     fn advance(&mut self, plan: &Plan, rest: Option<Batch>) -> Result<(), End> {
-        let rest = rest.unwrap_or_default();
-        self.current = rest.clone();
-        if let Some(step) = self.steps.get_mut(self.at) {
-            step.produced = Some(rest);
-        }
         if plan.abort {
+            self.output = rest;
             return Err(End::Aborted);
         }
-        match plan.jump.as_slice() {
-            [] => {}
-            [target] => return self.jump(target),
+        let none = rest.as_ref().is_none_or(Batch::is_empty);
+        let last = self.at + 1 >= self.steps.len();
+        if plan.jump.is_empty() && (last || none && !plan.force) {
+            self.output = rest;
+            return Err(End::Completed);
+        }
+        let jump = match plan.jump.as_slice() {
+            [] => None,
+            [target] => Some(self.jump(target)?),
             targets => {
                 let targets = targets.iter().map(ToString::to_string).collect();
                 return Err(self.misled(Kind::TwoJumps(targets)));
             }
+        };
+        let rest = rest.unwrap_or_default();
+        if let Some(step) = self.steps.get_mut(self.at) {
+            step.produced = Some(rest.clone());
         }
-        if self.current.is_empty() && !plan.force {
-            return Err(End::Completed);
-        }
-        self.at += 1;
+        self.at = jump.unwrap_or(self.at + 1);
+        self.current = match (jump, self.at.checked_sub(1)) {
+            (None, _) => rest,
+            (Some(_), None) => self.input.clone(),
+            (Some(_), Some(before)) => {
+                self.steps.get(before).and_then(|step| step.produced.clone()).unwrap_or(rest)
+            }
+        };
         Ok(())
     }
 
-    fn jump(&mut self, target: &str) -> Result<(), End> {
+    /// Where the target stands, if the jump may be made.
+    fn jump(&mut self, target: &str) -> Result<usize, End> {
         let nodes = &self.chain.nodes;
         let Some(at) = nodes.iter().position(|node| *node.name == *target) else {
             let hint = suggest(target, nodes.iter().map(|node| &*node.name));
@@ -177,18 +190,7 @@ impl Walk {
             let cycle = self.cycle(at);
             return Err(self.misled(Kind::JumpLimit { limit, cycle }));
         }
-        match at.checked_sub(1) {
-            None => self.current = self.input.clone(),
-            Some(before) => {
-                if let Some(produced) =
-                    self.steps.get(before).and_then(|step| step.produced.clone())
-                {
-                    self.current = produced;
-                }
-            }
-        }
-        self.at = at;
-        Ok(())
+        Ok(at)
     }
 
     /// `A → B → A`: the functions between the last two times that this jump was made.
@@ -254,19 +256,19 @@ impl Walk {
     pub(super) fn refuse(self) -> Report {
         let rows = RowCounts { rows_out: self.input.len(), ..self.rows };
         let output = self.input.clone();
-        self.report(RunOutcome::Disabled, rows, output)
+        self.report(RunOutcome::Disabled, rows, Some(output))
     }
 
     /// The report, or the error that has it.
-    pub(super) fn finish(self, end: End) -> Result<Report, RunError> {
+    pub(super) fn finish(mut self, end: End) -> Result<Report, RunError> {
         let rows = RowCounts { rows_out: self.out, ..self.rows };
         let (attempt, kind) = match end {
             End::Completed => {
-                let output = self.current.clone();
+                let output = self.output.take();
                 return Ok(self.report(RunOutcome::Completed, rows, output));
             }
             End::Aborted => {
-                let output = self.current.clone();
+                let output = self.output.take();
                 return Ok(self.report(RunOutcome::Aborted, rows, output));
             }
             End::Failed { attempt, kind } => (attempt, kind),
@@ -279,11 +281,11 @@ impl Walk {
         let function =
             self.chain.nodes.get(self.at).filter(|_| attempt > 0).map(|node| node.name.clone());
         let input = self.current.clone();
-        let report = self.report(outcome, rows, Batch::empty());
+        let report = self.report(outcome, rows, None);
         Err(RunError { inner: Box::new(Inner { function, attempt, kind, report, input }) })
     }
 
-    fn report(mut self, outcome: RunOutcome, rows: RowCounts, output: Batch) -> Report {
+    fn report(mut self, outcome: RunOutcome, rows: RowCounts, output: Option<Batch>) -> Report {
         // A report outlives its run; the rows between functions need not.
         self.steps.iter_mut().for_each(|step| step.produced = None);
         Report {

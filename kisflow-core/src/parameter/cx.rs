@@ -2,7 +2,7 @@
 
 use std::{
     future::pending,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use serde_json::Value;
@@ -15,8 +15,9 @@ use crate::{
     link::Link,
 };
 
-/// The rows that a function rejects in one attempt: position in its slice, and cause.
-pub(crate) type Rejects = Mutex<Vec<(usize, BoxError)>>;
+/// The rows that a function rejects in one attempt: position in its slice, and cause. Most calls
+/// reject none, and then there is no lock to take either.
+pub(crate) type Rejects = OnceLock<Mutex<Vec<(usize, BoxError)>>>;
 
 /// The context of one call: names, run id, raw params, cache, metadata, cancellation.
 #[derive(Clone, Copy)]
@@ -109,7 +110,11 @@ impl<'a> Cx<'a> {
     /// `on_reject` decides what becomes of it. For functions of a batch: one of a single row
     /// returns `Err`.
     pub fn reject(&self, position: usize, cause: impl Into<BoxError>) {
-        self.rejects.lock().unwrap_or_else(PoisonError::into_inner).push((position, cause.into()));
+        self.rejects
+            .get_or_init(Mutex::default)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((position, cause.into()));
     }
 
     /// The value, or `None` after rejecting the row at `position` with the error: for what a batch
@@ -126,8 +131,14 @@ impl<'a> Cx<'a> {
         result.map_err(|cause| self.reject(position, cause)).ok()
     }
 
+    /// What the function has rejected in this attempt; the next attempt judges anew.
     pub(crate) fn take_rejects(&self) -> Vec<(usize, BoxError)> {
-        std::mem::take(&mut *self.rejects.lock().unwrap_or_else(PoisonError::into_inner))
+        match self.rejects.get() {
+            None => Vec::new(),
+            Some(rejects) => {
+                std::mem::take(&mut *rejects.lock().unwrap_or_else(PoisonError::into_inner))
+            }
+        }
     }
 
     pub(crate) fn on_reject(&self) -> OnReject {
