@@ -1,7 +1,5 @@
 //! Rows as they arrived: one buffer of lines, or one piece of bytes a row.
 
-use std::sync::OnceLock;
-
 use bytes::Bytes;
 
 use crate::row::RawRow;
@@ -57,29 +55,36 @@ pub(crate) enum RawRows {
 #[derive(Clone)]
 pub(crate) struct Lines {
     buffer: Bytes,
-    rows: usize,
-    /// Where each row stands; found when one is asked for by its position. A walk through all of
-    /// them needs no table, and for small rows the table would be as large as the rows.
-    spans: OnceLock<Vec<(usize, usize)>>,
+    /// Where each row ends. It starts behind the one before, and behind blank lines between the
+    /// two: half the memory of a table of both.
+    ends: Vec<usize>,
 }
 
 impl Lines {
-    /// The lines that are no rows are blank.
-    fn spans(buffer: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+    fn new(buffer: Bytes) -> Self {
+        // As many rows as fit if all are like the first: the table is seldom moved as it grows.
+        let first = memchr::memchr(b'\n', &buffer).unwrap_or(buffer.len());
+        let mut ends = Vec::with_capacity(buffer.len().div_ceil(first.max(15) + 1));
         let mut start = 0;
-        memchr::memchr_iter(b'\n', buffer).chain([buffer.len()]).filter_map(move |end| {
+        for end in memchr::memchr_iter(b'\n', &buffer).chain([buffer.len()]) {
             let line = buffer.get(start..end).unwrap_or_default();
-            // A row starts with its first character more often than not: one look, no trim.
-            let row = line.first().is_some_and(|first| !first.is_ascii_whitespace())
-                || !line.trim_ascii().is_empty();
-            let span = (start, end);
+            // A row starts with its first character more often than not: one look, no search.
+            if line.first().is_some_and(|first| !first.is_ascii_whitespace())
+                || !line.trim_ascii().is_empty()
+            {
+                ends.push(end);
+            }
             start = end + 1;
-            row.then_some(span)
-        })
+        }
+        Self { buffer, ends }
     }
 
-    fn span(&self, position: usize) -> Option<(usize, usize)> {
-        self.spans.get_or_init(|| Self::spans(&self.buffer).collect()).get(position).copied()
+    /// The row at `position`, or nothing past the last.
+    fn row(&self, position: usize) -> Bytes {
+        let Some(end) = self.ends.get(position) else { return Bytes::new() };
+        let before = position.checked_sub(1).and_then(|before| self.ends.get(before));
+        let row = self.buffer.slice(before.map_or(0, |before| before + 1)..*end);
+        row.slice_ref(row.trim_ascii_start())
     }
 }
 
@@ -89,13 +94,12 @@ impl RawRows {
     }
 
     pub(crate) fn lines(buffer: Bytes) -> Self {
-        let rows = Lines::spans(&buffer).count();
-        Self::Lines(Lines { buffer, rows, spans: OnceLock::new() })
+        Self::Lines(Lines::new(buffer))
     }
 
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Lines(lines) => lines.rows,
+            Self::Lines(lines) => lines.ends.len(),
             Self::Each(rows) => rows.len(),
         }
     }
@@ -108,10 +112,7 @@ impl RawRows {
     /// One row's bytes, shared with the batch; empty where there is no such row.
     pub(crate) fn bytes(&self, position: usize) -> Bytes {
         match self {
-            Self::Lines(lines) => match lines.span(position) {
-                Some((start, end)) => lines.buffer.slice(start..end),
-                None => Bytes::new(),
-            },
+            Self::Lines(lines) => lines.row(position),
             Self::Each(rows) => rows.get(position).map(|row| row.0.clone()).unwrap_or_default(),
         }
     }
@@ -121,20 +122,23 @@ impl RawRows {
     #[inline]
     pub(crate) fn for_each(&self, mut visit: impl FnMut(usize, RawRow<'_>)) {
         match self {
-            Self::Lines(Lines { buffer, .. }) => {
-                let spans = Lines::spans(buffer).enumerate();
+            Self::Lines(Lines { buffer, ends }) => {
+                let mut start = 0;
+                let rows = ends
+                    .iter()
+                    .map(|end| (std::mem::replace(&mut start, end + 1), *end))
+                    .enumerate();
                 match std::str::from_utf8(buffer) {
                     Ok(text) => {
-                        for (position, (start, end)) in spans {
-                            visit(position, RawRow::Text(text.get(start..end).unwrap_or_default()));
+                        for (position, (start, end)) in rows {
+                            let row = text.get(start..end).unwrap_or_default();
+                            visit(position, RawRow::Text(row.trim_ascii_start()));
                         }
                     }
                     Err(_) => {
-                        for (position, (start, end)) in spans {
-                            visit(
-                                position,
-                                RawRow::Bytes(buffer.get(start..end).unwrap_or_default()),
-                            );
+                        for (position, (start, end)) in rows {
+                            let row = buffer.get(start..end).unwrap_or_default();
+                            visit(position, RawRow::Bytes(row.trim_ascii_start()));
                         }
                     }
                 }
@@ -156,7 +160,7 @@ mod tests {
     fn lines_are_rows_and_blank_lines_are_not() {
         let rows = RawRows::lines("{\"a\":1}\r\n\n  \n {\"a\":2}\n{\"a\":3}".into());
         let texts: Vec<_> = (0..rows.len()).map(|row| rows.bytes(row)).collect();
-        assert_eq!(texts, ["{\"a\":1}\r", " {\"a\":2}", "{\"a\":3}"]);
+        assert_eq!(texts, ["{\"a\":1}\r", "{\"a\":2}", "{\"a\":3}"]);
         assert_eq!(rows.pick(&[2]).bytes(0), "{\"a\":3}");
     }
 }
