@@ -7,6 +7,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark has no users, and fails loudly")]
 
+#[path = "support/interleave.rs"]
+mod interleave;
 mod support;
 
 use std::{
@@ -18,8 +20,9 @@ use std::{
     time::Duration,
 };
 
+use interleave::{Pair, interleave};
 use kisflow::prelude::*;
-use support::{Pair, interleave, is_smoke};
+use support::is_smoke;
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Scores {

@@ -8,6 +8,7 @@
 
 use kisflow::prelude::*;
 
+// region: student
 #[derive(Serialize, Deserialize)]
 struct Scores {
     stu_id: u32,
@@ -48,3 +49,4 @@ async fn main() -> Result<()> {
     println!("{report}");
     Ok(())
 }
+// endregion

@@ -53,6 +53,7 @@ pub(crate) fn expand(arguments: &TokenStream, item: &TokenStream) -> TokenStream
         name.value()
     );
     quote! {
+        #[allow(clippy::ptr_arg, reason = "a row is a value of its own: `&String`, not `&str`")]
         #written
         #[allow(non_camel_case_types, reason = "it has the name of its function")]
         #[doc = #doc]

@@ -73,6 +73,7 @@ enum Content {
 }
 
 impl Batch {
+    #[inline]
     fn new(content: Content, len: usize) -> Self {
         Self {
             inner: Arc::new(Inner { content, len, views: Mutex::default(), json: OnceLock::new() }),
@@ -126,6 +127,7 @@ impl Batch {
     }
 
     /// The number of rows.
+    #[inline]
     pub fn len(&self) -> usize {
         self.inner.len
     }

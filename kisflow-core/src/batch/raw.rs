@@ -1,6 +1,7 @@
 //! Rows as they arrived: one buffer of lines, or one piece of bytes a row.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::row::RawRow;
 
@@ -57,14 +58,14 @@ pub(crate) struct Lines {
     buffer: Bytes,
     /// Where each row ends. It starts behind the one before, and behind blank lines between the
     /// two: half the memory of a table of both.
-    ends: Vec<usize>,
+    ends: SmallVec<[usize; 4]>,
 }
 
 impl Lines {
     fn new(buffer: Bytes) -> Self {
         // As many rows as fit if all are like the first: the table is seldom moved as it grows.
         let first = memchr::memchr(b'\n', &buffer).unwrap_or(buffer.len());
-        let mut ends = Vec::with_capacity(buffer.len().div_ceil(first.max(15) + 1));
+        let mut ends = SmallVec::with_capacity(buffer.len().div_ceil(first.max(15) + 1));
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', &buffer).chain([buffer.len()]) {
             let line = buffer.get(start..end).unwrap_or_default();

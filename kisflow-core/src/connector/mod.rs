@@ -97,6 +97,9 @@ impl<C: Connector> ErasedConnector for C {
     }
 }
 
+/// A connection, yet to be.
+type Connecting<'a> = BoxFuture<'a, Result<Box<dyn ErasedConnector>>>;
+
 /// A connector as a registry knows it.
 #[derive(Clone, Copy)]
 pub(crate) struct ConnectorDef {
@@ -105,7 +108,7 @@ pub(crate) struct ConnectorDef {
     pub(crate) stores: bool,
     /// What is wrong with the params.
     pub(crate) check: fn(&ConnConf) -> Vec<Misfit>,
-    connect: for<'a> fn(&'a ConnConf) -> BoxFuture<'a, Result<Box<dyn ErasedConnector>>>,
+    connect: for<'a> fn(&'a ConnConf) -> Connecting<'a>,
 }
 
 impl ConnectorDef {

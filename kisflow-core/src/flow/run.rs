@@ -19,7 +19,7 @@ pub(super) async fn run(
         RunContext { id, flow: flow.context.clone(), cancel, on_reject: chain.conf.on_reject };
     let metrics = &*flow.metrics;
     let input_rows = input.len();
-    let mut walk = Walk::new(chain.clone(), context, input);
+    let mut walk = Walk::new(&chain, context, input);
     if chain.conf.status == Status::Disabled {
         metrics.disabled.increment(1);
         return Ok(walk.refuse());
@@ -35,8 +35,8 @@ pub(super) async fn run(
     let mut running = Running::start(metrics, walk.started(), input_rows);
     // A future that is wrapped is moved: only where somebody looks.
     let end = match span.is_disabled() {
-        true => walk.walk(&chain).await,
-        false => walk.walk(&chain).instrument(span.clone()).await,
+        true => walk.walk().await,
+        false => walk.walk().instrument(span.clone()).await,
     };
     let result = walk.finish(end);
     let report = result.as_ref().unwrap_or_else(|error| error.report());

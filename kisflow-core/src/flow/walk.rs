@@ -18,8 +18,8 @@ use crate::{
 const TRACE: usize = 64;
 
 /// Where a run is, and what it has seen.
-pub(super) struct Walk {
-    chain: Arc<Chain>,
+pub(super) struct Walk<'a> {
+    chain: &'a Arc<Chain>,
     context: RunContext,
     started: Instant,
     /// When the last function ended.
@@ -56,8 +56,8 @@ pub(super) enum End {
     Failed { attempt: u32, kind: Kind },
 }
 
-impl Walk {
-    pub(super) fn new(chain: Arc<Chain>, context: RunContext, input: Batch) -> Self {
+impl<'a> Walk<'a> {
+    pub(super) fn new(chain: &'a Arc<Chain>, context: RunContext, input: Batch) -> Self {
         let started = Instant::now();
         Self {
             context,
@@ -82,7 +82,8 @@ impl Walk {
     }
 
     /// Goes on until the walk ends.
-    pub(super) async fn walk(&mut self, chain: &Chain) -> End {
+    pub(super) async fn walk(&mut self) -> End {
+        let chain = self.chain;
         loop {
             let Some(node) = chain.nodes.get(self.at) else { return End::Completed };
             if self.context.cancel.as_ref().is_some_and(|token| token.is_cancelled()) {
@@ -289,7 +290,7 @@ impl Walk {
         // A report outlives its run; the rows between functions need not.
         self.steps.iter_mut().for_each(|step| step.produced = None);
         Report {
-            chain: self.chain,
+            chain: self.chain.clone(),
             run: self.context.id,
             outcome,
             rows,

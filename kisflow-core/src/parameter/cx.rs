@@ -132,6 +132,7 @@ impl<'a> Cx<'a> {
     }
 
     /// What the function has rejected in this attempt; the next attempt judges anew.
+    #[inline]
     pub(crate) fn take_rejects(&self) -> Vec<(usize, BoxError)> {
         match self.rejects.get() {
             None => Vec::new(),
@@ -141,6 +142,7 @@ impl<'a> Cx<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn on_reject(&self) -> OnReject {
         self.run.on_reject
     }
