@@ -1,6 +1,6 @@
 //! The four actions, alone and combined, on chains of three functions, with and without rows.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests fail loudly")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use std::sync::Mutex;
 

@@ -1,6 +1,6 @@
 //! The engine allocates for a batch, never for a row.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests fail loudly")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use kisflow::prelude::*;
 

@@ -1,7 +1,7 @@
 //! Conf: KisFlow's files load unchanged, mistakes are explained all at once and where they stand,
 //! and what is written loads back to the same.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests fail loudly")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use std::{fs, path::Path};
 

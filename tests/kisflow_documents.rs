@@ -1,6 +1,6 @@
 //! The cases of KisFlow's own documents, with the results that they promise.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests fail loudly")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use std::sync::{Arc, Mutex};
 

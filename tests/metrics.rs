@@ -108,6 +108,10 @@ const FLOWS: &str = "
 ---
 { kistype: func, fname: HangBriefly, fmode: Expand, option: { timeout: 1 } }
 ---
+{ kistype: func, fname: Panic, fmode: Calculate }
+---
+{ kistype: func, fname: Hang, fmode: Calculate }
+---
 ";
 
 const GOOD: &str = r#"{"id":1,"amount":2.5}"#;

@@ -1,6 +1,6 @@
 //! Rows: every kind of bad row gets a clear cause and is accounted for, and what is good arrives.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests fail loudly")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use std::{collections::HashMap, fmt::Debug};
 

@@ -5,6 +5,7 @@ use std::{fs, io, path::Path};
 use serde::{Serialize, Serializer};
 
 use super::{Conf, Status};
+use crate::error::BoxError;
 
 /// A document: its kind first, then what it says.
 #[derive(Serialize)]
@@ -43,12 +44,31 @@ impl Conf {
 fn write_file<T: Serialize>(path: &Path, kistype: &'static str, conf: &T) -> io::Result<()> {
     let named =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    let text = serde_yaml::to_string(&Document { kistype, conf })
-        .map_err(|error| named(io::Error::other(error)))?;
+    let text =
+        to_yaml(&Document { kistype, conf }).map_err(|error| named(io::Error::other(error)))?;
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir).map_err(named)?;
     }
     fs::write(path, text).map_err(named)
+}
+
+/// Characters that YAML 1.1, which the writer writes, takes for ends of lines or leaves out, and
+/// YAML 1.2, which the reader reads, does not.
+const CONTESTED: [char; 4] = ['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}'];
+
+/// As a key it merges maps unless it is quoted, and the writer does not quote it.
+const MERGE_KEY: &str = "\"<<\":";
+
+/// YAML; for the few texts that it has two opinions of, its subset JSON, where they are escaped.
+fn to_yaml<T: Serialize>(document: &T) -> Result<String, BoxError> {
+    let json = serde_json::to_string_pretty(document)?;
+    if !json.contains(CONTESTED) && !json.contains(MERGE_KEY) {
+        return Ok(serde_yaml::to_string(document)?);
+    }
+    let escape = |json: String, character: char| {
+        json.replace(character, &format!("\\u{:04x}", u32::from(character)))
+    };
+    Ok(CONTESTED.into_iter().fold(json, escape) + "\n")
 }
 
 /// `flow-CalStuAvgScore.yml`; what a file name cannot hold is written as `%` and its code, so that

@@ -1,0 +1,163 @@
+//! Whatever a conf says, it says the same after it has been written and read.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests fail loudly")]
+
+use kisflow::{
+    Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, OnReject, RawParams, Status, StepConf,
+};
+use proptest::{collection::vec, prelude::*, sample::select};
+use serde_json::Value;
+
+/// A text of any letters, or one that YAML reads as something else when it is not quoted.
+fn text() -> impl Strategy<Value = String> {
+    let odd = [
+        "null",
+        "~",
+        "yes",
+        "No",
+        "true",
+        "007",
+        "0x1F",
+        "1e3",
+        ".5",
+        "-",
+        "- a",
+        "a: b",
+        "# no comment",
+        "a #b",
+        "'",
+        "\"",
+        "{",
+        "[a]",
+        "&a",
+        "*a",
+        "!t",
+        "|",
+        ">",
+        "%",
+        "@",
+        "`",
+        "a\nb",
+        "\ta",
+        "a ",
+        " a",
+        "a\\b",
+        "<<",
+        "=",
+        "2026-11-20",
+        "12:30:45",
+        "\u{feff}x",
+        "\u{85}",
+        "\u{2028}",
+    ];
+    prop_oneof![select(odd.to_vec()).prop_map(str::to_owned), "\\PC{1,12}"]
+}
+
+/// A name: a text that is not blank.
+fn name() -> impl Strategy<Value = String> {
+    text().prop_filter("a name is not blank", |name| !name.trim().is_empty())
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let number = any::<f64>().prop_filter("a conf holds finite numbers", |float| float.is_finite());
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        number.prop_map(Value::from),
+        text().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            vec((text(), inner), 0..4)
+                .prop_map(|fields| fields.into_iter().collect::<RawParams>().into()),
+        ]
+    })
+}
+
+fn params() -> impl Strategy<Value = Vec<(String, Value)>> {
+    vec((text(), value()), 0..4)
+}
+
+fn flow() -> impl Strategy<Value = FlowConf> {
+    let step = (name(), params()).prop_map(|(name, params)| {
+        params.into_iter().fold(StepConf::from(name), |step, (name, value)| step.param(name, value))
+    });
+    (name(), any::<bool>(), any::<bool>(), any::<u32>(), vec(step, 0..4)).prop_map(
+        |(name, enabled, fail, jumps, steps)| {
+            let status = if enabled { Status::Enabled } else { Status::Disabled };
+            let on_reject = if fail { OnReject::Fail } else { OnReject::Quarantine };
+            let flow = FlowConf::new(name).status(status).on_reject(on_reject).jump_limit(jumps);
+            steps.into_iter().fold(flow, FlowConf::then_named)
+        },
+    )
+}
+
+fn function() -> impl Strategy<Value = FunctionConf> {
+    let mode = select(vec![Mode::Verify, Mode::Save, Mode::Load, Mode::Calculate, Mode::Expand]);
+    let retry = proptest::option::of((any::<u32>(), any::<u64>()));
+    let options = (
+        retry,
+        proptest::option::of(any::<u64>()),
+        proptest::option::of(name()),
+        vec(name(), 0..3),
+    );
+    (name(), mode, text(), vec(text(), 0..4), options, params()).prop_map(
+        |(name, mode, source, must, (retry, timeout, cname, jump), params)| {
+            let mut function = FunctionConf::new(name, mode).source(source);
+            function.option.timeout = timeout;
+            function.option.cname = cname;
+            if let Some((times, base)) = retry {
+                function = function.retry(times, base);
+            }
+            let function = must.into_iter().fold(function, FunctionConf::must);
+            let function = jump.into_iter().fold(function, FunctionConf::jump);
+            params.into_iter().fold(function, |function, (name, value)| function.param(name, value))
+        },
+    )
+}
+
+fn connector() -> impl Strategy<Value = ConnConf> {
+    (name(), name(), text(), text(), vec(name(), 0..3), params()).prop_map(
+        |(name, engine, addrs, key, save, params)| {
+            let conn = ConnConf::new(name, engine).addrs(addrs).key(key);
+            let conn = save.into_iter().fold(conn, ConnConf::save);
+            params.into_iter().fold(conn, |conn, (name, value)| conn.param(name, value))
+        },
+    )
+}
+
+fn conf() -> impl Strategy<Value = Conf> {
+    let global = (any::<bool>(), text()).prop_map(|(enable, serve)| {
+        let mut global = GlobalConf::prometheus(serve);
+        global.prometheus_enable = enable;
+        global
+    });
+    (vec(flow(), 0..3), vec(function(), 1..3), vec(connector(), 0..3), global).prop_map(
+        |(flows, functions, connectors, global)| {
+            let mut conf = Conf::new().global(global);
+            // By name, so that none stands twice.
+            conf.flows = flows.into_iter().map(|flow| (flow.flow_name.clone(), flow)).collect();
+            conf.functions =
+                functions.into_iter().map(|function| (function.fname.clone(), function)).collect();
+            conf.connectors =
+                connectors.into_iter().map(|conn| (conn.cname.clone(), conn)).collect();
+            conf
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_conf_that_is_written_reads_back_the_same(conf in conf()) {
+        let dir = tempfile::tempdir().unwrap();
+        conf.write(dir.path()).unwrap();
+        let read = Conf::read(dir.path());
+        prop_assert!(read.is_ok(), "{}", read.unwrap_err());
+        prop_assert_eq!(read.unwrap(), conf);
+    }
+}
