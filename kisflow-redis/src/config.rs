@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fred::types::config::{
-    Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig, TcpConfig,
+    Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig,
     UnresponsiveConfig,
 };
 
@@ -57,7 +57,6 @@ impl Settings {
             // the function's `retry_times` to say.
             max_command_attempts: 1,
             reconnect_on_auth_error: true,
-            tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
             unresponsive: UnresponsiveConfig {
                 max_timeout: Some(command_timeout),
                 interval: (command_timeout / 4)
