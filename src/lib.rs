@@ -40,8 +40,8 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `auto` | yes | `Registry::linked()`, which finds every `#[faas]` and `#[caas]` |
-//! | `prometheus` | yes | [`Prometheus`](crate::Prometheus), the metrics endpoint |
-//! | `redis` | no | [`Redis`](crate::Redis), connectors of `type: redis` |
+//! | `prometheus` | yes | [`Prometheus`], the metrics endpoint |
+//! | `redis` | no | [`Redis`], connectors of `type: redis` |
 //!
 //! # Where to look
 //!

@@ -21,9 +21,29 @@ use proc_macro::TokenStream;
 
 /// Makes a kisflow function of an ordinary one, which stays as it is.
 ///
-/// ```ignore
+/// ```
+/// use kisflow::prelude::*;
+///
+/// #[derive(Deserialize)]
+/// struct Scores {
+///     score_1: f64,
+///     score_2: f64,
+/// }
+///
+/// #[derive(Serialize)]
+/// struct Average {
+///     avg_score: f64,
+/// }
+///
 /// #[faas("AvgStuScore")]
-/// fn avg_stu_score(row: &Scores) -> Average { … }
+/// fn avg_stu_score(row: &Scores) -> Average {
+///     Average { avg_score: (row.score_1 + row.score_2) / 2.0 }
+/// }
+///
+/// // A unit test needs no runtime.
+/// assert_eq!(avg_stu_score(&Scores { score_1: 100.0, score_2: 90.0 }).avg_score, 95.0);
+/// // As a type it is what conf names.
+/// assert_eq!(<avg_stu_score as Function>::NAME, "AvgStuScore");
 /// ```
 ///
 /// The name in conf is the one in the parentheses, or the function's own. Beside the function the
@@ -51,9 +71,27 @@ pub fn faas(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Registers storage logic for one connector and one function of the conf.
 ///
-/// ```ignore
+/// ```
+/// use kisflow::{Record, prelude::*};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Average {
+///     stu_id: u32,
+///     avg_score: f64,
+/// }
+///
 /// #[caas(connector = "Score12Cache", function = "SaveScoreAvg12")]
-/// async fn save(rows: &[Average], redis: Conn<'_, Redis>) -> Result<()> { … }
+/// async fn save(rows: &[Average], memory: Conn<'_, Memory>) -> Result<()> {
+///     let field = |row: &Average| vec![("avg_score".into(), Some(row.avg_score.to_string()))];
+///     let record = |row: &Average| Record { key: format!("avg_{}", row.stu_id), fields: field(row) };
+///     memory.put(rows.iter().map(record).collect()).await
+/// }
+///
+/// #[faas("SaveScoreAvg12")]
+/// async fn save_score_avg_12(rows: &[Average], caas: Caas<'_, [Average]>) -> Result<Action> {
+///     caas.call(rows).await?;
+///     Ok(Action::Reuse)
+/// }
 /// ```
 ///
 /// The one parameter that is a reference is what the caller gives; the others are found at link,

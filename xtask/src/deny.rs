@@ -10,7 +10,8 @@ pub(crate) fn run() -> Result<(), Failure> {
         let install = ["install", "cargo-deny", "--locked", "--version", "^0.20"];
         process::run(process::cargo().args(install))?;
     }
-    let check = ["deny", "--workspace", "check", "licenses", "bans", "sources"];
+    let check =
+        ["deny", "--workspace", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"];
     let known = process::run(process::cargo().args(check));
     advisories().and(known)
 }

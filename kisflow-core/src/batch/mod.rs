@@ -1,5 +1,6 @@
 //! [`Batch`]: rows that travel together, erased once a batch and never row by row.
 
+mod content;
 mod decoded;
 mod raw;
 mod typed;
@@ -15,9 +16,12 @@ use bytes::Bytes;
 pub(crate) use self::decoded::{Decoded, ErasedView, JsonRows};
 pub(crate) use self::raw::RawRows;
 pub use self::raw::RowBytes;
-use self::typed::{Typed, TypedRows};
 pub use self::view::Rows;
 pub(crate) use self::view::View;
+use self::{
+    content::{Content, Holds, Picked, Raw},
+    typed::Typed,
+};
 use crate::{
     error::{BoxError, Result},
     reject::Fault,
@@ -46,38 +50,29 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Batch {
-    inner: Arc<Inner>,
+    inner: Arc<Inner<dyn Holds>>,
 }
 
-struct Inner {
-    content: Content,
+struct Inner<H: ?Sized> {
     len: usize,
     /// `Arc<Decoded<T>>`, one for each row type that a function has asked for. The first has a
     /// place of its own: most batches are read as one type.
     views: Mutex<(Option<ErasedView>, Vec<ErasedView>)>,
     /// Rarely needed, so it takes a pointer's room.
     json: OnceLock<Box<JsonRows>>,
-}
-
-enum Content {
-    Raw {
-        rows: RawRows,
-        codec: Option<Arc<dyn ErasedCodec>>,
-    },
-    Typed(Box<dyn TypedRows>),
-    /// Some rows of another batch, by ascending position: nothing is copied to leave rows out.
-    Picked {
-        base: Batch,
-        keep: Arc<[usize]>,
-    },
+    holds: H,
 }
 
 impl Batch {
     #[inline]
-    fn new(content: Content, len: usize) -> Self {
+    fn new(holds: impl Holds + 'static, len: usize) -> Self {
         Self {
-            inner: Arc::new(Inner { content, len, views: Mutex::default(), json: OnceLock::new() }),
+            inner: Arc::new(Inner { len, views: Mutex::default(), json: OnceLock::new(), holds }),
         }
+    }
+
+    fn content(&self) -> Content<'_> {
+        self.inner.holds.content()
     }
 
     /// Rows of JSON, one text each: `&str`, `String`, `Bytes`, `Vec<u8>`. A `&str` is copied, the
@@ -100,7 +95,7 @@ impl Batch {
     /// Rows that are values already.
     pub fn typed<T: Emit>(rows: Vec<T>) -> Self {
         let len = rows.len();
-        Self::new(Content::Typed(Box::new(Typed(rows))), len)
+        Self::new(Typed(rows), len)
     }
 
     /// Rows of plain text, for functions that read `&[String]`.
@@ -113,7 +108,7 @@ impl Batch {
         codec: impl Codec<T>,
         rows: impl IntoIterator<Item = R>,
     ) -> Self {
-        Self::encoded_by(RawRows::each(rows), Some(Arc::new(CodecFor::<T, _>::new(codec))))
+        Self::encoded_by(RawRows::each(rows), Some(Box::new(CodecFor::<T, _>::new(codec))))
     }
 
     /// No rows.
@@ -121,9 +116,9 @@ impl Batch {
         Self::encoded_by(RawRows::each::<RowBytes>([]), None)
     }
 
-    fn encoded_by(rows: RawRows, codec: Option<Arc<dyn ErasedCodec>>) -> Self {
+    fn encoded_by(rows: RawRows, codec: Option<Box<dyn ErasedCodec>>) -> Self {
         let len = rows.len();
-        Self::new(Content::Raw { rows, codec }, len)
+        Self::new(Raw { rows, codec }, len)
     }
 
     /// The number of rows.
@@ -183,15 +178,15 @@ impl Batch {
             return self.clone();
         }
         let len = keep.len();
-        let (base, keep) = match &self.inner.content {
+        let (base, keep) = match self.content() {
             // One level only, however many functions filter in a row.
-            Content::Picked { base, keep: outer } => (
-                base.clone(),
-                keep.into_iter().filter_map(|position| outer.get(position).copied()).collect(),
-            ),
-            _ => (self.clone(), Arc::from(keep)),
+            Content::Picked { base, keep: outer } => {
+                let within = keep.into_iter().filter_map(|position| outer.get(position).copied());
+                (base.clone(), within.collect())
+            }
+            _ => (self.clone(), keep),
         };
-        Self::new(Content::Picked { base, keep }, len)
+        Self::new(Picked { base, keep }, len)
     }
 
     /// The batch without the rows that have a fault.
@@ -206,7 +201,7 @@ impl Batch {
 
     /// What a one-row function reads: rows that are left out are stepped over, not moved.
     pub(crate) fn view<T: Row>(&self) -> View<T> {
-        if let Content::Picked { base, keep } = &self.inner.content
+        if let Content::Picked { base, keep } = self.content()
             && self.cached::<T>().is_none()
             && let Some(view) = base.ready::<T>()
         {
@@ -217,7 +212,7 @@ impl Batch {
 
     /// What a batch function reads: one slice.
     pub(crate) fn contiguous<T: Row>(&self) -> View<T> {
-        if let Content::Typed(rows) = &self.inner.content
+        if let Content::Typed(rows) = self.content()
             && rows.as_any().is::<Vec<T>>()
         {
             return View::typed(self.clone());
@@ -237,7 +232,7 @@ impl Batch {
 
     /// The typed rows themselves, when they are `T`.
     fn typed_rows<T: Row>(&self) -> Option<&[T]> {
-        match &self.inner.content {
+        match self.content() {
             Content::Typed(rows) => rows.as_any().downcast_ref::<Vec<T>>().map(Vec::as_slice),
             _ => None,
         }
@@ -256,7 +251,7 @@ impl Batch {
     }
 
     fn decode<T: Row>(&self) -> Arc<Decoded<T>> {
-        let raw = |rows: &RawRows, codec: &Option<Arc<dyn ErasedCodec>>| match codec {
+        let raw = |rows: &RawRows, codec: Option<&dyn ErasedCodec>| match codec {
             None => Arc::new(Decoded::from_raw(rows, T::decode, T::culprit)),
             Some(codec) if codec.makes(std::any::TypeId::of::<T>()) => {
                 match codec.decode(rows).downcast() {
@@ -266,10 +261,10 @@ impl Batch {
             }
             Some(codec) => Arc::new(codec.to_json(rows).decode()),
         };
-        match &self.inner.content {
+        match self.content() {
             Content::Raw { rows, codec } => raw(rows, codec),
             Content::Typed(_) => Arc::new(self.json_rows().decode()),
-            Content::Picked { base, keep } => match &base.inner.content {
+            Content::Picked { base, keep } => match base.content() {
                 Content::Raw { rows, codec } => raw(&rows.pick(keep), codec),
                 _ => Arc::new(self.json_rows().decode()),
             },
@@ -279,11 +274,11 @@ impl Batch {
     /// The rows as JSON, made once.
     fn json_rows(&self) -> &JsonRows {
         self.inner.json.get_or_init(|| {
-            Box::new(match &self.inner.content {
+            Box::new(match self.content() {
                 Content::Raw { rows, codec: None } => JsonRows::plain(rows.clone()),
                 Content::Raw { rows, codec: Some(codec) } => codec.to_json(rows),
                 Content::Typed(rows) => rows.to_json(None),
-                Content::Picked { base, keep } => match &base.inner.content {
+                Content::Picked { base, keep } => match base.content() {
                     Content::Raw { rows, codec: None } => JsonRows::plain(rows.pick(keep)),
                     Content::Raw { rows, codec: Some(codec) } => codec.to_json(&rows.pick(keep)),
                     Content::Typed(rows) => rows.to_json(Some(keep)),
@@ -316,7 +311,7 @@ impl Batch {
 
     /// The row's own text: as it arrived, or as JSON.
     pub(crate) fn row_text(&self, index: usize) -> Bytes {
-        match &self.inner.content {
+        match self.content() {
             Content::Raw { rows, .. } => rows.bytes(index),
             Content::Typed(rows) => {
                 let mut out = Vec::new();
@@ -332,7 +327,7 @@ impl Batch {
     }
 
     fn write_json(&self, index: usize, out: &mut Vec<u8>) -> Result<()> {
-        match &self.inner.content {
+        match self.content() {
             Content::Raw { rows, codec: None } => out.extend_from_slice(&rows.bytes(index)),
             Content::Typed(rows) => rows.encode(index, out)?,
             Content::Picked { base, keep } => {
@@ -383,7 +378,7 @@ impl<T: Emit> From<Vec<T>> for Batch {
 
 impl fmt::Debug for Batch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match &self.inner.content {
+        let kind = match self.content() {
             Content::Raw { codec: None, .. } => "json".to_owned(),
             Content::Raw { .. } => "encoded".to_owned(),
             Content::Typed(rows) => rows.type_name().to_owned(),
