@@ -443,6 +443,32 @@ async fn an_unknown_flow_is_an_error_with_a_suggestion() {
 }
 
 #[test]
+fn more_must_fields_than_the_limit_are_a_problem_in_files_and_in_code() {
+    let fields: Vec<String> = (0..65).map(|field| format!("f{field}")).collect();
+    check(
+        &format!(
+            "kistype: func\nfname: X\nfmode: Verify\nsource:\n  must: [{}]\n",
+            fields.join(", ")
+        ),
+        "x.yml:5: source.must: 65 fields; the limit is 64",
+    );
+}
+
+#[test]
+fn hidden_files_are_no_conf() {
+    let files = dir(&[FLOW, AVG, ("..2026_11_20/flow.yml", FLOW.1), (".flow.yml", "no: conf")]);
+    Registry::linked().check(files.path()).unwrap();
+}
+
+#[test]
+fn a_text_that_reads_as_a_fraction_needs_quotes() {
+    check(
+        "kistype: flow\nflow_name: 1.10\nflows: [{fname: AvgStuScore}]\n",
+        "x.yml:2: flow_name: expected a text, found `1.1`",
+    );
+}
+
+#[test]
 fn an_alias_bomb_is_refused() {
     let mut text =
         "kistype: func\nfname: X\nfmode: Verify\na0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();

@@ -715,3 +715,15 @@ async fn sentinels_lead_to_the_master() {
         "{said}"
     );
 }
+
+#[tokio::test]
+async fn addresses_and_params_that_cannot_be_right_are_problems_of_the_conf() {
+    for (conf, part) in [
+        (connector("localhost"), "connector `scores`: addrs: "),
+        (connector("127.0.0.1:1").param("mode", "sentinel"), "connector `scores`: params: "),
+    ] {
+        let error = link(conf).await.unwrap_err();
+        assert!(error.is_conf(), "{error}");
+        assert!(error.to_string().starts_with(part), "{error}");
+    }
+}

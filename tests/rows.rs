@@ -335,3 +335,22 @@ fn rows_come_from_every_kind_of_text() {
         assert_eq!(*batch.rows::<Score>().unwrap(), [Score { stu_id: 1, score: 2.5 }]);
     }
 }
+
+/// A row whose JSON is spread over lines.
+#[derive(Debug)]
+struct Spread(u32);
+
+impl kisflow::Emit for Spread {
+    fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
+        out.extend(format!("{{\n  \"stu_id\": {},\n\n  \"score\": 1\n}}", self.0).bytes());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_row_of_json_may_be_spread_over_lines() {
+    let rows = read::<Score>(&Batch::typed(vec![Spread(1), Spread(2)])).unwrap();
+    assert_eq!(rows.iter().map(|row| row.stu_id).collect::<Vec<_>>(), [1, 2]);
+    let batch = Batch::json(["{\n\"stu_id\":1,\r\n\"score\":2}\n"]);
+    assert_eq!(batch.to_ndjson().unwrap(), "{ \"stu_id\":1,  \"score\":2}\n");
+}

@@ -8,7 +8,7 @@ use fred::{
     interfaces::ClientLike,
     types::{ConnectHandle, config::Options},
 };
-use kisflow_core::{AsStorage, ConnConf, Connector, Result};
+use kisflow_core::{AsStorage, ConnConf, Connector, Result, error_chain};
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep, sleep_until, timeout},
@@ -74,6 +74,20 @@ impl Redis {
         &self.pool
     }
 
+    /// What of the conf is wrong in itself, before anybody is asked.
+    pub(crate) fn misfits(addrs: &str, params: &RedisParams) -> Vec<(String, String)> {
+        let wrong = |path: &str, error: RedisError| {
+            vec![(path.to_owned(), error_chain(&error).to_string())]
+        };
+        match addresses(addrs) {
+            Err(error) => wrong("addrs", error),
+            Ok(addresses) => match Settings::new(&addresses, params) {
+                Err(error) => wrong("params", error),
+                Ok(_) => Vec::new(),
+            },
+        }
+    }
+
     async fn open(addrs: &str, params: &RedisParams) -> Result<Self, RedisError> {
         let addresses = addresses(addrs)?;
         let place = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -131,6 +145,10 @@ impl Redis {
 impl Connector for Redis {
     const TYPE: &'static str = "redis";
     type Params = RedisParams;
+
+    fn check(conf: &ConnConf, params: &RedisParams) -> Vec<(String, String)> {
+        Self::misfits(&conf.addrs, params)
+    }
 
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use kisflow_core::{Fields, Record, Result, Storage};
 use crate::{
     connect::Redis,
     error::RedisError,
-    pipeline::{Commands, MOST_COMMANDS},
+    pipeline::{Answer, Commands, MOST_COMMANDS},
 };
 
 /// A record is a hash at its key. Every method sends its whole batch in one go, in parts of at most
@@ -29,15 +29,16 @@ use crate::{
 #[async_trait]
 impl Storage for Redis {
     async fn put(&self, records: Vec<Record>) -> Result<()> {
+        let mut refused = None;
         let mut writes = Writes::new(self, records.len());
         for record in records {
             writes.add(&record);
             if writes.commands.len() >= MOST_COMMANDS {
                 let full = std::mem::replace(&mut writes, Writes::new(self, MOST_COMMANDS));
-                full.send().await?;
+                refused = refused.or(full.send().await?);
             }
         }
-        writes.send().await
+        first(refused.or(writes.send().await?))
     }
 
     async fn get(&self, keys: &[String]) -> Result<Vec<Option<Fields>>> {
@@ -58,6 +59,7 @@ impl Storage for Redis {
     }
 
     async fn remove(&self, keys: &[String]) -> Result<()> {
+        let mut refused = None;
         let mut writes = Writes::new(self, keys.len());
         for keys in keys.chunks(MOST_COMMANDS) {
             for key in keys {
@@ -65,10 +67,15 @@ impl Storage for Redis {
                 writes.push("DEL", &key, Vec::with_capacity(1));
             }
             let full = std::mem::replace(&mut writes, Writes::new(self, 0));
-            full.send().await?;
+            refused = refused.or(full.send().await?);
         }
-        Ok(())
+        first(refused)
     }
+}
+
+/// What was refused is told when everything else has been done.
+fn first(refused: Option<RedisError>) -> Result<()> {
+    refused.map_or(Ok(()), |error| Err(Box::new(error)))
 }
 
 /// Commands that change records, and the key of each.
@@ -141,12 +148,13 @@ impl<'a> Writes<'a> {
         self.keys.push((verb, key.clone()));
     }
 
-    async fn send(self) -> Result<()> {
+    /// Sends all of it; what Redis refused first is an answer, an outage is an error.
+    async fn send(self) -> Result<Option<RedisError>, RedisError> {
         let answers = self.redis.send(self.commands).await?;
-        for ((verb, key), answer) in self.keys.into_iter().zip(answers) {
-            answer.map_err(|cause| RedisError::key(&key, verb, cause))?;
-        }
-        Ok(())
+        let refused = |((verb, key), answer): ((&'static str, Bytes), Answer)| {
+            answer.err().map(|cause| RedisError::key(&key, verb, cause))
+        };
+        Ok(self.keys.into_iter().zip(answers).find_map(refused))
     }
 }
 

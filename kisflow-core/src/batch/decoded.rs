@@ -2,6 +2,8 @@
 
 use std::{any::Any, sync::Arc};
 
+use smallvec::SmallVec;
+
 use super::RawRows;
 use crate::{
     error::BoxError,
@@ -73,12 +75,14 @@ impl JsonRows {
     pub(crate) fn encode<'a, T: Emit>(values: impl Iterator<Item = &'a T>) -> Self {
         let mut buffer = Vec::new();
         let mut source: Option<Vec<usize>> = None;
+        let mut ends = SmallVec::new();
         let mut faults = Vec::new();
         for (index, value) in values.enumerate() {
             let start = buffer.len();
             match value.encode(&mut buffer) {
                 Ok(()) => {
-                    // A row of JSON has no line feed within.
+                    // A row may have line feeds within: where it ends is known only here.
+                    ends.push(buffer.len());
                     buffer.push(b'\n');
                     if let Some(source) = &mut source {
                         source.push(index);
@@ -91,7 +95,7 @@ impl JsonRows {
                 }
             }
         }
-        Self { rows: RawRows::lines(buffer.into()), source, faults }
+        Self { rows: RawRows::ending_at(buffer.into(), ends), source, faults }
     }
 
     /// Where a row stands in the batch.

@@ -8,6 +8,7 @@ mod view;
 
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -314,10 +315,14 @@ impl Batch {
         match self.content() {
             Content::Raw { rows, .. } => rows.bytes(index),
             Content::Typed(rows) => {
-                let mut out = Vec::new();
-                match rows.encode(index, &mut out) {
-                    Ok(()) => out.into(),
-                    Err(_) => Bytes::from_static(b"(a row that has no JSON form)"),
+                // This is for a message: code of the row's own that panics must not end the run.
+                let encode = AssertUnwindSafe(|| {
+                    let mut out = Vec::new();
+                    rows.encode(index, &mut out).map(|()| out)
+                });
+                match catch_unwind(encode) {
+                    Ok(Ok(out)) => out.into(),
+                    _ => Bytes::from_static(b"(a row that has no JSON form)"),
                 }
             }
             Content::Picked { base, keep } => {
@@ -328,7 +333,11 @@ impl Batch {
 
     fn write_json(&self, index: usize, out: &mut Vec<u8>) -> Result<()> {
         match self.content() {
-            Content::Raw { rows, codec: None } => out.extend_from_slice(&rows.bytes(index)),
+            // Between the tokens of JSON a line feed is a blank; within a text there is none.
+            Content::Raw { rows, codec: None } => {
+                let blank = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
+                out.extend(rows.bytes(index).trim_ascii().iter().map(blank));
+            }
             Content::Typed(rows) => rows.encode(index, out)?,
             Content::Picked { base, keep } => {
                 let Some(index) = keep.get(index) else { return Ok(()) };

@@ -98,6 +98,11 @@ impl RawRows {
         Self::Lines(Lines::new(buffer))
     }
 
+    /// Rows in one buffer, each followed by a line feed, where each ends.
+    pub(crate) fn ending_at(buffer: Bytes, ends: SmallVec<[usize; 4]>) -> Self {
+        Self::Lines(Lines { buffer, ends })
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Lines(lines) => lines.ends.len(),

@@ -12,7 +12,6 @@ use super::{
     section::{Section, origin},
     suggest,
 };
-use crate::row::MUST_LIMIT;
 
 /// The kinds of conf.
 const KINDS: [&str; 4] = ["flow", "func", "conn", "global"];
@@ -152,8 +151,8 @@ fn flow(section: &mut Section<'_>) -> Option<FlowConf> {
         let params = step.params("params");
         Some(StepConf { fname: step.name("fname")?, params })
     });
-    // Steps that cannot be read have been reported: the flow is not empty besides.
-    if flows.is_empty() && section.has_items("flows") {
+    // Steps that cannot be read have been reported: without them the others stand elsewhere.
+    if flows.len() < section.items("flows") {
         return None;
     }
     let mut flow = FlowConf::new(name?);
@@ -170,21 +169,9 @@ fn function(section: &mut Section<'_>) -> Option<FunctionConf> {
     if fmode.is_none() && section.take("fmode").is_none() {
         section.name("fmode");
     }
-    let source = section.section("source", |source| {
-        let conf = SourceConf {
-            name: source.text("name").unwrap_or_default(),
-            must: source.texts("must"),
-        };
-        if conf.must.len() > MUST_LIMIT
-            && let Some(must) = source.take("must")
-        {
-            source.problem(
-                "must",
-                must.line,
-                format!("{} fields; the limit is {MUST_LIMIT}", conf.must.len()),
-            );
-        }
-        conf
+    let source = section.section("source", |source| SourceConf {
+        name: source.text("name").unwrap_or_default(),
+        must: source.texts("must"),
     });
     let option = section.section("option", |option| {
         let kisflow = option.number("return_duration");
@@ -271,6 +258,10 @@ fn find_files(path: &Path, files: &mut Vec<PathBuf>, problems: &mut Vec<Problem>
     match result {
         Ok(entries) => {
             for entry in entries {
+                // `..data` of a mounted ConfigMap, an editor's swap file: not the user's conf.
+                if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                    continue;
+                }
                 let path = entry.path();
                 let yaml =
                     path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml");

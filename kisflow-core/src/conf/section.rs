@@ -78,7 +78,7 @@ impl<'a> Section<'a> {
         (!matches!(node.kind, Kind::Scalar(Value::Null))).then_some(node)
     }
 
-    /// A text; a number or boolean is taken as it is written.
+    /// A text; a whole number or a boolean is taken for one.
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
         let node = self.take(key)?;
         let text = text_of(node);
@@ -254,10 +254,13 @@ impl<'a> Section<'a> {
         values
     }
 
-    /// Whether there is anything in the list at `key`, of whatever kind.
-    pub(super) fn has_items(&mut self, key: &'static str) -> bool {
-        self.take(key)
-            .is_some_and(|node| !matches!(&node.kind, Kind::List(items) if items.is_empty()))
+    /// How many items there are at `key`, of whatever kind.
+    pub(super) fn items(&mut self, key: &'static str) -> usize {
+        match self.take(key).map(|node| &node.kind) {
+            None => 0,
+            Some(Kind::List(items)) => items.len(),
+            Some(_) => 1,
+        }
     }
 
     /// Reports every key that nobody asked for.
@@ -274,6 +277,8 @@ impl<'a> Section<'a> {
 fn text_of(node: &Node) -> Option<String> {
     match &node.kind {
         Kind::Scalar(Value::String(text)) => Some(text.clone()),
+        // Of 1.10 nothing but its value is left, and that is 1.1: such a text needs quotes.
+        Kind::Scalar(Value::Number(number)) if number.is_f64() => None,
         Kind::Scalar(value @ (Value::Number(_) | Value::Bool(_))) => Some(value.to_string()),
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! `type: memory`: records in this process. No server, bounded, with an optional time to live.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -68,21 +68,25 @@ impl Memory {
         new: &[Record],
         now: Instant,
     ) -> Result<()> {
-        let fits = |records: &HashMap<String, Entry>| records.len() + new.len() <= self.max_records;
-        if fits(records) {
+        let added = |records: &HashMap<String, Entry>| {
+            let kept =
+                new.iter().filter(|record| record.fields.iter().any(|(_, text)| text.is_some()));
+            let keys: HashSet<&str> = kept.map(|record| record.key.as_str()).collect();
+            keys.into_iter().filter(|key| !records.contains_key(*key)).count()
+        };
+        // Records past their time are looked for only when there is no room otherwise.
+        if records.len() + new.len() <= self.max_records
+            || records.len() + added(records) <= self.max_records
+        {
             return Ok(());
         }
         records.retain(|_, entry| entry.is_live(now));
-        let added: std::collections::HashSet<&str> = new
-            .iter()
-            .map(|record| record.key.as_str())
-            .filter(|key| !records.contains_key(*key))
-            .collect();
-        if records.len() + added.len() <= self.max_records {
+        let added = added(records);
+        if records.len() + added <= self.max_records {
             return Ok(());
         }
         let (name, max) = (&self.name, self.max_records);
-        Err(format!("connector `{name}` is full: {} records, and {} more do not fit; raise its `max_records` ({max}) or give records a `ttl_ms`", records.len(), added.len()).into())
+        Err(format!("connector `{name}` is full: {} records, and {} more do not fit; raise its `max_records` ({max}) or give records a `ttl_ms`", records.len(), added).into())
     }
 }
 
@@ -157,11 +161,15 @@ impl Storage for Memory {
 
     async fn wait(&self, keys: &[String], deadline: Duration) -> Result<Vec<Option<Fields>>> {
         let end = Instant::now() + deadline;
+        // What was there at any moment counts, even if its time is over before the last one comes.
+        let mut found: Vec<Option<Fields>> = vec![None; keys.len()];
         loop {
             // Listen first, look second: a record that is put in between wakes the wait.
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            let found = self.get(keys).await?;
+            for (slot, fields) in found.iter_mut().zip(self.get(keys).await?) {
+                *slot = fields.or(slot.take());
+            }
             if found.iter().all(Option::is_some) || timeout_at(end, changed).await.is_err() {
                 return Ok(found);
             }

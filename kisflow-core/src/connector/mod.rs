@@ -67,6 +67,14 @@ pub trait Connector: Sized + Send + Sync + 'static {
     /// (storage logic may read them), unless they look like a slip of one that it knows.
     type Params: DeserializeOwned + Send + 'static;
 
+    /// What is wrong with a conf whose params fit their type: the path of each key (`addrs`,
+    /// `params.service`) and why. These are problems of the conf, told with all others; nothing may
+    /// connect here.
+    fn check(conf: &ConnConf, params: &Self::Params) -> Vec<(String, String)> {
+        let _ = (conf, params);
+        Vec::new()
+    }
+
     /// Connects. Called once for each connector of a conf, however many functions use it, and not
     /// before the whole conf links.
     ///
@@ -117,7 +125,10 @@ impl ConnectorDef {
             engine: C::TYPE,
             type_id: TypeId::of::<C>(),
             stores: C::storage().is_some(),
-            check: |conf| connector_params::<C::Params>(conf).err().unwrap_or_default(),
+            check: |conf| match connector_params::<C::Params>(conf) {
+                Ok(params) => C::check(conf, &params),
+                Err(misfits) => misfits,
+            },
             connect: |conf| {
                 Box::pin(async move {
                     let params = connector_params::<C::Params>(conf).map_err(|problems| {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use tokio::{runtime::Handle, task::spawn_blocking, time};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span, debug_span, warn};
 
 use super::{Node, RunContext};
@@ -41,7 +42,9 @@ pub(super) async fn call(
     run: &RunContext,
 ) -> Result<Outcome, (u32, Fail)> {
     if !node.must.is_empty() {
-        let lacking = input.lacking(&node.must);
+        // Reading rows runs code of the row types and codecs, as a function does.
+        let lacking = catch_unwind(AssertUnwindSafe(|| input.lacking(&node.must)))
+            .map_err(|panic| (1, Fail::of(panicked(&*panic))))?;
         if !lacking.is_empty() {
             return Box::pin(call_without(node, input, run, lacking)).await;
         }
@@ -200,14 +203,15 @@ async fn settle(node: &Node, run: &RunContext, answer: Answer<'_>) -> Result<Out
 /// hold up the runtime meanwhile.
 fn on_a_thread<'a>(node: &Arc<Node>, input: &Batch, run: &RunContext, attempt: u32) -> Answer<'a> {
     let (node, input, run) = (node.clone(), input.clone(), run.clone());
-    let task = spawn_blocking(move || {
+    // A call that has not begun when its run ends must not begin at all.
+    let task = AbortOnDropHandle::new(spawn_blocking(move || {
         let rejects = Rejects::default();
         let cx = Cx { run: &run, node: &node, rejects: &rejects, attempt };
         match node.function.call(Call { input: &input, cx }) {
             Answer::Ready(result) => result,
             Answer::Later(future) => Handle::current().block_on(future),
         }
-    });
+    }));
     Answer::later(async move {
         task.await.unwrap_or_else(|join| {
             Err(match join.try_into_panic() {

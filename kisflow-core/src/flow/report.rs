@@ -50,7 +50,7 @@ pub struct RowCounts {
     pub filtered: usize,
     /// Rows that a function could not use; each is in [`Report::rejected`].
     pub rejected: usize,
-    /// Rows that were good, but whose batch failed.
+    /// Rows whose batch failed in this function; `RunError::input` has all of them.
     pub failed: usize,
     /// Rows that were made of others: one row became several, or came round again by a jump.
     pub added: usize,

@@ -1,10 +1,11 @@
 //! What can be said of a conf before any function is bound: whether its names stand for something.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     conf::{Conf, ConnConf, FunctionConf, Mode, Origin, Problem, suggest},
     registry::Registry,
+    row::MUST_LIMIT,
 };
 
 /// The connector of each function, by `fname`; every name that stands for nothing is a problem.
@@ -18,6 +19,11 @@ pub(crate) fn check(
     conf.connectors.values().for_each(|conn| engine(registry, conn, problems));
     let connectors = connectors(conf, problems);
     for function in conf.functions.values() {
+        let must: HashSet<&String> = function.source.must.iter().collect();
+        if must.len() > MUST_LIMIT {
+            let message = format!("{} fields; the limit is {MUST_LIMIT}", must.len());
+            problems.push(of_function(function, "source.must", message));
+        }
         let mode = function.fmode;
         if matches!(mode, Mode::Save | Mode::Load) && !connectors.contains_key(&function.fname) {
             let message = format!(

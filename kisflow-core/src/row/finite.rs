@@ -6,13 +6,13 @@ use serde_yaml::Value;
 use crate::error::BoxError;
 
 /// Refuses a row with a NaN or an infinity, naming the place.
-pub(super) fn check<T: Serialize + ?Sized>(row: &T) -> Result<(), BoxError> {
+pub(crate) fn check<T: Serialize + ?Sized>(row: &T) -> Result<(), BoxError> {
     // YAML has words for them, so its value model keeps what JSON's loses.
     let value = serde_yaml::to_value(row)?;
     match culprit(&value, &mut Vec::new()) {
         Some((path, number)) => Err(format!(
             "{} is {number}, which JSON has no number for",
-            if path.is_empty() { "the row" } else { &path }
+            if path.is_empty() { "it" } else { &path }
         )
         .into()),
         None => Ok(()),

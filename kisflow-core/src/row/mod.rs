@@ -5,7 +5,7 @@
 //! has neither (a protobuf message, say) implements the two traits by hand.
 
 mod codec;
-mod finite;
+pub(crate) mod finite;
 mod required;
 mod scan;
 

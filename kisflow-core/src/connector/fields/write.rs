@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::Error;
 
-use crate::error::Result;
+use crate::{error::Result, row::finite};
 
 pub(super) type Field = (Cow<'static, str>, Option<String>);
 
@@ -20,14 +20,13 @@ pub(crate) fn to_fields<T: Serialize + ?Sized>(record: &T) -> Result<Vec<Field>>
 /// One value as text; `None` for null.
 fn to_text<T: Serialize + ?Sized>(name: &str, value: &T) -> Result<Option<String>, Error> {
     let json = serde_json::to_string(value)?;
+    // serde_json writes NaN as null, which would remove the field, or change what is in it.
+    if json.contains("null") {
+        finite::check(value)
+            .map_err(|error| ser::Error::custom(format!("field `{name}`: {error}")))?;
+    }
     match json.as_bytes().first() {
         Some(b'"') => serde_json::from_str(&json).map(Some),
-        // serde_json writes NaN as null, which would remove the field.
-        Some(b'n') if matches!(serde_yaml::to_value(value), Ok(serde_yaml::Value::Number(_))) => {
-            Err(ser::Error::custom(format!(
-                "field `{name}` is a float that is no number, which a record cannot hold"
-            )))
-        }
         Some(b'n') => Ok(None),
         _ => Ok(Some(json)),
     }
