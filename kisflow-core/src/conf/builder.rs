@@ -2,7 +2,7 @@
 
 use super::{
     Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, OnReject, OptionConf, Origin,
-    SourceConf, Status, StepConf,
+    Problem, SourceConf, Status, StepConf,
 };
 use crate::function::Function;
 
@@ -37,54 +37,27 @@ impl Conf {
     }
 
     pub(super) fn add_flow(&mut self, flow: FlowConf) {
-        if let Some(first) = self.flows.get(&flow.flow_name) {
-            let message = format!(
-                "there is a flow `{}` already, in {}",
-                flow.flow_name,
-                first.origin.cite("flow_name")
-            );
-            self.repeated.push(flow.origin.problem(
-                format!("flow `{}`", flow.flow_name),
-                "flow_name",
-                message,
-            ));
-            return;
+        let first = self.flows.get(&flow.flow_name).map(|first| &first.origin);
+        match twice("flow", "flow_name", &flow.flow_name, &flow.origin, first) {
+            Some(problem) => self.repeated.push(problem),
+            None => drop(self.flows.insert(flow.flow_name.clone(), flow)),
         }
-        self.flows.insert(flow.flow_name.clone(), flow);
     }
 
     pub(super) fn add_function(&mut self, function: FunctionConf) {
-        if let Some(first) = self.functions.get(&function.fname) {
-            let message = format!(
-                "there is a function `{}` already, in {}",
-                function.fname,
-                first.origin.cite("fname")
-            );
-            self.repeated.push(function.origin.problem(
-                format!("function `{}`", function.fname),
-                "fname",
-                message,
-            ));
-            return;
+        let first = self.functions.get(&function.fname).map(|first| &first.origin);
+        match twice("function", "fname", &function.fname, &function.origin, first) {
+            Some(problem) => self.repeated.push(problem),
+            None => drop(self.functions.insert(function.fname.clone(), function)),
         }
-        self.functions.insert(function.fname.clone(), function);
     }
 
     pub(super) fn add_connector(&mut self, conn: ConnConf) {
-        if let Some(first) = self.connectors.get(&conn.cname) {
-            let message = format!(
-                "there is a connector `{}` already, in {}",
-                conn.cname,
-                first.origin.cite("cname")
-            );
-            self.repeated.push(conn.origin.problem(
-                format!("connector `{}`", conn.cname),
-                "cname",
-                message,
-            ));
-            return;
+        let first = self.connectors.get(&conn.cname).map(|first| &first.origin);
+        match twice("connector", "cname", &conn.cname, &conn.origin, first) {
+            Some(problem) => self.repeated.push(problem),
+            None => drop(self.connectors.insert(conn.cname.clone(), conn)),
         }
-        self.connectors.insert(conn.cname.clone(), conn);
     }
 
     pub(super) fn add_global(&mut self, global: GlobalConf) {
@@ -98,6 +71,18 @@ impl Conf {
         }
         self.global = global;
     }
+}
+
+/// The problem of a name that an earlier piece of conf has.
+fn twice(
+    kind: &str,
+    key: &str,
+    name: &str,
+    origin: &Origin,
+    first: Option<&Origin>,
+) -> Option<Problem> {
+    let message = format!("there is a {kind} `{name}` already, in {}", first?.cite(key));
+    Some(origin.problem(format!("{kind} `{name}`"), key, message))
 }
 
 impl From<FlowConf> for Conf {

@@ -154,7 +154,7 @@ fn begin<'a>(
         rejected = tracing::field::Empty,
     );
     let answer = if node.timeout.is_some() && !node.is_async {
-        on_a_thread(node, input, run, attempt)
+        on_a_thread(node, input, run, attempt, span.clone())
     } else {
         let call = Call { input, cx: Cx { run, node, rejects, attempt } };
         let answer = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| node.function.call(call))));
@@ -201,13 +201,19 @@ async fn settle(node: &Node, run: &RunContext, answer: Answer<'_>) -> Result<Out
 
 /// Calls a sync function that has a timeout: it cannot be stopped, only left behind, and must not
 /// hold up the runtime meanwhile.
-fn on_a_thread<'a>(node: &Arc<Node>, input: &Batch, run: &RunContext, attempt: u32) -> Answer<'a> {
+fn on_a_thread<'a>(
+    node: &Arc<Node>,
+    input: &Batch,
+    run: &RunContext,
+    attempt: u32,
+    span: Span,
+) -> Answer<'a> {
     let (node, input, run) = (node.clone(), input.clone(), run.clone());
     // A call that has not begun when its run ends must not begin at all.
     let task = AbortOnDropHandle::new(spawn_blocking(move || {
         let rejects = Rejects::default();
         let cx = Cx { run: &run, node: &node, rejects: &rejects, attempt };
-        match node.function.call(Call { input: &input, cx }) {
+        match span.in_scope(|| node.function.call(Call { input: &input, cx })) {
             Answer::Ready(result) => result,
             Answer::Later(future) => Handle::current().block_on(future),
         }

@@ -78,13 +78,15 @@ impl<T, C> CodecFor<T, C> {
     }
 }
 
+impl<T: Emit, C: Codec<T>> CodecFor<T, C> {
+    fn read(&self, rows: &RawRows) -> Decoded<T> {
+        Decoded::from_raw(rows, |row: RawRow<'_>| self.codec.decode(row.bytes()), |_| None)
+    }
+}
+
 impl<T: Emit, C: Codec<T>> ErasedCodec for CodecFor<T, C> {
     fn decode(&self, rows: &RawRows) -> crate::batch::ErasedView {
-        std::sync::Arc::new(Decoded::<T>::from_raw(
-            rows,
-            |row: RawRow<'_>| self.codec.decode(row.bytes()),
-            |_| None,
-        ))
+        std::sync::Arc::new(self.read(rows))
     }
 
     fn makes(&self, type_id: std::any::TypeId) -> bool {
@@ -92,11 +94,6 @@ impl<T: Emit, C: Codec<T>> ErasedCodec for CodecFor<T, C> {
     }
 
     fn to_json(&self, rows: &RawRows) -> crate::batch::JsonRows {
-        let decoded = Decoded::<T>::from_raw(
-            rows,
-            |row: RawRow<'_>| self.codec.decode(row.bytes()),
-            |_| None,
-        );
-        decoded.into_json()
+        self.read(rows).into_json()
     }
 }
