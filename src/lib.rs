@@ -40,40 +40,67 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `auto` | yes | `Registry::linked()`, which finds every `#[faas]` and `#[caas]` |
-//! | `prometheus` | yes | [`Prometheus`], the metrics endpoint |
-//! | `redis` | no | [`Redis`], connectors of `type: redis` |
+//! | `file` | yes | [`File`] and [`Stdin`], sources of `type: file` and `type: stdin` |
+//! | `http` | no | [`Http`], sources of `type: http`, which rows are posted to |
+//! | `nats` | no | [`Nats`], sources of `type: nats` |
+//! | `prometheus` | yes | [`Prometheus`], the endpoint of metrics and health |
+//! | `redb` | yes | [`Redb`], the embedded store: quarantine and positions without a server |
+//! | `redis` | no | [`Redis`], connectors of `type: redis`, and [`RedisStream`], sources of `type: redis_stream` |
 //!
 //! # Where to look
 //!
 //! [`Registry`] is where a program starts, [`Flow`] what it runs, [`Batch`] what it runs through,
 //! [`Report`] what it gets back. [`Parameter`] lists what a function may ask for, [`Connector`] and
 //! [`Storage`] are what an engine implements.
+//!
+//! [`Flows::serve`] runs flows by themselves, each fed by a [`Source`]; [`Quarantine`] has the rows
+//! that could not be processed, and [`Durable`] is what an engine implements to keep them.
 
 #[doc(inline)]
 pub use kisflow_core::*;
 #[doc(hidden)]
 pub use kisflow_core::{__private, __submit};
+#[cfg(feature = "file")]
+#[doc(inline)]
+pub use kisflow_file::{File, Stdin};
+#[cfg(feature = "http")]
+#[doc(inline)]
+pub use kisflow_http::Http;
 #[doc(inline)]
 pub use kisflow_macros::{caas, faas};
+#[cfg(feature = "nats")]
+#[doc(inline)]
+pub use kisflow_nats::Nats;
 #[cfg(feature = "prometheus")]
 #[doc(inline)]
 pub use kisflow_prometheus::Prometheus;
+#[cfg(feature = "redb")]
+#[doc(inline)]
+pub use kisflow_redb::Redb;
 #[cfg(feature = "redis")]
 #[doc(inline)]
-pub use kisflow_redis::Redis;
+pub use kisflow_redis::{Redis, RedisStream};
 
 /// Everything that a program with flows uses: `use kisflow::prelude::*;`.
 pub mod prelude {
+    #[cfg(feature = "file")]
+    pub use kisflow_file::{File, Stdin};
+    #[cfg(feature = "http")]
+    pub use kisflow_http::Http;
+    #[cfg(feature = "nats")]
+    pub use kisflow_nats::Nats;
     #[cfg(feature = "prometheus")]
     pub use kisflow_prometheus::Prometheus;
+    #[cfg(feature = "redb")]
+    pub use kisflow_redb::Redb;
     #[cfg(feature = "redis")]
-    pub use kisflow_redis::Redis;
+    pub use kisflow_redis::{Redis, RedisStream};
     pub use serde::{Deserialize, Serialize};
 
     pub use crate::{
         Action, Batch, BoxError, Caas, CancellationToken, Codec, Conf, Conn, ConnConf, Connector,
         Cx, Flow, FlowConf, Flows, Function, FunctionConf, GlobalConf, Memory, Mode, OnReject,
-        Params, RawParams, RawRow, Registry, Report, Result, Row, RunError, RunOutcome, State,
-        StepConf, Storage, Store, caas, faas,
+        Params, RawParams, RawRow, Registry, Report, Result, Row, RunError, RunOutcome, SourceConf,
+        State, StepConf, Storage, Store, caas, faas, termination,
     };
 }

@@ -3,7 +3,8 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests fail loudly")]
 
 use kisflow::{
-    Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, OnReject, RawParams, Status, StepConf,
+    Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, OnReject, Ordered, QuarantineConf,
+    RawParams, SourceConf, Start, Status, StepConf, WhenFull,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::Value;
@@ -85,11 +86,14 @@ fn flow() -> impl Strategy<Value = FlowConf> {
     let step = (name(), params()).prop_map(|(name, params)| {
         params.into_iter().fold(StepConf::from(name), |step, (name, value)| step.param(name, value))
     });
-    (name(), any::<bool>(), any::<bool>(), any::<u32>(), vec(step, 0..4)).prop_map(
-        |(name, enabled, fail, jumps, steps)| {
+    let source = proptest::option::of(name());
+    (name(), any::<bool>(), any::<bool>(), any::<u32>(), vec(step, 0..4), source).prop_map(
+        |(name, enabled, fail, jumps, steps, source)| {
             let status = if enabled { Status::Enabled } else { Status::Disabled };
             let on_reject = if fail { OnReject::Fail } else { OnReject::Quarantine };
-            let flow = FlowConf::new(name).status(status).on_reject(on_reject).jump_limit(jumps);
+            let mut flow =
+                FlowConf::new(name).status(status).on_reject(on_reject).jump_limit(jumps);
+            flow.source = source;
             steps.into_iter().fold(flow, FlowConf::then_named)
         },
     )
@@ -129,24 +133,62 @@ fn connector() -> impl Strategy<Value = ConnConf> {
     )
 }
 
+fn source() -> impl Strategy<Value = SourceConf> {
+    let start =
+        prop_oneof![Just(Start::Earliest), Just(Start::Latest), text().prop_map(Start::After)];
+    let ordered =
+        prop_oneof![Just(Ordered::No), Just(Ordered::Partition), name().prop_map(Ordered::Key)];
+    let numbers = (1..u32::MAX, any::<u64>(), 1..u32::MAX, any::<u32>(), any::<u64>());
+    (name(), name(), vec(text(), 3), numbers, start, ordered, any::<bool>(), params()).prop_map(
+        |(name, engine, texts, numbers, start, ordered, isolate, params)| {
+            let (rows, wait, in_flight, times, base) = numbers;
+            let [addrs, key, group] = texts.try_into().unwrap();
+            let source = SourceConf::new(name, engine)
+                .addrs(addrs)
+                .key(key)
+                .group(group)
+                .batch(rows, wait)
+                .in_flight(in_flight)
+                .start(start)
+                .ordered(ordered)
+                .isolate(isolate)
+                .retry(times, base);
+            params.into_iter().fold(source, |source, (name, value)| source.param(name, value))
+        },
+    )
+}
+
+fn quarantine() -> impl Strategy<Value = QuarantineConf> {
+    let numbers = (any::<u64>(), any::<u64>(), proptest::option::of(any::<u64>()));
+    (proptest::option::of(name()), numbers, any::<bool>()).prop_map(
+        |(cname, (rows, bytes, age), drop)| {
+            let mut quarantine = QuarantineConf::default().limit(rows, bytes);
+            (quarantine.cname, quarantine.max_age_ms) = (cname, age);
+            if drop { quarantine.when_full(WhenFull::DropOldest) } else { quarantine }
+        },
+    )
+}
+
 fn conf() -> impl Strategy<Value = Conf> {
-    let global = (any::<bool>(), text()).prop_map(|(enable, serve)| {
-        let mut global = GlobalConf::prometheus(serve);
+    let global = (any::<bool>(), text(), any::<u64>(), quarantine());
+    let global = global.prop_map(|(enable, serve, grace, quarantine)| {
+        let global = GlobalConf::prometheus(serve).grace_ms(grace);
+        let mut global = global.quarantine(quarantine);
         global.prometheus_enable = enable;
         global
     });
-    (vec(flow(), 0..3), vec(function(), 1..3), vec(connector(), 0..3), global).prop_map(
-        |(flows, functions, connectors, global)| {
-            let mut conf = Conf::new().global(global);
-            // By name, so that none stands twice.
-            conf.flows = flows.into_iter().map(|flow| (flow.flow_name.clone(), flow)).collect();
-            conf.functions =
-                functions.into_iter().map(|function| (function.fname.clone(), function)).collect();
-            conf.connectors =
-                connectors.into_iter().map(|conn| (conn.cname.clone(), conn)).collect();
-            conf
-        },
-    )
+    let pieces =
+        (vec(flow(), 0..3), vec(function(), 1..3), vec(connector(), 0..3), vec(source(), 0..3));
+    (pieces, global).prop_map(|((flows, functions, connectors, sources), global)| {
+        let mut conf = Conf::new().global(global);
+        // By name, so that none stands twice.
+        conf.flows = flows.into_iter().map(|flow| (flow.flow_name.clone(), flow)).collect();
+        conf.functions =
+            functions.into_iter().map(|function| (function.fname.clone(), function)).collect();
+        conf.connectors = connectors.into_iter().map(|conn| (conn.cname.clone(), conn)).collect();
+        conf.sources = sources.into_iter().map(|source| (source.sname.clone(), source)).collect();
+        conf
+    })
 }
 
 proptest! {

@@ -8,6 +8,42 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// What a `#[faas]` function returns when it can fail; `?` takes any error.
 pub type Result<T, E = BoxError> = std::result::Result<T, E>;
 
+/// An error that will pass by itself: what a function depends on is away, and nothing is wrong with
+/// its rows. A flow that a source feeds waits, and tries the batch again until it gets through; it
+/// never splits such a batch and puts none of its rows into quarantine.
+///
+/// An outage of the flow's own connectors needs no such error: the flow asks them.
+///
+/// ```
+/// use kisflow_core::{Result, Unavailable};
+///
+/// async fn price(article: u32) -> Result<f64> {
+///     let answer: Result<f64> = Err("connection refused".into()); // ask another service
+///     Ok(answer.map_err(Unavailable::new)?)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Unavailable(BoxError);
+
+impl Unavailable {
+    /// An outage, with its cause.
+    pub fn new(cause: impl Into<BoxError>) -> Self {
+        Self(cause.into())
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("what the function depends on is unavailable")
+    }
+}
+
+impl Error for Unavailable {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
 /// An error with its causes on one line, outermost first: `a: b: c`.
 ///
 /// ```

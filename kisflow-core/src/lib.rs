@@ -12,45 +12,61 @@
 //! | `metrics` | handles that are made at link |
 
 mod action;
+mod backoff;
 mod batch;
 mod caas;
 mod conf;
 mod connector;
+mod durable;
 mod error;
 mod flow;
 mod function;
+mod health;
 mod link;
 mod metrics;
 mod parameter;
+mod quarantine;
 mod registry;
 mod reject;
 mod row;
+mod serve;
+mod source;
 
+pub use async_trait::async_trait;
 pub use tokio_util::sync::CancellationToken;
 
 #[cfg(any(test, feature = "conformance"))]
-pub use crate::connector::conformance;
+pub mod conformance;
 pub use crate::{
     action::Action,
     batch::{Batch, RowBytes, Rows},
     caas::{BoxFuture, StorageLogic},
     conf::{
-        Conf, ConfError, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, OnReject, OptionConf,
-        Problem, RawParams, SourceConf, Status, StepConf,
+        Address, AddressError, BatchConf, Conf, ConfError, ConnConf, FlowConf, FunctionConf,
+        FunctionSourceConf, GlobalConf, Mode, OnReject, OptionConf, Ordered, Problem,
+        QuarantineConf, RawParams, SourceConf, Start, Status, StepConf, WhenFull,
     },
-    connector::{AsStorage, Connector, Fields, Memory, MemoryParams, Record, Storage},
-    error::{BoxError, Result, error_chain},
+    connector::{AsDurable, AsStorage, Connector, Fields, Memory, MemoryParams, Record, Storage},
+    durable::{Change, Durable, Usage},
+    error::{BoxError, Result, Unavailable, error_chain},
     flow::{
         Cache, Flow, Flows, FunctionReport, Metadata, Report, RowCounts, RunError, RunId,
         RunOutcome, UnknownFlow,
     },
     function::{Answer, BatchResult, Borrowed, Call, Function, Outcome, Place, RowResult},
+    health::Health,
     link::{Link, LoadError},
     metrics::Exporter,
     parameter::{Caas, Conn, Cx, Parameter, Params, RecordError, State, Store},
+    quarantine::{
+        CauseCount, Quarantine, QuarantineError, QuarantineFilter, Quarantined, RetryFrom,
+        RetryReport, RowText,
+    },
     registry::Registry,
     reject::Reject,
     row::{Codec, Emit, RawRow, Row},
+    serve::{Ledger, ServeError, Served, termination},
+    source::{Delivery, Positions, Prefix, Receipt, Settled, Source, SourceContext, Ticket},
 };
 
 /// What the macros expand to; not for use by hand.

@@ -9,7 +9,9 @@ use metrics::{
 
 use crate::{
     conf::{GlobalConf, Mode},
+    durable::Usage,
     error::Result,
+    health::Health,
 };
 
 /// Where metrics go: the exporter's recorder, or the one that the program installed.
@@ -17,13 +19,14 @@ pub(crate) type SharedRecorder = Option<Arc<dyn Recorder + Send + Sync>>;
 
 /// What `prometheus_enable` of the global conf starts.
 pub trait Exporter: Send + Sync + 'static {
-    /// Starts to keep metrics and, if the conf says so, to serve them. Called within a tokio
-    /// runtime, once, after the conf has linked and before anything connects.
+    /// Starts to keep metrics and, if the conf says so, to serve them, with what `health` says beside
+    /// them. Called within a tokio runtime, once, after the conf has linked and before anything
+    /// connects.
     ///
     /// # Errors
     ///
     /// When it cannot start: the address is not free, or no address.
-    fn start(&self, conf: &GlobalConf) -> Result<Arc<dyn Recorder + Send + Sync>>;
+    fn start(&self, conf: &GlobalConf, health: Health) -> Result<Arc<dyn Recorder + Send + Sync>>;
 
     /// All metrics in the exposition format, for a program that serves them itself.
     fn render(&self) -> String;
@@ -135,6 +138,83 @@ impl FunctionMetrics {
     }
 }
 
+/// The metrics of a flow's source.
+pub(crate) struct SourceMetrics {
+    pub(crate) read: Counter,
+    pub(crate) delivered: Counter,
+    pub(crate) filtered: Counter,
+    pub(crate) quarantined: Counter,
+    pub(crate) added: Counter,
+    pub(crate) folded: Counter,
+    pub(crate) returned: Counter,
+    pub(crate) in_flight: Gauge,
+    pub(crate) unaccounted: Gauge,
+    pub(crate) lag: Gauge,
+    pub(crate) oldest: Gauge,
+    pub(crate) batches: Counter,
+    pub(crate) errors: Counter,
+    pub(crate) restarts: Counter,
+    pub(crate) splits: Counter,
+    pub(crate) outages: Counter,
+}
+
+impl SourceMetrics {
+    pub(crate) fn new(flow: &str, source: &str) -> Self {
+        let labels = [Label::new("flow", flow.to_owned()), Label::new("source", source.to_owned())];
+        let rows =
+            |outcome: &'static str| counter!("kisflow_source_rows_total", with(&labels, outcome));
+        let count = |name: &'static str| counter!(name, labels.to_vec());
+        let level = |name: &'static str| gauge!(name, labels.to_vec());
+        Self {
+            read: rows("read"),
+            delivered: rows("delivered"),
+            filtered: rows("filtered"),
+            quarantined: rows("quarantined"),
+            added: rows("added"),
+            folded: rows("folded"),
+            returned: rows("returned"),
+            in_flight: level("kisflow_rows_in_flight"),
+            unaccounted: level("kisflow_rows_unaccounted"),
+            lag: level("kisflow_source_lag_rows"),
+            oldest: level("kisflow_source_oldest_unacknowledged_seconds"),
+            batches: count("kisflow_source_batches_total"),
+            errors: count("kisflow_source_errors_total"),
+            restarts: count("kisflow_source_restarts_total"),
+            splits: count("kisflow_source_batch_splits_total"),
+            outages: count("kisflow_source_outages_total"),
+        }
+    }
+}
+
+/// The metrics of the quarantine.
+pub(crate) struct QuarantineMetrics {
+    rows: Gauge,
+    bytes: Gauge,
+    pub(crate) delivered: Counter,
+    pub(crate) discarded: Counter,
+    pub(crate) dropped: Counter,
+}
+
+impl QuarantineMetrics {
+    pub(crate) fn new() -> Self {
+        let left = |outcome: &'static str| {
+            counter!("kisflow_quarantine_rows_left_total", with(&[], outcome))
+        };
+        Self {
+            rows: gauge!("kisflow_quarantine_rows"),
+            bytes: gauge!("kisflow_quarantine_bytes"),
+            delivered: left("delivered"),
+            discarded: left("discarded"),
+            dropped: left("dropped"),
+        }
+    }
+
+    pub(crate) fn show(&self, usage: Usage) {
+        self.rows.set(usage.entries as f64);
+        self.bytes.set(usage.bytes as f64);
+    }
+}
+
 fn with(labels: &[Label], outcome: &'static str) -> Vec<Label> {
     labels.iter().cloned().chain([Label::from_static_parts("outcome", outcome)]).collect()
 }
@@ -163,4 +243,54 @@ pub(crate) fn describe() {
         "How long a function took for a batch, repeated calls and the pauses between them included."
     );
     describe_counter!("kisflow_function_rows_total", "Rows of a function, by what became of them.");
+    describe_sources();
+    describe_quarantine();
+}
+
+fn describe_sources() {
+    describe_counter!(
+        "kisflow_source_rows_total",
+        "Rows of a flow's source, by what became of them: read + added = delivered + filtered + quarantined + folded + returned + in flight."
+    );
+    describe_gauge!("kisflow_rows_in_flight", "Rows that were read and are not done.");
+    describe_gauge!(
+        "kisflow_rows_unaccounted",
+        "Rows that the ledger of a flow's source cannot account for; anything but 0 is a bug in kisflow."
+    );
+    describe_gauge!("kisflow_source_lag_rows", "Rows that wait behind those that were read.");
+    describe_gauge!(
+        "kisflow_source_oldest_unacknowledged_seconds",
+        Unit::Seconds,
+        "How long the oldest batch in flight has been there; 0 when there is none."
+    );
+    describe_counter!("kisflow_source_batches_total", "Batches that were acknowledged.");
+    describe_counter!(
+        "kisflow_source_errors_total",
+        "Openings, reads and acknowledgements of a source that failed."
+    );
+    describe_counter!(
+        "kisflow_source_restarts_total",
+        "How often the task of a flow died and was started again."
+    );
+    describe_counter!(
+        "kisflow_source_batch_splits_total",
+        "Batches that failed and were split, to find the rows that cannot be processed."
+    );
+    describe_counter!(
+        "kisflow_source_outages_total",
+        "Times that a batch waited because a connector did not answer, or a function said that what it needs is unavailable."
+    );
+}
+
+fn describe_quarantine() {
+    describe_gauge!("kisflow_quarantine_rows", "Rows in quarantine.");
+    describe_gauge!(
+        "kisflow_quarantine_bytes",
+        Unit::Bytes,
+        "Bytes of the rows in quarantine, with their causes."
+    );
+    describe_counter!(
+        "kisflow_quarantine_rows_left_total",
+        "Rows that left the quarantine: delivered, discarded by somebody, or dropped because it was full or they were too old."
+    );
 }

@@ -15,6 +15,7 @@ use crate::{
     function::{Function, FunctionDef},
     link::{Linker, LoadError},
     metrics::Exporter,
+    source::{Source, SourceDef},
 };
 
 /// What the code offers: functions, types of connectors, storage logic, state.
@@ -41,6 +42,7 @@ pub struct Registry {
     pub(crate) functions: Vec<FunctionDef>,
     pub(crate) caas: Vec<CaasDef>,
     pub(crate) connectors: Vec<ConnectorDef>,
+    pub(crate) sources: Vec<SourceDef>,
     pub(crate) state: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
     pub(crate) exporter: Option<Box<dyn Exporter>>,
 }
@@ -52,6 +54,7 @@ impl Registry {
             functions: Vec::new(),
             caas: Vec::new(),
             connectors: Vec::new(),
+            sources: Vec::new(),
             state: HashMap::new(),
             exporter: None,
         };
@@ -92,6 +95,14 @@ impl Registry {
         let def = ConnectorDef::of::<C>();
         self.connectors.retain(|known| known.engine != def.engine);
         self.connectors.push(def);
+        self
+    }
+
+    /// Adds a type of source.
+    pub fn source<S: Source>(mut self) -> Self {
+        let def = SourceDef::of::<S>();
+        self.sources.retain(|known| known.engine != def.engine);
+        self.sources.push(def);
         self
     }
 

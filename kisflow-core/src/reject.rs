@@ -25,6 +25,10 @@ pub struct Reject {
     pub(crate) row: Bytes,
     pub(crate) field: Option<String>,
     pub(crate) cause: Cause,
+    /// The row's position in the run's input, where the run keeps track of it.
+    pub(crate) origin: Option<usize>,
+    /// Which function of the chain it was.
+    pub(crate) at: usize,
 }
 
 impl Reject {

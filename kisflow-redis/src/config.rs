@@ -7,8 +7,9 @@ use fred::types::config::{
     UnresponsiveConfig,
 };
 
+use kisflow_core::Address;
+
 use crate::{
-    address::Address,
     error::RedisError,
     params::{RedisMode, RedisParams, password},
 };

@@ -1,25 +1,22 @@
-//! [`Redis`]: a pool of connections, made within a bounded time or not at all.
+//! [`Redis`]: what the connector is to functions and to the engine.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use fred::{
-    clients::{Client, Pool},
-    error::{Error as FredError, ErrorKind},
+    clients::Pool,
     interfaces::ClientLike,
-    types::{ConnectHandle, config::Options},
+    types::{Value, config::Options},
 };
-use kisflow_core::{AsStorage, ConnConf, Connector, Result, error_chain};
-use tokio::{
-    net::TcpStream,
-    time::{Instant, sleep, sleep_until, timeout},
-};
+use kisflow_core::{AsDurable, AsStorage, ConnConf, Connector, Result, error_chain};
+use tokio::time::Instant;
 
 use crate::{
-    address::{Address, addresses},
-    config::Settings,
-    error::RedisError,
-    params::RedisParams,
+    address::addresses, config::Settings, connection::Connection, durable::RedisDurable,
+    error::RedisError, params::RedisParams,
 };
+
+/// How long `ping` waits for its answer.
+const PING: Duration = Duration::from_secs(1);
 
 /// `type: redis`: connections to a server, a cluster, or the master that sentinels name.
 ///
@@ -30,25 +27,17 @@ use crate::{
 /// up to `command_timeout_ms` and then fails; a batch that was on its way fails at once. Nothing is
 /// sent a second time unless the function's conf says `retry_times`.
 ///
-/// Dropping it closes the connections, those of clones of the client too.
+/// Quarantine and the positions of files can be kept in it, too: see
+/// [`durable`](Self#method.durable).
+///
+/// Dropping it closes the connections, those of clones of the client too, unless quarantine or a
+/// source still keeps entries through them.
 pub struct Redis {
-    /// The addresses, for messages.
-    pub(crate) place: String,
-    pub(crate) pool: Pool,
-    /// What drives the connection of each client of the pool.
-    tasks: Vec<Task>,
-    pub(crate) options: Options,
-    pub(crate) command_timeout: Duration,
+    /// Shared with what [`durable`](Connector::durable) hands out.
+    pub(crate) connection: Arc<Connection>,
+    /// What stands before every key.
+    prefix: String,
     pub(crate) ttl: Option<Duration>,
-}
-
-/// A task that ends with its owner.
-struct Task(ConnectHandle);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 impl Redis {
@@ -71,7 +60,7 @@ impl Redis {
     /// }
     /// ```
     pub fn client(&self) -> &Pool {
-        &self.pool
+        &self.connection.pool
     }
 
     /// What of the conf is wrong in itself, before anybody is asked.
@@ -85,59 +74,6 @@ impl Redis {
                 Err(error) => wrong("params", error),
                 Ok(_) => Vec::new(),
             },
-        }
-    }
-
-    async fn open(addrs: &str, params: &RedisParams) -> Result<Self, RedisError> {
-        let addresses = addresses(addrs)?;
-        let place = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let Settings { config, performance, connection, reconnect } =
-            Settings::new(&addresses, params)?;
-        let refused = |cause| RedisError::connect(&place, params.database, cause);
-        let pool =
-            Pool::new(config, Some(performance), Some(connection), Some(reconnect), params.pool)
-                .map_err(refused)?;
-        let limit = Duration::from_millis(params.connect_timeout_ms);
-        let tasks =
-            connect(&pool, addresses.first(), limit).await.map_err(|failure| match failure {
-                Failure::Timeout { accepted } => {
-                    RedisError::connect_timeout(&place, accepted, limit)
-                }
-                Failure::Refused(cause) => refused(cause),
-            })?;
-        let command_timeout = Duration::from_millis(params.command_timeout_ms);
-        let options = Options {
-            max_attempts: Some(1),
-            timeout: Some(command_timeout),
-            // `Redis::ready` has waited for the connection: a batch never stands in a queue for one.
-            fail_fast: true,
-            ..Options::default()
-        };
-        Ok(Self {
-            place,
-            pool,
-            tasks,
-            options,
-            command_timeout,
-            ttl: params.ttl_ms.map(Duration::from_millis),
-        })
-    }
-
-    /// A client with a connection. Waits for one up to `command_timeout_ms`.
-    pub(crate) async fn ready(&self) -> Result<&Client, RedisError> {
-        let end = Instant::now() + self.command_timeout;
-        let mut pause = Duration::from_millis(2);
-        loop {
-            let client = self.pool.next_connected();
-            if client.is_connected() {
-                return Ok(client);
-            }
-            let gave_up = self.tasks.iter().all(|task| task.0.is_finished());
-            if gave_up || Instant::now() >= end {
-                return Err(RedisError::away(&self.place, self.command_timeout, gave_up));
-            }
-            sleep_until(end.min(Instant::now() + pause)).await;
-            pause = (pause * 2).min(Duration::from_millis(50));
         }
     }
 }
@@ -160,11 +96,46 @@ impl Connector for Redis {
     ///
     /// Dropping the future, as a failure does, leaves no connection and no task behind.
     async fn connect(conf: &ConnConf, params: RedisParams) -> Result<Self> {
-        Ok(Self::open(&conf.addrs, &params).await?)
+        let connection = Arc::new(Connection::open(&conf.addrs, &params).await?);
+        let ttl = params.ttl_ms.map(Duration::from_millis);
+        Ok(Self { connection, prefix: conf.key.clone(), ttl })
     }
 
     fn storage() -> Option<AsStorage<Self>> {
         Some(|redis| redis)
+    }
+
+    /// Entries under the connector's `key`, in three keys for each space: `<key>{kisflow}:<space>:index`,
+    /// `:values` and `:bytes`. All of them are in one slot of a cluster, because a write that
+    /// touches several spaces is done as a whole.
+    ///
+    /// They last as long as Redis' own persistence promises: with `appendonly yes` and
+    /// `appendfsync always` a write is on disk when it returns; with `everysec` a crash of the
+    /// machine loses up to a second, with snapshots what came after the last one, and with neither
+    /// everything. A server that evicts keys (`maxmemory-policy allkeys-…`) loses entries as well.
+    fn durable() -> Option<AsDurable<Self>> {
+        Some(|redis| Arc::new(RedisDurable::new(redis.connection.clone(), &redis.prefix)))
+    }
+
+    /// One `PING`, answered within a second.
+    ///
+    /// # Errors
+    ///
+    /// When no server is connected, or none answers.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    async fn ping(&self) -> Result<()> {
+        let connection = &self.connection;
+        let limit = connection.command_timeout.min(PING);
+        let end = Instant::now() + limit;
+        let client = connection.ready_within(limit).await?;
+        let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let options = Options { timeout: Some(left), ..connection.options.clone() };
+        let pong = client.with_options(&options).ping::<Value>(None).await;
+        pong.map_err(|cause| RedisError::unanswered(&connection.place, limit, cause))?;
+        Ok(())
     }
 }
 
@@ -172,84 +143,8 @@ impl fmt::Debug for Redis {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Redis")
-            .field("addrs", &self.place)
-            .field("pool", &self.pool.size())
+            .field("addrs", &self.connection.place)
+            .field("pool", &self.connection.pool.size())
             .finish_non_exhaustive()
     }
-}
-
-enum Failure {
-    Timeout { accepted: bool },
-    Refused(FredError),
-}
-
-/// Connects every client of the pool; all or none.
-async fn connect(
-    pool: &Pool,
-    first: Option<&Address>,
-    limit: Duration,
-) -> Result<Vec<Task>, Failure> {
-    let mut tasks: Vec<Task> = pool.clients().iter().map(|client| Task(client.connect())).collect();
-    within(limit, first, all_connected(pool, &mut tasks)).await?;
-    Ok(tasks)
-}
-
-async fn all_connected(pool: &Pool, tasks: &mut [Task]) -> Result<(), FredError> {
-    for (client, task) in pool.clients().iter().zip(tasks) {
-        connected(client, &mut task.0).await?;
-    }
-    Ok(())
-}
-
-/// Bounds `connecting`, and finds out meanwhile what the server does if not answer.
-async fn within(
-    limit: Duration,
-    first: Option<&Address>,
-    connecting: impl Future<Output = Result<(), FredError>>,
-) -> Result<(), Failure> {
-    let deadline = Instant::now() + limit;
-    let mut connecting = std::pin::pin!(connecting);
-    let mut probe = std::pin::pin!(probe(first, limit / 2));
-    let mut accepted = None;
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut connecting => return match done {
-                Err(error) if *error.kind() == ErrorKind::Timeout => Err(Failure::Timeout { accepted: accepted == Some(true) }),
-                done => done.map_err(Failure::Refused),
-            },
-            answer = &mut probe, if accepted.is_none() => accepted = Some(answer),
-            () = sleep_until(deadline) => return Err(Failure::Timeout { accepted: accepted == Some(true) }),
-        }
-    }
-}
-
-/// Waits until a client is connected or its task has ended. fred's own `init` would leave the task
-/// running when the wait is cut short.
-async fn connected(client: &Client, task: &mut ConnectHandle) -> Result<(), FredError> {
-    let mut pause = Duration::from_millis(1);
-    loop {
-        if client.is_connected() {
-            return Ok(());
-        }
-        if let Ok(ended) = timeout(pause, &mut *task).await {
-            let over = || {
-                FredError::new(ErrorKind::Unknown, "the connection ended as soon as it was made")
-            };
-            return Err(ended
-                .map_err(FredError::from)
-                .and_then(|result| result)
-                .err()
-                .unwrap_or_else(over));
-        }
-        pause = (pause * 2).min(Duration::from_millis(16));
-    }
-}
-
-/// Whether a server that has not answered for a while accepts connections at all: the difference
-/// between a wrong address and a server that hangs. Only a slow start pays for it.
-async fn probe(address: Option<&Address>, patience: Duration) -> bool {
-    sleep(patience).await;
-    let Some(Address { host, port }) = address else { return false };
-    TcpStream::connect((host.as_str(), *port)).await.is_ok()
 }

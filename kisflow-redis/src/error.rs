@@ -39,12 +39,20 @@ enum Kind {
     /// The connection went while an answer was due.
     Lost {
         place: String,
+        batch: bool,
         cause: Said,
     },
     /// No answer came in time.
     Silent {
         place: String,
+        batch: bool,
         waited: Duration,
+    },
+    /// Redis answered what is no answer to what it was asked, or refused it for a reason that has a
+    /// way out.
+    Answer {
+        message: String,
+        cause: Option<Said>,
     },
     /// Redis refused a command for a record.
     Key {
@@ -100,6 +108,12 @@ impl RedisError {
                 (format!("{place} wants a password; set `password_env`"), false)
             }
             ErrorKind::Auth => (format!("{place} refused the user name or the password"), false),
+            ErrorKind::Protocol => (
+                format!(
+                    "what listens at {place} does not speak redis' protocol; check the port, and `tls`"
+                ),
+                false,
+            ),
             ErrorKind::Sentinel => (format!("the sentinels at {place} lead to no master"), false),
             _ => (format!("no connection to {place}"), false),
         };
@@ -118,13 +132,27 @@ impl RedisError {
         Self::of(Kind::Away { place: place.to_owned(), waited, gave_up })
     }
 
-    /// No answer to what was sent.
+    /// No answer to a batch of commands, of which some may have been done.
     pub(crate) fn broken(place: &str, limit: Duration, cause: FredError) -> Self {
+        Self::no_answer(place, limit, cause, true)
+    }
+
+    /// No answer to one command.
+    pub(crate) fn unanswered(place: &str, limit: Duration, cause: FredError) -> Self {
+        Self::no_answer(place, limit, cause, false)
+    }
+
+    fn no_answer(place: &str, waited: Duration, cause: FredError, batch: bool) -> Self {
         let place = place.to_owned();
         Self::of(match cause.kind() {
-            ErrorKind::Timeout => Kind::Silent { place, waited: limit },
-            _ => Kind::Lost { place, cause: Said(cause) },
+            ErrorKind::Timeout => Kind::Silent { place, batch, waited },
+            _ => Kind::Lost { place, batch, cause: Said(cause) },
         })
+    }
+
+    /// An answer that is none, or a refusal in words that say what to do.
+    pub(crate) fn answer(message: impl Into<String>, cause: Option<FredError>) -> Self {
+        Self::of(Kind::Answer { message: message.into(), cause: cause.map(Said) })
     }
 
     pub(crate) fn key(key: &[u8], command: &'static str, cause: FredError) -> Self {
@@ -174,7 +202,9 @@ impl RedisError {
 impl fmt::Display for RedisError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.kind {
-            Kind::Conf(message) | Kind::Connect { message, .. } => formatter.write_str(message),
+            Kind::Conf(message) | Kind::Connect { message, .. } | Kind::Answer { message, .. } => {
+                formatter.write_str(message)
+            }
             Kind::Away { place, gave_up: true, .. } => {
                 write!(
                     formatter,
@@ -187,17 +217,16 @@ impl fmt::Display for RedisError {
                     "the connection to redis at {place} is lost, and did not come back within {waited:?}"
                 )
             }
-            Kind::Lost { place, .. } => {
+            Kind::Lost { place, batch, .. } => {
+                let done = if *batch { "; the batch may be done in part" } else { "" };
                 write!(
                     formatter,
-                    "the connection to redis at {place} was lost before the answer; the batch may be done in part"
+                    "the connection to redis at {place} was lost before the answer{done}"
                 )
             }
-            Kind::Silent { place, waited } => {
-                write!(
-                    formatter,
-                    "redis at {place} did not answer within {waited:?}; the batch may be done in part, or later"
-                )
+            Kind::Silent { place, batch, waited } => {
+                let done = if *batch { "; the batch may be done in part, or later" } else { "" };
+                write!(formatter, "redis at {place} did not answer within {waited:?}{done}")
             }
             Kind::Key { key, cause, .. } if cause.0.is_moved() => {
                 write!(
@@ -217,6 +246,7 @@ impl Error for RedisError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &*self.kind {
             Kind::Connect { cause: Some(cause), .. }
+            | Kind::Answer { cause: Some(cause), .. }
             | Kind::Lost { cause, .. }
             | Kind::Key { cause, .. } => Some(cause),
             _ => None,

@@ -1,4 +1,7 @@
-//! The Redis connector of kisflow: `type: redis` in a connector's conf.
+//! Redis for kisflow: `type: redis` in the conf of a connector keeps records, quarantine and
+//! positions; `type: redis_stream` in the conf of a source reads a Redis Stream.
+//!
+//! # The connector
 //!
 //! ```yaml
 //! kistype: conn
@@ -26,22 +29,50 @@
 //! # }).unwrap();
 //! ```
 //!
+//! A [`Redis`] can also keep what must outlive the process: name it as `cname` of the `quarantine`.
+//! How well that lasts is for Redis' own persistence to say: see
+//! [`durable`](kisflow_core::Connector::durable) of [`Redis`].
+//!
+//! # The source
+//!
+//! ```yaml
+//! kistype: source
+//! sname: orders
+//! type: redis_stream
+//! addrs: 127.0.0.1:6379
+//! key: orders
+//! batch: {rows: 500, wait_ms: 20}
+//! params: {lease_ms: 30000}
+//! ```
+//!
+//! A flow that says `source: orders` gets the entries of the stream `orders` as its rows, each at
+//! least once. See [`RedisStream`] for what it does, and [`RedisStreamParams`] for what it can be
+//! told.
+//!
+//! # Modules
+//!
 //! | module | what it is |
 //! |---|---|
 //! | `params` | what a conf can say |
 //! | `address`, `config`, `tls` | what fred is told of it |
-//! | `connect` | [`Redis`]: connects within a bounded time, or says why not |
-//! | `pipeline` | many commands, one round trip |
-//! | `storage` | records as hashes |
+//! | `connect` | [`Redis`] |
+//! | `connection` | connects within a bounded time, or says why not |
+//! | `pipeline`, `script` | many commands, one round trip; Lua that runs as a whole |
+//! | `storage`, `durable` | records as hashes; entries that outlive the process |
+//! | `stream` | [`RedisStream`]: `reader` asks, `entry` reads answers, `group` and `receipt` tell Redis |
 //! | `error` | [`RedisError`] |
 
 mod address;
 mod config;
 mod connect;
+mod connection;
+mod durable;
 mod error;
 mod params;
 mod pipeline;
+mod script;
 mod storage;
+mod stream;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -51,4 +82,5 @@ pub use crate::{
     connect::Redis,
     error::RedisError,
     params::{RedisMode, RedisParams, Secret},
+    stream::{RedisStream, RedisStreamParams},
 };

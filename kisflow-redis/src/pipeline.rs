@@ -8,7 +8,7 @@ use fred::{
 };
 
 use crate::{
-    connect::Redis,
+    connection::Connection,
     error::{RedisError, is_answer},
 };
 
@@ -66,7 +66,7 @@ impl Command {
     }
 }
 
-impl Redis {
+impl Connection {
     /// Sends commands over one connection (in a cluster: one for each node), and hands out the
     /// answers in their order. Commands for the same key run in their order.
     ///

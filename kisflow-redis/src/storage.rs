@@ -49,7 +49,7 @@ impl Storage for Redis {
                 let key = commands.text(key);
                 commands.push("HGETALL", vec![Value::Bytes(key)]);
             }
-            for (key, answer) in keys.iter().zip(self.send(commands).await?) {
+            for (key, answer) in keys.iter().zip(self.connection.send(commands).await?) {
                 let hash =
                     answer.map_err(|cause| RedisError::key(key.as_bytes(), "HGETALL", cause))?;
                 found.push(fields(key, hash)?);
@@ -150,7 +150,7 @@ impl<'a> Writes<'a> {
 
     /// Sends all of it; what Redis refused first is an answer, an outage is an error.
     async fn send(self) -> Result<Option<RedisError>, RedisError> {
-        let answers = self.redis.send(self.commands).await?;
+        let answers = self.redis.connection.send(self.commands).await?;
         let refused = |((verb, key), answer): ((&'static str, Bytes), Answer)| {
             answer.err().map(|cause| RedisError::key(&key, verb, cause))
         };

@@ -111,11 +111,11 @@ impl RedisServer {
             command.args(["--port", &port]);
         }
         command.args(["--bind", "127.0.0.1", "--dir"]).arg(self.dir.path());
-        command.args(self.options.iter().map(|option| option.replace("{port}", &port)));
         match self.sentinel {
             Some(_) => command.arg("--sentinel"),
             None => command.args(["--save", "", "--appendonly", "no"]),
         };
+        command.args(self.options.iter().map(|option| option.replace("{port}", &port)));
         let child = command.stdin(Stdio::null()).stdout(log).stderr(Stdio::null()).spawn();
         self.child = Some(match child {
             Ok(child) => child,

@@ -2,6 +2,7 @@
 
 mod content;
 mod decoded;
+mod fields;
 mod raw;
 mod typed;
 mod view;
@@ -24,9 +25,9 @@ use self::{
     typed::Typed,
 };
 use crate::{
-    error::{BoxError, Result},
+    error::Result,
     reject::Fault,
-    row::{Codec, CodecFor, Emit, ErasedCodec, RawRow, Row, missing_field},
+    row::{Codec, CodecFor, Emit, ErasedCodec, Row},
 };
 
 /// Rows that travel together: shared, immutable, cheap to clone.
@@ -289,27 +290,6 @@ impl Batch {
         })
     }
 
-    /// The rows that lack a field of `must`, or that are no JSON objects.
-    pub(crate) fn lacking(&self, must: &[String]) -> Vec<Fault> {
-        let json = self.json_rows();
-        let mut faults = json.faults.clone();
-        json.rows.for_each(|position, row: RawRow<'_>| {
-            let missing =
-                row.text().map_err(BoxError::from).and_then(|text| missing_field(text, must));
-            let (field, cause) = match missing {
-                Ok(None) => return,
-                Ok(Some(field)) => (
-                    Some(field.to_owned()),
-                    format!("the row has no field `{field}`, which `must` demands").into(),
-                ),
-                Err(error) => (None, error),
-            };
-            faults.push(Fault { index: json.index(position), field, cause: cause.into() });
-        });
-        faults.sort_by_key(|fault| fault.index);
-        faults
-    }
-
     /// The row's own text: as it arrived, or as JSON.
     pub(crate) fn row_text(&self, index: usize) -> Bytes {
         match self.content() {
@@ -365,6 +345,8 @@ impl Batch {
             row: self.row_text(fault.index),
             field: fault.field,
             cause: fault.cause,
+            origin: None,
+            at: 0,
         }
     }
 }

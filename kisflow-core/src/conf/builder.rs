@@ -1,8 +1,8 @@
 //! The same conf, built in code.
 
 use super::{
-    Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, OnReject, OptionConf, Origin,
-    Problem, SourceConf, Status, StepConf,
+    Conf, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GlobalConf, Mode, OnReject,
+    OptionConf, Origin, Problem, QuarantineConf, SourceConf, Status, StepConf,
 };
 use crate::function::Function;
 
@@ -27,6 +27,12 @@ impl Conf {
     /// Adds a connector. A name twice is a problem at link.
     pub fn connector(mut self, connector: ConnConf) -> Self {
         self.add_connector(connector);
+        self
+    }
+
+    /// Adds a source. A name twice is a problem at link.
+    pub fn source(mut self, source: SourceConf) -> Self {
+        self.add_source(source);
         self
     }
 
@@ -57,6 +63,14 @@ impl Conf {
         match twice("connector", "cname", &conn.cname, &conn.origin, first) {
             Some(problem) => self.repeated.push(problem),
             None => drop(self.connectors.insert(conn.cname.clone(), conn)),
+        }
+    }
+
+    pub(super) fn add_source(&mut self, source: SourceConf) {
+        let first = self.sources.get(&source.sname).map(|first| &first.origin);
+        match twice("source", "sname", &source.sname, &source.origin, first) {
+            Some(problem) => self.repeated.push(problem),
+            None => drop(self.sources.insert(source.sname.clone(), source)),
         }
     }
 
@@ -99,6 +113,7 @@ impl FlowConf {
             status: Status::Enabled,
             on_reject: OnReject::Fail,
             jump_limit: 1_000,
+            source: None,
             flows: Vec::new(),
             origin: Origin::Code,
         }
@@ -118,6 +133,12 @@ impl FlowConf {
     /// What becomes of rows that a function cannot use.
     pub fn on_reject(mut self, on_reject: OnReject) -> Self {
         self.on_reject = on_reject;
+        self
+    }
+
+    /// The source that the flow's rows come from when it runs by itself.
+    pub fn source(mut self, sname: impl Into<String>) -> Self {
+        self.source = Some(sname.into());
         self
     }
 
@@ -165,7 +186,7 @@ impl FunctionConf {
         Self {
             fname: fname.into(),
             fmode,
-            source: SourceConf::default(),
+            source: FunctionSourceConf::default(),
             option: OptionConf::default(),
             origin: Origin::Code,
         }
@@ -273,7 +294,19 @@ impl GlobalConf {
             prometheus_enable: true,
             prometheus_listen: true,
             prometheus_serve: addr.into(),
-            origin: Origin::Code,
+            ..Self::default()
         }
+    }
+
+    /// How long a flow that is told to stop may work on what it has read, in milliseconds.
+    pub fn grace_ms(mut self, ms: u64) -> Self {
+        self.grace_ms = ms;
+        self
+    }
+
+    /// Where rows are kept that cannot be processed.
+    pub fn quarantine(mut self, quarantine: QuarantineConf) -> Self {
+        self.quarantine = quarantine;
+        self
     }
 }

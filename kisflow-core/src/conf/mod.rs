@@ -3,19 +3,23 @@
 //! [`Conf::read`] takes a directory, [`Conf::write`] makes one; both sides of that round trip are
 //! the structs below, whose fields carry KisFlow's words.
 
+mod address;
 mod builder;
 mod node;
 mod problem;
 mod read;
 mod section;
+mod source;
 mod write;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use self::address::{Address, AddressError};
 pub use self::problem::{ConfError, Problem};
 pub(crate) use self::problem::{Origin, nearest, suggest};
+pub use self::source::{BatchConf, Ordered, QuarantineConf, SourceConf, Start, WhenFull};
 
 /// Params as they stand in conf: any YAML values, by name.
 pub type RawParams = serde_json::Map<String, serde_json::Value>;
@@ -30,6 +34,8 @@ pub struct Conf {
     pub functions: BTreeMap<String, FunctionConf>,
     /// `kistype: conn`, by `cname`.
     pub connectors: BTreeMap<String, ConnConf>,
+    /// `kistype: source`, by `sname`.
+    pub sources: BTreeMap<String, SourceConf>,
     /// `kistype: global`.
     pub global: GlobalConf,
     /// Names that two pieces of conf claim; a problem when the conf is linked.
@@ -49,6 +55,9 @@ pub struct FlowConf {
     pub on_reject: OnReject,
     /// The most jumps that one run may make (default 1,000).
     pub jump_limit: u32,
+    /// The source that the flow's rows come from when it runs by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The functions in the order of the chain.
     pub flows: Vec<StepConf>,
     #[serde(skip)]
@@ -97,7 +106,7 @@ pub struct FunctionConf {
     pub fmode: Mode,
     /// Where its rows come from, and what they must have.
     #[serde(skip_serializing_if = "is_default")]
-    pub source: SourceConf,
+    pub source: FunctionSourceConf,
     /// How it is called.
     #[serde(skip_serializing_if = "is_default")]
     pub option: OptionConf,
@@ -140,7 +149,7 @@ impl Mode {
 /// `source` of a function.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct SourceConf {
+pub struct FunctionSourceConf {
     /// A description of the rows, for people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
@@ -184,7 +193,7 @@ pub struct ConnConf {
     /// The engine: `memory`, `redis`, …
     #[serde(rename = "type")]
     pub engine: String,
-    /// Where it listens: `host:port`, several with commas.
+    /// Where it listens: `host:port`, several with commas; for an embedded engine its file.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub addrs: String,
     /// What comes before the id of every record.
@@ -204,7 +213,7 @@ pub struct ConnConf {
 }
 
 /// `kistype: global`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct GlobalConf {
     /// Whether metrics are kept for Prometheus.
@@ -214,8 +223,31 @@ pub struct GlobalConf {
     /// The address to serve them at: `0.0.0.0:20004`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub prometheus_serve: String,
+    /// How long a flow that is told to stop may work on what it has read, in milliseconds (default
+    /// 30,000); what is not done then is given back to its source.
+    #[serde(skip_serializing_if = "source::is_default_grace")]
+    pub grace_ms: u64,
+    /// Where rows are kept that cannot be processed.
+    #[serde(skip_serializing_if = "source::is_default_quarantine")]
+    pub quarantine: QuarantineConf,
     #[serde(skip)]
     pub(crate) origin: Origin,
+}
+
+/// What `grace_ms` is when nobody says.
+const GRACE_MS: u64 = 30_000;
+
+impl Default for GlobalConf {
+    fn default() -> Self {
+        Self {
+            prometheus_enable: false,
+            prometheus_listen: false,
+            prometheus_serve: String::new(),
+            grace_ms: GRACE_MS,
+            quarantine: QuarantineConf::default(),
+            origin: Origin::Code,
+        }
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -6,15 +6,16 @@ use std::{
 };
 
 use super::{
-    Conf, ConfError, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, OnReject, OptionConf,
-    Problem, SourceConf, Status, StepConf,
+    Conf, ConfError, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GRACE_MS, GlobalConf,
+    Mode, OnReject, OptionConf, Origin, Problem, SourceConf, Status, StepConf,
     node::{Kind, Node},
     section::{Section, origin},
+    source::{quarantine, source},
     suggest,
 };
 
 /// The kinds of conf.
-const KINDS: [&str; 4] = ["flow", "func", "conn", "global"];
+const KINDS: [&str; 5] = ["flow", "func", "conn", "source", "global"];
 
 impl Conf {
     /// Reads every `.yml` and `.yaml` file below `dir`, or the one file that `dir` is.
@@ -107,6 +108,13 @@ impl Conf {
                     self.add_connector(ConnConf { origin, ..conn });
                 }
             }
+            Kind::Scalar(word) if *word == "source" => {
+                let source = source(&mut section);
+                section.finish();
+                if let Some(source) = source {
+                    self.add_source(SourceConf { origin, ..source });
+                }
+            }
             Kind::Scalar(word) if *word == "global" => {
                 let global = global(&mut section);
                 section.finish();
@@ -147,6 +155,7 @@ fn flow(section: &mut Section<'_>) -> Option<FlowConf> {
         [("fail", OnReject::Fail), ("quarantine", OnReject::Quarantine)],
     );
     let jump_limit = section.small("jump_limit");
+    let source = section.text("source").filter(|name| !name.is_empty());
     let flows = section.sections("flows", |step| {
         let params = step.params("params");
         Some(StepConf { fname: step.name("fname")?, params })
@@ -157,6 +166,7 @@ fn flow(section: &mut Section<'_>) -> Option<FlowConf> {
     }
     let mut flow = FlowConf::new(name?);
     flow.flows = flows;
+    flow.source = source;
     flow.status = status;
     flow.on_reject = on_reject.unwrap_or_default();
     flow.jump_limit = jump_limit.unwrap_or(flow.jump_limit);
@@ -169,7 +179,7 @@ fn function(section: &mut Section<'_>) -> Option<FunctionConf> {
     if fmode.is_none() && section.take("fmode").is_none() {
         section.name("fmode");
     }
-    let source = section.section("source", |source| SourceConf {
+    let source = section.section("source", |source| FunctionSourceConf {
         name: source.text("name").unwrap_or_default(),
         must: source.texts("must"),
     });
@@ -219,12 +229,14 @@ fn global(section: &mut Section<'_>) -> GlobalConf {
         prometheus_enable: section.boolean("prometheus_enable").unwrap_or_default(),
         prometheus_listen: section.boolean("prometheus_listen").unwrap_or_default(),
         prometheus_serve: section.text("prometheus_serve").unwrap_or_default(),
-        ..GlobalConf::default()
+        grace_ms: section.number("grace_ms").unwrap_or(GRACE_MS),
+        quarantine: quarantine(section),
+        origin: Origin::Code,
     }
 }
 
 /// One of a few words.
-fn word<T: Copy, const N: usize>(
+pub(super) fn word<T: Copy, const N: usize>(
     section: &mut Section<'_>,
     key: &'static str,
     words: [(&'static str, T); N],

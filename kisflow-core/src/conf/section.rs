@@ -73,7 +73,9 @@ impl<'a> Section<'a> {
 
     /// The value at `key`; one that is written but empty (`load:`) is none.
     pub(super) fn take(&mut self, key: &'static str) -> Option<&'a Node> {
-        self.taken.push(key);
+        if !self.taken.contains(&key) {
+            self.taken.push(key);
+        }
         let node = self.fields.iter().find(|(name, _)| *name == key)?.1;
         (!matches!(node.kind, Kind::Scalar(Value::Null))).then_some(node)
     }

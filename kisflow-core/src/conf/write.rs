@@ -16,8 +16,8 @@ struct Document<'a, T> {
 }
 
 impl Conf {
-    /// Writes one file for each flow, function and connector, and one for the global conf if it
-    /// says anything, into `flow/`, `func/` and `conn/` below `dir`. Files that are there are
+    /// Writes one file for each flow, function, connector and source, and one for the global conf
+    /// if it says anything, into `flow/`, `func/`, `conn/` and `source/` below `dir`. Files that are there are
     /// overwritten; others are left alone.
     ///
     /// # Errors
@@ -33,6 +33,9 @@ impl Conf {
         }
         for (name, conf) in &self.connectors {
             write_file(&dir.join("conn").join(file_name("conn", name)), "conn", conf)?;
+        }
+        for (name, conf) in &self.sources {
+            write_file(&dir.join("source").join(file_name("source", name)), "source", conf)?;
         }
         if self.global != super::GlobalConf::default() {
             write_file(&dir.join("kis-flow.yml"), "global", &self.global)?;

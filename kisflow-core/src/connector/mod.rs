@@ -1,7 +1,5 @@
 //! [`Connector`]: a storage engine and its connection, made once.
 
-#[cfg(any(test, feature = "conformance"))]
-pub mod conformance;
 mod fields;
 mod memory;
 mod storage;
@@ -23,12 +21,16 @@ pub(crate) use self::unattended::bind as bind_unattended;
 use crate::{
     caas::BoxFuture,
     conf::ConnConf,
+    durable::Durable,
     error::Result,
     link::{Misfit, connector_params},
 };
 
 /// How a [`Connector`] shows itself as [`Storage`].
 pub type AsStorage<C> = fn(&C) -> &dyn Storage;
+
+/// How a [`Connector`] shows itself as [`Durable`].
+pub type AsDurable<C> = fn(&C) -> Arc<dyn Durable>;
 
 /// A storage engine: `type` in the conf of a connector.
 ///
@@ -58,7 +60,7 @@ pub type AsStorage<C> = fn(&C) -> &dyn Storage;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a connector",
     label = "expected a type that implements `Connector`",
-    note = "`Memory` and `Redis` are connectors; implement `kisflow::Connector` for `{Self}` to make it one"
+    note = "`Memory`, `Redb` and `Redis` are connectors; implement `kisflow::Connector` for `{Self}` to make it one"
 )]
 pub trait Connector: Sized + Send + Sync + 'static {
     /// The word after `type:` in conf.
@@ -87,12 +89,40 @@ pub trait Connector: Sized + Send + Sync + 'static {
     fn storage() -> Option<AsStorage<Self>> {
         None
     }
+
+    /// How it keeps entries that outlive the process, if it does: what quarantine and the positions
+    /// of files are kept in.
+    fn durable() -> Option<AsDurable<Self>> {
+        None
+    }
+
+    /// The conf of an engine that needs no server, where nobody has written one: what quarantine is
+    /// kept in unless the global conf names a connector.
+    fn embedded() -> Option<ConnConf> {
+        None
+    }
+
+    /// Whether the engine answers now: what `/readyz` asks, and what tells an outage from rows that
+    /// cannot be processed. Called often; ought to take one small round trip.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    ///
+    /// # Cancel safety
+    ///
+    /// Must be cancel safe: whoever asks has a limit of two seconds.
+    fn ping(&self) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// A connector with its type erased.
 pub(crate) trait ErasedConnector: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn storage(&self) -> Option<&dyn Storage>;
+    fn durable(&self) -> Option<Arc<dyn Durable>>;
+    fn ping(&self) -> BoxFuture<'_, Result<()>>;
 }
 
 impl<C: Connector> ErasedConnector for C {
@@ -102,6 +132,14 @@ impl<C: Connector> ErasedConnector for C {
 
     fn storage(&self) -> Option<&dyn Storage> {
         Some(C::storage()?(self))
+    }
+
+    fn durable(&self) -> Option<Arc<dyn Durable>> {
+        Some(C::durable()?(self))
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(Connector::ping(self))
     }
 }
 
@@ -114,6 +152,8 @@ pub(crate) struct ConnectorDef {
     pub(crate) engine: &'static str,
     pub(crate) type_id: TypeId,
     pub(crate) stores: bool,
+    pub(crate) endures: bool,
+    pub(crate) embedded: fn() -> Option<ConnConf>,
     /// What is wrong with the params.
     pub(crate) check: fn(&ConnConf) -> Vec<Misfit>,
     connect: for<'a> fn(&'a ConnConf) -> Connecting<'a>,
@@ -125,6 +165,8 @@ impl ConnectorDef {
             engine: C::TYPE,
             type_id: TypeId::of::<C>(),
             stores: C::storage().is_some(),
+            endures: C::durable().is_some(),
+            embedded: C::embedded,
             check: |conf| match connector_params::<C::Params>(conf) {
                 Ok(params) => C::check(conf, &params),
                 Err(misfits) => misfits,
@@ -162,6 +204,10 @@ impl ConnectorSlot {
     pub(crate) async fn connect(&self) -> Result<()> {
         let connect = || async { (self.def.connect)(&self.conf).await.map(Arc::from) };
         self.connection.get_or_try_init(connect).await.map(|_| ())
+    }
+
+    pub(crate) async fn ping(&self) -> Result<()> {
+        self.connected()?.ping().await
     }
 
     pub(crate) fn connected(&self) -> Result<&dyn ErasedConnector> {

@@ -14,8 +14,9 @@ use tokio::{runtime::Handle, task::spawn_blocking, time};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span, debug_span, warn};
 
-use super::{Node, RunContext};
+use super::{Lineage, Node, RunContext};
 use crate::{
+    backoff::pause,
     batch::Batch,
     conf::OnReject,
     error::{BoxError, Result, error_chain},
@@ -66,7 +67,8 @@ async fn call_without(
     run: &RunContext,
     lacking: Vec<Fault>,
 ) -> Result<Outcome, (u32, Fail)> {
-    if run.on_reject == OnReject::Fail {
+    if run.on_reject == OnReject::Fail || lacking.len() == input.len() {
+        // Of no rows a function might make one all the same, or fail.
         return Ok(Outcome { faults: lacking, ..Outcome::default() });
     }
     let bad: HashSet<usize> = lacking.iter().map(|fault| fault.index).collect();
@@ -77,6 +79,9 @@ async fn call_without(
     let mut outcome = attempts(node, &rest, run, &rejects, first).await?;
     for fault in &mut outcome.faults {
         fault.index = good.get(fault.index).copied().unwrap_or(fault.index);
+    }
+    if let Lineage::Rows(rows) = outcome.lineage {
+        outcome.lineage = Lineage::Rows(good.into()).pick(rows.iter().copied());
     }
     outcome.faults.extend(lacking);
     Ok(outcome)
@@ -108,7 +113,8 @@ async fn attempts(
         if number > node.conf.option.retry_times {
             return result.map_err(|fail| (number, fail));
         }
-        let pause = pause(node.conf.option.retry_duration, number);
+        let base = Duration::from_millis(node.conf.option.retry_duration.unwrap_or(100));
+        let pause = pause(base, number, Duration::from_secs(60));
         let (flow, function) = (&*run.flow.name, &*node.name);
         warn!(flow, function, run = %run.id, attempt = number, ?pause, cause, "a call failed and is repeated");
         metrics.retries.increment(1);
@@ -122,15 +128,6 @@ async fn attempts(
         }
         result = settle(node, run, begin(node, input, run, rejects, number)).await;
     }
-}
-
-/// Doubles from the conf's base (milliseconds), up to a minute; between a half and the whole of
-/// that, so that what failed together does not come back together.
-fn pause(base: Option<u64>, attempt: u32) -> Duration {
-    let base = Duration::from_millis(base.unwrap_or(100));
-    let factor = 1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX);
-    let full = base.saturating_mul(factor).min(Duration::from_secs(60));
-    full.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 /// Calls the function once; a panic is an error like any other.

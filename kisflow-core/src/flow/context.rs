@@ -67,6 +67,8 @@ pub(crate) struct RunContext {
     pub(crate) id: RunId,
     pub(crate) cancel: Option<CancellationToken>,
     pub(crate) on_reject: OnReject,
+    /// Whether a source feeds the run: who looks after its rows wants to know where each came from.
+    pub(crate) traced: bool,
 }
 
 /// A function at one place of a flow.

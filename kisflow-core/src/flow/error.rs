@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use super::{Report, RunId};
+use super::{Lineage, Report, RunId};
 use crate::{batch::Batch, error::BoxError, reject::Reject};
 
 /// Why a run failed: where, in which attempt, and with what is needed to lose nothing.
@@ -16,6 +16,10 @@ pub(super) struct Inner {
     pub(super) kind: Kind,
     pub(super) report: Report,
     pub(super) input: Batch,
+    /// Which function of the chain failed.
+    pub(super) at: usize,
+    /// Where the rows of `input` come from in the run's input, when the run is traced.
+    pub(super) lineage: Lineage,
 }
 
 pub(super) enum Kind {
@@ -29,6 +33,10 @@ pub(super) enum Kind {
         hint: String,
     },
     TwoJumps(Vec<String>),
+    /// A run that began in the middle of the chain jumps to before its beginning.
+    EarlierJump {
+        target: String,
+    },
     JumpLimit {
         limit: u32,
         cycle: String,
@@ -72,6 +80,16 @@ impl RunError {
         &self.inner.input
     }
 
+    /// Which function of the chain failed, from 0.
+    pub(crate) fn at(&self) -> usize {
+        self.inner.at
+    }
+
+    /// Where the rows of `input` come from in the run's input.
+    pub(crate) fn lineage(&self) -> &Lineage {
+        &self.inner.lineage
+    }
+
     /// Whether rows were rejected in a flow with `on_reject: fail`.
     pub fn is_rejected(&self) -> bool {
         matches!(self.inner.kind, Kind::Rejected)
@@ -92,11 +110,19 @@ impl RunError {
         matches!(self.inner.kind, Kind::Cancelled)
     }
 
+    /// Whether a run that began in the middle of the chain was to jump to before its beginning.
+    pub(crate) fn is_early_jump(&self) -> bool {
+        matches!(self.inner.kind, Kind::EarlierJump { .. })
+    }
+
     /// Whether the function jumped nowhere, to two places, or for ever.
     pub fn is_jump(&self) -> bool {
         matches!(
             self.inner.kind,
-            Kind::UnknownJump { .. } | Kind::TwoJumps(_) | Kind::JumpLimit { .. }
+            Kind::UnknownJump { .. }
+                | Kind::TwoJumps(_)
+                | Kind::EarlierJump { .. }
+                | Kind::JumpLimit { .. }
         )
     }
 }
@@ -120,6 +146,12 @@ impl fmt::Display for RunError {
             }
             Kind::UnknownJump { target, hint } => {
                 write!(formatter, " jumps to \"{target}\", which is not in the flow{hint}")
+            }
+            Kind::EarlierJump { target } => {
+                write!(
+                    formatter,
+                    " jumps to \"{target}\", and this run began behind it; name the target in the function's `option.jump`, or send the row from the start"
+                )
             }
             Kind::TwoJumps(targets) => {
                 write!(formatter, " jumps to several places at once: {}", targets.join(", "))

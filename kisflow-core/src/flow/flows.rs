@@ -1,13 +1,26 @@
 //! [`Flows`]: what a registry and a conf make together.
 
-use std::{collections::BTreeMap, fmt, io, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use super::{Flow, Linked, UnknownFlow};
 use crate::{
-    conf::{Conf, ConfError, FunctionConf, Mode, Problem, suggest},
+    conf::{Conf, ConfError, FunctionConf, Mode, Problem, SourceConf, Status, suggest},
+    durable::Durable,
+    health::{Health, SourceState},
     link::{Linker, LoadError},
-    metrics::{describe, with_recorder},
+    metrics::{QuarantineMetrics, describe, with_recorder},
+    quarantine::{Quarantine, QuarantineError},
     registry::Registry,
+    serve::{Books, Ledger},
+    source::SourceDef,
 };
 
 /// The linked flows of a conf, by name; cheap to clone.
@@ -20,6 +33,21 @@ struct Inner {
     flows: BTreeMap<String, Flow>,
     conf: Conf,
     linked: Arc<Linked>,
+    health: Health,
+    quarantine: Option<(Arc<dyn Durable>, Quarantine)>,
+    /// The ledgers of the flows that are or were served, by name.
+    books: Mutex<BTreeMap<String, Arc<Books>>>,
+    /// Held while they are served.
+    serving: AtomicBool,
+}
+
+/// Held while flows are served: by one `serve` at a time.
+pub(crate) struct Serving(Flows);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.inner.serving.store(false, Ordering::Release);
+    }
 }
 
 impl Flows {
@@ -32,24 +60,50 @@ impl Flows {
         let prepared: Vec<_> =
             conf.flows.values().map(|flow| (flow, linker.flow(flow, &mut problems))).collect();
         ConfError::check(problems)?;
+        let health = Health::default();
         let recorder = match &linker.registry.exporter {
             Some(exporter) if conf.global.prometheus_enable => {
-                Some(exporter.start(&conf.global).map_err(LoadError::exporter)?)
+                Some(exporter.start(&conf.global, health.clone()).map_err(LoadError::exporter)?)
             }
             _ => None,
         };
         with_recorder(&recorder, describe);
-        let running =
-            prepared.iter().filter(|(flow, _)| flow.status == crate::conf::Status::Enabled);
-        Linker::connect(running.flat_map(|(_, functions)| functions)).await?;
+        let running = prepared.iter().filter(|(flow, _)| flow.status == Status::Enabled);
+        let used =
+            running.flat_map(|(_, functions)| functions).filter_map(|used| used.connector.as_ref());
+        health.connectors(Linker::connect(used.chain(&linker.durable)).await?);
         let prepared: Vec<_> =
             prepared.into_iter().map(|(flow, functions)| (flow.clone(), functions)).collect();
         let linked = Arc::new(Linked { linker, recorder });
         let flow = |(conf, functions): (crate::FlowConf, _)| {
+            if conf.source.is_some() && conf.status == Status::Enabled {
+                health.source(&conf.flow_name, SourceState::Waiting);
+            }
             (conf.flow_name.clone(), Flow::new(conf, functions, linked.clone()))
         };
-        let flows = prepared.into_iter().map(flow).collect();
-        Ok(Self { inner: Arc::new(Inner { flows, conf, linked }) })
+        let flows: BTreeMap<String, Flow> = prepared.into_iter().map(flow).collect();
+        let quarantine = linked.linker.durable.as_ref().and_then(|slot| {
+            let durable = slot.connected().ok()?.durable()?;
+            let metrics = linked.with_recorder(QuarantineMetrics::new);
+            let kept = Quarantine::new(
+                durable.clone(),
+                conf.global.quarantine.clone(),
+                flows.clone(),
+                metrics,
+            );
+            Some((durable, kept))
+        });
+        Ok(Self {
+            inner: Arc::new(Inner {
+                flows,
+                conf,
+                linked,
+                health,
+                quarantine,
+                books: Mutex::default(),
+                serving: AtomicBool::new(false),
+            }),
+        })
     }
 
     /// The flow of this name.
@@ -92,6 +146,55 @@ impl Flows {
     /// When a file cannot be written; the error names it.
     pub fn export(&self, dir: impl AsRef<Path>) -> io::Result<()> {
         self.conf().write(dir)
+    }
+
+    /// What became of the rows of each flow that is or was [served](Self::serve), by name.
+    pub fn ledgers(&self) -> BTreeMap<String, Ledger> {
+        self.books().iter().map(|(flow, books)| (flow.clone(), books.ledger())).collect()
+    }
+
+    /// `None` while somebody else serves them.
+    pub(crate) fn begin_serving(&self) -> Option<Serving> {
+        let was = self.inner.serving.swap(true, Ordering::Acquire);
+        (!was).then(|| Serving(self.clone()))
+    }
+
+    pub(crate) fn books(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Books>>> {
+        self.inner.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rows that could not be processed.
+    ///
+    /// # Errors
+    ///
+    /// When nothing keeps them: no flow has a source, and the global conf names no connector.
+    pub fn quarantine(&self) -> Result<Quarantine, QuarantineError> {
+        let kept = self.inner.quarantine.as_ref().map(|(_, quarantine)| quarantine.clone());
+        kept.ok_or_else(QuarantineError::none)
+    }
+
+    pub(crate) fn durable(&self) -> Option<Arc<dyn Durable>> {
+        self.inner.quarantine.as_ref().map(|(durable, _)| durable.clone())
+    }
+
+    /// The source of a flow, and its type.
+    pub(crate) fn source_of(&self, flow: &Flow) -> Option<(SourceConf, SourceDef)> {
+        let conf = self.inner.conf.sources.get(flow.conf().source.as_ref()?)?;
+        let known = &self.inner.linked.linker.registry.sources;
+        Some((conf.clone(), *known.iter().find(|def| def.engine == conf.engine)?))
+    }
+
+    pub(crate) fn grace_ms(&self) -> u64 {
+        self.inner.conf.global.grace_ms
+    }
+
+    pub(crate) fn with_recorder<T>(&self, make: impl FnOnce() -> T) -> T {
+        self.inner.linked.with_recorder(make)
+    }
+
+    /// Whether the flows are ready to work: for a program that answers `/readyz` itself.
+    pub fn health(&self) -> &Health {
+        &self.inner.health
     }
 
     /// All metrics in the exposition format, when `prometheus_enable` started an exporter: for a

@@ -4,6 +4,8 @@ mod call;
 mod context;
 mod error;
 mod flows;
+mod lineage;
+mod outage;
 mod report;
 mod run;
 mod store;
@@ -18,11 +20,15 @@ pub use self::context::RunId;
 pub(crate) use self::context::{FlowContext, Node, RunContext};
 pub use self::error::{RunError, UnknownFlow};
 pub use self::flows::Flows;
+pub(crate) use self::lineage::Lineage;
+pub(crate) use self::outage::{away, unavailable};
 pub use self::report::{FunctionReport, Report, RowCounts, RunOutcome};
+use self::run::Begin;
 pub use self::store::{Cache, Metadata};
 use crate::{
     batch::Batch,
     conf::{ConfError, FlowConf, StepConf, suggest},
+    connector::ConnectorSlot,
     link::{Linker, LoadError, Prepared},
     metrics::{FlowMetrics, SharedRecorder},
 };
@@ -110,7 +116,8 @@ impl Flow {
         &self,
         rows: R,
     ) -> impl Future<Output = Result<Report, RunError>> + Send + use<R> {
-        run::run(self.inner.clone(), rows.into(), None)
+        let begin = Begin { input: rows.into(), at: 0, cancel: None, served: false };
+        run::run(self.inner.clone(), begin)
     }
 
     /// Like [`run`](Self::run), but stops when `token` is cancelled, with an error that has the
@@ -128,7 +135,19 @@ impl Flow {
         rows: R,
         token: CancellationToken,
     ) -> impl Future<Output = Result<Report, RunError>> + Send + use<R> {
-        run::run(self.inner.clone(), rows.into(), Some(token))
+        let begin = Begin { input: rows.into(), at: 0, cancel: Some(token), served: false };
+        run::run(self.inner.clone(), begin)
+    }
+
+    /// Runs rows that somebody looks after, from the function at `at` on: those that are rejected
+    /// are in the report, each with its origin.
+    pub(crate) fn run_served(
+        &self,
+        input: Batch,
+        at: usize,
+        cancel: CancellationToken,
+    ) -> impl Future<Output = Result<Report, RunError>> + Send + use<> {
+        run::run(self.inner.clone(), Begin { input, at, cancel: Some(cancel), served: true })
     }
 
     /// A flow of the same functions with a cache and metadata of its own; what is appended to one
@@ -213,7 +232,7 @@ impl Flow {
         let prepared = linked.linker.step(&conf, conf.flows.len() - 1, &mut problems);
         ConfError::check(problems)?;
         let Some(prepared) = prepared else { return Ok(()) };
-        Linker::connect([&prepared]).await?;
+        Linker::connect(prepared.connector.as_ref()).await?;
         let node = linked.node(&conf.flow_name, prepared);
         // Others may append at the same time: each is added to what is there then.
         self.inner.chain.rcu(|chain| {
@@ -221,6 +240,27 @@ impl Flow {
             Chain { conf: appended(chain), nodes }
         });
         Ok(())
+    }
+}
+
+impl Flow {
+    /// The connectors of its functions; one that several use may come several times.
+    pub(crate) fn connectors(&self) -> Vec<Arc<ConnectorSlot>> {
+        let mut slots: Vec<_> = self
+            .inner
+            .chain
+            .load()
+            .nodes
+            .iter()
+            .filter_map(|node| node.connector.clone())
+            .collect();
+        slots.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        slots
+    }
+
+    /// Whether a function declares that it may jump.
+    pub(crate) fn may_jump(&self) -> bool {
+        self.inner.chain.load().nodes.iter().any(|node| !node.conf.option.jump.is_empty())
     }
 }
 

@@ -19,6 +19,7 @@ pub struct Report {
     pub(super) steps: Vec<Step>,
     pub(super) rejected: Vec<Reject>,
     pub(super) output: Option<Batch>,
+    pub(super) jumps: u32,
     pub(super) elapsed: Duration,
 }
 
@@ -141,6 +142,11 @@ impl Report {
     /// The first function of this name.
     pub fn function(&self, name: &str) -> Option<FunctionReport> {
         self.functions().find(|function| &*function.function == name)
+    }
+
+    /// How many jumps the run made.
+    pub(crate) fn jumps(&self) -> u32 {
+        self.jumps
     }
 
     /// Every row that was rejected, with its cause.

@@ -6,20 +6,32 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug_span, error};
 
 use super::{Inner, Report, RowCounts, RunContext, RunError, RunOutcome, walk::Walk};
-use crate::{batch::Batch, conf::Status, metrics::FlowMetrics};
+use crate::{
+    batch::Batch,
+    conf::{OnReject, Status},
+    metrics::FlowMetrics,
+};
 
-pub(super) async fn run(
-    flow: Arc<Inner>,
-    input: Batch,
-    cancel: Option<CancellationToken>,
-) -> Result<Report, RunError> {
+/// Where a run begins, and for whom.
+pub(super) struct Begin {
+    pub(super) input: Batch,
+    /// The function that it begins with.
+    pub(super) at: usize,
+    pub(super) cancel: Option<CancellationToken>,
+    /// Whether a source feeds it: rejected rows are then kept whatever the flow's conf says, and who
+    /// keeps them decides what is worth a log line.
+    pub(super) served: bool,
+}
+
+pub(super) async fn run(flow: Arc<Inner>, begin: Begin) -> Result<Report, RunError> {
+    let Begin { input, at, cancel, served } = begin;
     let chain = flow.chain.load_full();
     let id = flow.context.next_run();
-    let context =
-        RunContext { id, flow: flow.context.clone(), cancel, on_reject: chain.conf.on_reject };
+    let on_reject = if served { OnReject::Quarantine } else { chain.conf.on_reject };
+    let context = RunContext { id, flow: flow.context.clone(), cancel, on_reject, traced: served };
     let metrics = &*flow.metrics;
     let input_rows = input.len();
-    let mut walk = Walk::new(&chain, context, input);
+    let mut walk = Walk::new(&chain, context, input, at);
     if chain.conf.status == Status::Disabled {
         metrics.disabled.increment(1);
         return Ok(walk.refuse());
@@ -45,6 +57,7 @@ pub(super) async fn run(
         .record("outcome", tracing::field::debug(report.outcome));
     if let Err(error) = &result
         && !error.is_cancelled()
+        && !served
     {
         let (function, attempt) = (error.function().unwrap_or_default(), error.attempt());
         error!(flow = error.flow(), function, run = %error.run(), attempt, error = ?error, "a run failed");

@@ -3,9 +3,10 @@
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use super::{
-    Chain, Report, RowCounts, RunContext, RunError, RunOutcome,
+    Chain, Lineage, Report, RowCounts, RunContext, RunError, RunOutcome,
     call::{Fail, call},
     error::{Inner, Kind},
+    outage::rejected_in,
 };
 use crate::{
     action::Plan,
@@ -25,9 +26,13 @@ pub(super) struct Walk<'a> {
     /// When the last function ended.
     clock: Instant,
     input: Batch,
+    /// The function that the run began with.
+    from: usize,
     /// The function that is next, and its input.
     at: usize,
     current: Batch,
+    /// Where the rows of `current` come from in `input`, when the run is traced.
+    lineage: Lineage,
     /// What the last function handed on, once there is no next.
     output: Option<Batch>,
     /// How many rows the function before it handed on or delivered.
@@ -45,8 +50,8 @@ pub(super) struct Walk<'a> {
 pub(super) struct Step {
     pub(super) calls: usize,
     pub(super) rows: RowCounts,
-    /// What it handed on, for jumps.
-    produced: Option<Batch>,
+    /// What it handed on, for jumps, and of which rows of the run's input it was made.
+    produced: Option<(Batch, Lineage)>,
 }
 
 /// How a walk ended.
@@ -57,14 +62,22 @@ pub(super) enum End {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(chain: &'a Arc<Chain>, context: RunContext, input: Batch) -> Self {
+    /// A walk that begins with the function at `from`.
+    pub(super) fn new(
+        chain: &'a Arc<Chain>,
+        context: RunContext,
+        input: Batch,
+        from: usize,
+    ) -> Self {
         let started = Instant::now();
         Self {
             context,
             started,
             clock: started,
-            at: 0,
+            from,
+            at: from,
             current: input.clone(),
+            lineage: Lineage::Same,
             output: None,
             out: input.len(),
             jumps: 0,
@@ -97,9 +110,17 @@ impl<'a> Walk<'a> {
             let now = Instant::now();
             node.metrics.seconds.record(now - self.clock);
             self.clock = now;
-            let next = match answer {
-                Ok(outcome) => self.take(outcome),
-                Err((attempt, fail)) => Err(self.fail(attempt, fail)),
+            let outage = match &answer {
+                // Who feeds the run waits; a run from outside has nobody who would.
+                Ok(outcome) if self.context.traced && !outcome.faults.is_empty() => {
+                    Box::pin(rejected_in(node, &outcome.faults)).await
+                }
+                _ => None,
+            };
+            let next = match (answer, outage) {
+                (Ok(outcome), None) => self.take(outcome),
+                (Ok(_), Some(outage)) => Err(self.fail(1, Fail::Error(outage.into()))),
+                (Err((attempt, fail)), _) => Err(self.fail(attempt, fail)),
             };
             if let Err(end) = next {
                 return end;
@@ -109,14 +130,25 @@ impl<'a> Walk<'a> {
 
     /// Takes what a function answered: the next function is set, or the walk ends.
     fn take(&mut self, outcome: Outcome) -> Result<(), End> {
-        let Outcome { produced, plan, handled, filtered, mut faults } = outcome;
+        let Outcome { produced, plan, handled, filtered, mut faults, lineage } = outcome;
         let rejected = faults.len();
-        let rest = if plan.reuse { Some(self.current.without(&faults)) } else { produced };
+        let (rest, lineage) = match plan.reuse {
+            true => (Some(self.current.without(&faults)), Lineage::Same),
+            false => (produced, lineage),
+        };
+        let lineage = match self.context.traced {
+            true => self.lineage.then(&lineage, self.current.len(), &faults),
+            false => Lineage::Unknown,
+        };
         if rejected > 0 {
             let name =
                 self.chain.nodes.get(self.at).map(|node| node.name.clone()).unwrap_or_default();
             faults.sort_by_key(|fault| fault.index);
-            self.rejected.extend(faults.into_iter().map(|fault| self.current.reject(&name, fault)));
+            self.rejected.extend(faults.into_iter().map(|fault| crate::Reject {
+                origin: self.lineage.of(fault.index),
+                at: self.at,
+                ..self.current.reject(&name, fault)
+            }));
             if self.context.on_reject == OnReject::Fail {
                 let failed = self.current.len() - rejected;
                 self.count(RowCounts { rejected, failed, ..RowCounts::default() });
@@ -136,11 +168,11 @@ impl<'a> Walk<'a> {
         let mut rows = RowCounts { rows_out, filtered, rejected, ..RowCounts::default() };
         rows.hand_over(handled, rows_out);
         self.count(rows);
-        self.advance(&plan, rest)
+        self.advance(&plan, rest, lineage)
     }
 
     /// Which function is next.
-    fn advance(&mut self, plan: &Plan, rest: Option<Batch>) -> Result<(), End> {
+    fn advance(&mut self, plan: &Plan, rest: Option<Batch>, lineage: Lineage) -> Result<(), End> {
         if plan.abort {
             self.output = rest;
             return Err(End::Aborted);
@@ -161,15 +193,17 @@ impl<'a> Walk<'a> {
         };
         let rest = rest.unwrap_or_default();
         if let Some(step) = self.steps.get_mut(self.at) {
-            step.produced = Some(rest.clone());
+            step.produced = Some((rest.clone(), lineage.clone()));
         }
         self.at = jump.unwrap_or(self.at + 1);
-        self.current = match (jump, self.at.checked_sub(1)) {
-            (None, _) => rest,
-            (Some(_), None) => self.input.clone(),
-            (Some(_), Some(before)) => {
-                self.steps.get(before).and_then(|step| step.produced.clone()).unwrap_or(rest)
-            }
+        (self.current, self.lineage) = match (jump, self.at.checked_sub(1)) {
+            (None, _) => (rest, lineage),
+            (Some(_), None) => (self.input.clone(), Lineage::Same),
+            (Some(_), Some(before)) => self
+                .steps
+                .get(before)
+                .and_then(|step| step.produced.clone())
+                .unwrap_or((rest, lineage)),
         };
         Ok(())
     }
@@ -181,6 +215,10 @@ impl<'a> Walk<'a> {
             let hint = suggest(target, nodes.iter().map(|node| &*node.name));
             return Err(self.misled(Kind::UnknownJump { target: target.to_owned(), hint }));
         };
+        if at <= self.from && self.from > 0 {
+            // What the target's predecessor made, this run has not seen.
+            return Err(self.misled(Kind::EarlierJump { target: target.to_owned() }));
+        }
         self.trace.push_back(self.at);
         if self.trace.len() > TRACE {
             self.trace.pop_front();
@@ -282,8 +320,11 @@ impl<'a> Walk<'a> {
         let function =
             self.chain.nodes.get(self.at).filter(|_| attempt > 0).map(|node| node.name.clone());
         let input = self.current.clone();
+        let (at, lineage) = (self.at, std::mem::take(&mut self.lineage));
         let report = self.report(outcome, rows, None);
-        Err(RunError { inner: Box::new(Inner { function, attempt, kind, report, input }) })
+        Err(RunError {
+            inner: Box::new(Inner { function, at, attempt, kind, report, input, lineage }),
+        })
     }
 
     fn report(mut self, outcome: RunOutcome, rows: RowCounts, output: Option<Batch>) -> Report {
@@ -297,6 +338,7 @@ impl<'a> Walk<'a> {
             steps: self.steps,
             rejected: self.rejected,
             output,
+            jumps: self.jumps,
             elapsed: self.clock - self.started,
         }
     }

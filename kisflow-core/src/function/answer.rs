@@ -7,6 +7,7 @@ use crate::{
     action::{Action, Plan},
     batch::Batch,
     error::Result,
+    flow::Lineage,
     reject::Fault,
 };
 
@@ -45,4 +46,6 @@ pub struct Outcome {
     pub(crate) handled: usize,
     pub(crate) filtered: usize,
     pub(crate) faults: Vec<Fault>,
+    /// Of which row each produced one was made; told only to runs that ask.
+    pub(crate) lineage: Lineage,
 }

@@ -56,7 +56,7 @@ impl<'a> Call<'a> {
     #[inline]
     pub fn each<T: Row, R: RowResult>(self, function: impl Fn(&T) -> R) -> Answer<'a> {
         Answer::Ready(self.readable(self.input.view::<T>()).map_or_else(Ok, |view| {
-            let mut rows = Collector::with_capacity(view.len());
+            let mut rows = Collector::new(view.len(), self.cx.is_traced());
             view.for_each(|index, row| function(row).collect(index, &mut rows));
             rows.reject(view.faults());
             let outcome = R::outcome(rows, self.input);
@@ -111,14 +111,14 @@ impl<'a> Call<'a> {
         Ok(outcome)
     }
 
-    /// The view, unless a row that is no `T` fails the run: the function is not called then.
+    /// The view, unless a row that is no `T` fails the run, or no row is a `T`: the function is not
+    /// called then. (Of no rows it might make one all the same, or fail.)
     fn readable<T: Row>(self, view: View<T>) -> Result<View<T>, Outcome> {
-        match self.cx.on_reject() {
-            OnReject::Fail if !view.faults().is_empty() => {
-                Err(Outcome { faults: view.faults().to_vec(), ..Outcome::default() })
-            }
-            _ => Ok(view),
+        let faults = view.faults();
+        if faults.is_empty() || view.len() > 0 && self.cx.on_reject() != OnReject::Fail {
+            return Ok(view);
         }
+        Err(Outcome { faults: faults.to_vec(), ..Outcome::default() })
     }
 }
 

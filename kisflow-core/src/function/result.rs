@@ -1,10 +1,13 @@
 //! What functions may return, and what the flow makes of it.
 
+use std::collections::HashSet;
+
 use super::Outcome;
 use crate::{
     action::Action,
     batch::Batch,
     error::{BoxError, Result},
+    flow::Lineage,
     reject::Fault,
     row::Emit,
 };
@@ -89,17 +92,20 @@ pub struct Collector<U> {
     filtered: usize,
     /// The rows that a filter keeps, from the first that it does not.
     kept: Option<Vec<usize>>,
+    /// Whether the run wants to know of which row each new one was made.
+    traced: bool,
     faults: Vec<Fault>,
 }
 
 impl<U> Collector<U> {
-    pub(super) fn with_capacity(rows: usize) -> Self {
+    pub(super) fn new(rows: usize, traced: bool) -> Self {
         // A filter and a sink emit nothing of their own: `U` is `()`, and this allocates nothing.
         Self {
             rows: Vec::with_capacity(rows),
             handled: 0,
             filtered: 0,
             kept: None,
+            traced,
             faults: Vec::new(),
         }
     }
@@ -109,8 +115,19 @@ impl<U> Collector<U> {
         self.faults.extend_from_slice(faults);
     }
 
-    fn into_outcome(self, produced: Option<Batch>) -> Outcome {
+    /// Takes the rows with faults out of those that are kept.
+    fn drop_faulty(&mut self) {
+        if let Some(kept) = &mut self.kept
+            && !self.faults.is_empty()
+        {
+            let bad: HashSet<usize> = self.faults.iter().map(|fault| fault.index).collect();
+            kept.retain(|index| !bad.contains(index));
+        }
+    }
+
+    fn into_outcome(self, produced: Option<Batch>, lineage: Lineage) -> Outcome {
         Outcome {
+            lineage,
             produced,
             handled: self.handled,
             filtered: self.filtered,
@@ -134,7 +151,8 @@ impl<U: Emit> RowResult for Map<U> {
 
     fn outcome(mut rows: Collector<U>, _: &Batch) -> Outcome {
         let batch = Batch::typed(std::mem::take(&mut rows.rows));
-        rows.into_outcome(Some(batch))
+        let lineage = rows.kept.take().map_or(Lineage::Same, |kept| Lineage::Rows(kept.into()));
+        rows.into_outcome(Some(batch), lineage)
     }
 }
 
@@ -147,12 +165,23 @@ impl<U: Emit> RowResult for FilterMap<U> {
     #[inline]
     fn collect(self, index: usize, rows: &mut Collector<U>) {
         match self.0 {
-            Some(row) => Map(row).collect(index, rows),
-            None => rows.filtered += 1,
+            Some(row) => {
+                if let Some(kept) = &mut rows.kept {
+                    kept.push(index);
+                }
+                Map(row).collect(index, rows);
+            }
+            None => {
+                rows.filtered += 1;
+                if rows.traced {
+                    rows.kept.get_or_insert_with(|| (0..index).collect());
+                }
+            }
         }
     }
 
-    fn outcome(rows: Collector<U>, input: &Batch) -> Outcome {
+    fn outcome(mut rows: Collector<U>, input: &Batch) -> Outcome {
+        rows.drop_faulty();
         Map::outcome(rows, input)
     }
 }
@@ -164,7 +193,10 @@ impl<U: Emit> RowResult for FlatMap<U> {
     type Out = U;
 
     #[inline]
-    fn collect(self, _: usize, rows: &mut Collector<U>) {
+    fn collect(self, index: usize, rows: &mut Collector<U>) {
+        if rows.traced {
+            rows.kept.get_or_insert_default().extend(std::iter::repeat_n(index, self.0.len()));
+        }
         match self.0.is_empty() {
             true => rows.filtered += 1,
             false => rows.handled += 1,
@@ -172,7 +204,11 @@ impl<U: Emit> RowResult for FlatMap<U> {
         rows.rows.extend(self.0);
     }
 
-    fn outcome(rows: Collector<U>, input: &Batch) -> Outcome {
+    fn outcome(mut rows: Collector<U>, input: &Batch) -> Outcome {
+        // Nothing at all was made of no rows.
+        if rows.traced {
+            rows.kept.get_or_insert_default();
+        }
         Map::outcome(rows, input)
     }
 }
@@ -199,16 +235,16 @@ impl RowResult for Filter {
     }
 
     fn outcome(mut rows: Collector<()>, input: &Batch) -> Outcome {
-        let kept = match rows.kept.take() {
-            None => input.without(&rows.faults),
-            Some(mut kept) => {
-                let bad: std::collections::HashSet<usize> =
-                    rows.faults.iter().map(|fault| fault.index).collect();
-                kept.retain(|index| !bad.contains(index));
-                input.pick(kept)
+        rows.drop_faulty();
+        let (kept, lineage) = match rows.kept.take() {
+            None => (input.without(&rows.faults), Lineage::Same),
+            Some(kept) => {
+                let lineage =
+                    if rows.traced { Lineage::Rows((&*kept).into()) } else { Lineage::Unknown };
+                (input.pick(kept), lineage)
             }
         };
-        rows.into_outcome(Some(kept))
+        rows.into_outcome(Some(kept), lineage)
     }
 }
 
@@ -222,7 +258,7 @@ impl RowResult for () {
     }
 
     fn outcome(rows: Collector<()>, _: &Batch) -> Outcome {
-        rows.into_outcome(None)
+        rows.into_outcome(None, Lineage::Unknown)
     }
 }
 

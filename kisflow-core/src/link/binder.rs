@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     caas::{CaasCall, signature},
-    conf::{ConnConf, FlowConf, FunctionConf, Problem, RawParams, nearest, suggest},
+    conf::{ConnConf, FlowConf, FunctionConf, Problem, RawParams, SourceConf, nearest, suggest},
     connector::ConnectorSlot,
     registry::Registry,
     row::fields_of,
@@ -195,10 +195,44 @@ pub(crate) type Misfit = (String, String);
 
 /// The params of a connector as one type, or each problem with its path.
 pub(crate) fn connector_params<T: DeserializeOwned>(conf: &ConnConf) -> Result<T, Vec<Misfit>> {
+    typed(&conf.params).map_err(below_params)
+}
+
+/// The params of a source as one type, or each problem with its path. Nobody else reads them: one
+/// that the type does not know is a mistake.
+pub(crate) fn source_params<T: DeserializeOwned>(conf: &SourceConf) -> Result<T, Vec<Misfit>> {
+    let known = fields_of::<T>().known;
+    let params = typed(&conf.params).map_err(below_params);
+    // A type that does not say what it knows (a map) takes anything.
+    let strange =
+        conf.params.keys().filter(|name| !known.is_empty() && !known.contains(&name.as_str()));
+    let strange: Vec<Misfit> = strange
+        .map(|name| {
+            (
+                format!("params.{name}"),
+                format!("unknown param{}", suggest(name, known.iter().copied())),
+            )
+        })
+        .collect();
+    match (params, strange.is_empty()) {
+        (Ok(params), true) => Ok(params),
+        (Ok(_), false) => Err(strange),
+        (Err(mut problems), _) => {
+            for misfit in strange {
+                if !problems.iter().any(|(path, _)| *path == misfit.0) {
+                    problems.push(misfit);
+                }
+            }
+            Err(problems)
+        }
+    }
+}
+
+fn below_params(problems: Vec<Misfit>) -> Vec<Misfit> {
     let below = |(name, message): Misfit| {
         (if name.is_empty() { "params".to_owned() } else { format!("params.{name}") }, message)
     };
-    typed(&conf.params).map_err(|problems: Vec<Misfit>| problems.into_iter().map(below).collect())
+    problems.into_iter().map(below).collect()
 }
 
 /// Params as `T`, or each problem with its param. A param that `T` does not know is let through,

@@ -4,9 +4,10 @@ mod binder;
 mod check;
 mod error;
 mod plan;
+mod sources;
 
 pub use self::binder::Link;
-pub(crate) use self::binder::{Misfit, connector_params};
+pub(crate) use self::binder::{Misfit, connector_params, source_params};
 pub(crate) use self::check::check;
 pub use self::error::LoadError;
 pub(crate) use self::plan::{Linker, Prepared};

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Link, LoadError, check};
+use super::{
+    Link, LoadError, check,
+    sources::{check_sources, durable},
+};
 use crate::{
     conf::{Conf, FlowConf, FunctionConf, Mode, Origin, Problem, RawParams, nearest, suggest},
     connector::{ConnectorSlot, bind_unattended},
@@ -18,6 +21,8 @@ pub(crate) struct Linker {
     /// The connector of each function.
     connector_of: HashMap<String, String>,
     slots: HashMap<String, Arc<ConnectorSlot>>,
+    /// What keeps quarantine and positions, if anything needs it.
+    pub(crate) durable: Option<Arc<ConnectorSlot>>,
 }
 
 /// A function bound to its place.
@@ -40,12 +45,14 @@ impl Linker {
             Some((cname.clone(), Arc::new(ConnectorSlot::new(conn.clone(), *def))))
         };
         let slots = conf.connectors.iter().filter_map(slot).collect();
+        check_sources(&registry, conf, problems);
+        let durable = durable(&registry, conf, &slots, problems);
         let functions = conf
             .functions
             .iter()
             .map(|(fname, conf)| (fname.clone(), Arc::new(conf.clone())))
             .collect();
-        Self { registry, functions, connector_of, slots }
+        Self { registry, functions, connector_of, slots, durable }
     }
 
     /// Binds every function of a flow.
@@ -189,16 +196,18 @@ impl Linker {
         )
     }
 
-    /// Connects every connector that `prepared` uses, all at once, each only once.
-    pub(crate) async fn connect<'p>(
-        prepared: impl IntoIterator<Item = &'p Prepared>,
-    ) -> Result<(), LoadError> {
-        let mut slots: HashMap<&str, Arc<ConnectorSlot>> = HashMap::new();
-        for slot in prepared.into_iter().filter_map(|prepared| prepared.connector.as_ref()) {
-            slots.entry(&slot.conf.cname).or_insert_with(|| slot.clone());
+    /// Connects connectors, all at once, each only once.
+    pub(crate) async fn connect(
+        slots: impl IntoIterator<Item = &Arc<ConnectorSlot>>,
+    ) -> Result<Vec<Arc<ConnectorSlot>>, LoadError> {
+        let mut distinct: HashMap<&str, Arc<ConnectorSlot>> = HashMap::new();
+        for slot in slots {
+            distinct.entry(&slot.conf.cname).or_insert_with(|| slot.clone());
         }
         let mut tasks = tokio::task::JoinSet::new();
-        for slot in slots.into_values() {
+        let slots: Vec<_> = distinct.into_values().collect();
+        for slot in &slots {
+            let slot = slot.clone();
             tasks.spawn(async move { (slot.clone(), slot.connect().await) });
         }
         let mut failed: Vec<(String, String, BoxError)> = Vec::new();
@@ -212,6 +221,6 @@ impl Linker {
             }
         }
         failed.sort_by(|a, b| a.0.cmp(&b.0));
-        if failed.is_empty() { Ok(()) } else { Err(LoadError::connect(failed)) }
+        if failed.is_empty() { Ok(slots) } else { Err(LoadError::connect(failed)) }
     }
 }

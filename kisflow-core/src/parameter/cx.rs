@@ -143,6 +143,10 @@ impl<'a> Cx<'a> {
     }
 
     #[inline]
+    pub(crate) fn is_traced(self) -> bool {
+        self.run.traced
+    }
+
     pub(crate) fn on_reject(&self) -> OnReject {
         self.run.on_reject
     }

@@ -17,7 +17,7 @@ pub(crate) use self::codec::ErasedCodec;
 #[doc(hidden)]
 pub use self::required::Fields;
 pub(crate) use self::required::fields_of;
-pub(crate) use self::scan::{MUST_LIMIT, missing_field};
+pub(crate) use self::scan::{MUST_LIMIT, field_text, missing_field};
 use crate::error::BoxError;
 
 /// The longest path to a field that a report shows whole.

@@ -29,6 +29,36 @@ pub(crate) fn missing_field<'m>(
     Ok(missing)
 }
 
+/// A field's value as JSON, if the row is an object that has it.
+pub(crate) fn field_text(row: &str, field: &str) -> Option<String> {
+    let mut json = serde_json::Deserializer::from_str(row);
+    json.deserialize_map(Field { name: field }).ok()?.map(|value| value.to_string())
+}
+
+struct Field<'f> {
+    name: &'f str,
+}
+
+impl<'de> Visitor<'de> for Field<'_> {
+    type Value = Option<serde_json::Value>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "an object with the field `{}`", self.name)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let names = [self.name.to_owned()];
+        let mut found = None;
+        while let Some(position) = map.next_key_seed(Position { must: &names })? {
+            match position {
+                Some(_) => found = Some(map.next_value()?),
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(found)
+    }
+}
+
 struct Scan<'m> {
     must: &'m [String],
 }

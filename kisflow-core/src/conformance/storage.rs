@@ -1,14 +1,12 @@
 //! The rules that every [`Storage`] keeps, as a test for those who write one.
 
-#![allow(clippy::panic, reason = "a broken rule is a panic: this is a test that others call")]
-
 use std::{
     borrow::Cow,
     time::{Duration, Instant},
 };
 
-use super::{Fields, Record, Storage};
-use crate::error::{Result, error_chain};
+use super::done;
+use crate::connector::{Fields, Record, Storage};
 
 /// Longer than anything here takes, unless something waits for what never comes.
 const LONG: Duration = Duration::from_secs(60);
@@ -328,19 +326,6 @@ fn owned<K: AsRef<str>>(keys: &[K]) -> Vec<String> {
     keys.iter().map(|key| key.as_ref().to_owned()).collect()
 }
 
-fn done<T>(what: &str, result: Result<T>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => panic!(
-            "broken rule: {what} that the rules allow succeeds; it failed: {}",
-            error_chain(&*error)
-        ),
-    }
-}
-
 fn rule(rule: &str, found: &[Option<Fields>], expected: &[Option<Fields>]) {
     assert!(found == expected, "broken rule: {rule}\n   found: {found:?}\nexpected: {expected:?}");
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::*;
-use crate::{ConnConf, Connector, Memory, MemoryParams};
+use std::time::Duration;
+
+use super::storage;
+use crate::{ConnConf, Connector, Fields, Memory, MemoryParams, Record, Result, Storage};
 
 /// A rule that an engine breaks.
 #[derive(Clone, Copy, PartialEq)]

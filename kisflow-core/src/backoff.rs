@@ -1,0 +1,38 @@
+//! Pauses that double and are jittered.
+
+use std::time::Duration;
+
+/// The pause before repetition `attempt` (from 1): doubles from `base` up to `cap`; between a half
+/// and the whole of that, so that what failed together does not come back together.
+pub(crate) fn pause(base: Duration, attempt: u32, cap: Duration) -> Duration {
+    let factor = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+    let full = base.saturating_mul(factor).min(cap);
+    full.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// The pauses of something that is tried until it works.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    attempts: u32,
+}
+
+impl Backoff {
+    const BASE: Duration = Duration::from_millis(50);
+    const CAP: Duration = Duration::from_secs(10);
+
+    /// The next pause.
+    pub(crate) fn next(&mut self) -> Duration {
+        self.attempts = self.attempts.saturating_add(1);
+        pause(Self::BASE, self.attempts, Self::CAP)
+    }
+
+    /// How many pauses there have been since it last worked.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// It worked.
+    pub(crate) fn reset(&mut self) {
+        self.attempts = 0;
+    }
+}

@@ -1,0 +1,341 @@
+//! `kistype: source`, and what `kistype: global` says of running by itself: the structs, how they
+//! are built in code, and how they are read.
+
+use serde::{Serialize, Serializer};
+
+use super::{
+    Origin, RawParams, is_default,
+    node::{Kind, Node},
+    read::word,
+    section::Section,
+};
+
+/// `kistype: source`: where the rows of flows come from that run by themselves.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SourceConf {
+    /// The source's name; a flow says `source: <sname>`.
+    pub sname: String,
+    /// The type: `redis_stream`, `nats`, `file`, …
+    #[serde(rename = "type")]
+    pub engine: String,
+    /// Where it listens or is to be listened at: `host:port`, several with commas.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub addrs: String,
+    /// What is read there: a stream, a subject, a path.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub key: String,
+    /// The readers that share the rows (default: the flow's name, so that each flow reads all of
+    /// them). Processes with the same conf share them.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// How many rows travel together.
+    pub batch: BatchConf,
+    /// The most batches that are worked on at once, at least 1 (default 4). A source that has so
+    /// many outside is not read.
+    pub in_flight: u32,
+    /// Where a group that is new begins (default `earliest`).
+    pub start: Start,
+    /// Which order is kept (default none).
+    pub ordered: Ordered,
+    /// Whether a batch that fails is split until the rows that cannot be processed stand alone
+    /// (default true); otherwise the whole batch goes to quarantine.
+    pub isolate: bool,
+    /// How often a row that fails alone is tried again before it goes to quarantine (default 2).
+    pub retry_times: u32,
+    /// The pause before the first repetition, in milliseconds (default 100); it doubles each time.
+    pub retry_duration: u64,
+    /// What the source is told.
+    #[serde(skip_serializing_if = "RawParams::is_empty")]
+    pub params: RawParams,
+    #[serde(skip)]
+    pub(crate) origin: Origin,
+}
+
+/// `batch` of a source.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct BatchConf {
+    /// The most rows of a batch, at least 1 (default 500).
+    pub rows: u32,
+    /// How long a batch that is not full waits for more rows, in milliseconds (default 50).
+    pub wait_ms: u64,
+}
+
+impl Default for BatchConf {
+    fn default() -> Self {
+        Self { rows: 500, wait_ms: 50 }
+    }
+}
+
+/// Where a group that is new begins to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// `earliest`: with the first row that there is.
+    #[default]
+    Earliest,
+    /// `latest`: with the first row that comes from now on.
+    Latest,
+    /// Behind a position, in the source's own words.
+    After(String),
+}
+
+impl Serialize for Start {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Earliest => "earliest",
+            Self::Latest => "latest",
+            Self::After(position) => position,
+        })
+    }
+}
+
+/// Which order is kept between rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ordered {
+    /// `ordered: false`: batches overtake each other. Within a batch rows keep their order.
+    #[default]
+    No,
+    /// `ordered: true`: the batches of one partition are worked on one after the other.
+    Partition,
+    /// `ordered: {key: field}`: rows that have the same value in this field are worked on one
+    /// after the other.
+    Key(String),
+}
+
+impl Serialize for Ordered {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::No => serializer.serialize_bool(false),
+            Self::Partition => serializer.serialize_bool(true),
+            Self::Key(field) => serializer.collect_map([("key", field)]),
+        }
+    }
+}
+
+/// `quarantine` of the global conf: where rows are kept that cannot be processed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct QuarantineConf {
+    /// The connector that keeps it (default: an embedded one, if the registry has such a type).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cname: Option<String>,
+    /// The most rows that it keeps (default 100,000).
+    pub max_rows: u64,
+    /// The most bytes that it keeps (default 1 GiB).
+    pub max_bytes: u64,
+    /// How long a row is kept, in milliseconds (default: until somebody mends or discards it). A
+    /// row that grows older is dropped, counted, and logged with its text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age_ms: Option<u64>,
+    /// What happens when it is full (default `stop`).
+    pub when_full: WhenFull,
+}
+
+impl Default for QuarantineConf {
+    fn default() -> Self {
+        Self {
+            cname: None,
+            max_rows: 100_000,
+            max_bytes: 1 << 30,
+            max_age_ms: None,
+            when_full: WhenFull::Stop,
+        }
+    }
+}
+
+/// What a full quarantine does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenFull {
+    /// `stop`: the batch waits, unacknowledged, until there is room; its flow reads no more.
+    #[default]
+    Stop,
+    /// `drop_oldest`: the oldest rows make room; each is counted, and logged with its text.
+    DropOldest,
+}
+
+impl SourceConf {
+    /// A source of a type: `redis_stream`, `nats`, `file`, …
+    pub fn new(sname: impl Into<String>, engine: impl Into<String>) -> Self {
+        Self {
+            sname: sname.into(),
+            engine: engine.into(),
+            addrs: String::new(),
+            key: String::new(),
+            group: String::new(),
+            batch: BatchConf::default(),
+            in_flight: 4,
+            start: Start::Earliest,
+            ordered: Ordered::No,
+            isolate: true,
+            retry_times: 2,
+            retry_duration: 100,
+            params: RawParams::new(),
+            origin: Origin::Code,
+        }
+    }
+
+    /// Where it listens.
+    pub fn addrs(mut self, addrs: impl Into<String>) -> Self {
+        self.addrs = addrs.into();
+        self
+    }
+
+    /// The stream, subject or path.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = key.into();
+        self
+    }
+
+    /// The readers that share the rows.
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.group = group.into();
+        self
+    }
+
+    /// How many rows travel together, and how long a batch waits to be full.
+    pub fn batch(mut self, rows: u32, wait_ms: u64) -> Self {
+        self.batch = BatchConf { rows, wait_ms };
+        self
+    }
+
+    /// The most batches that are worked on at once.
+    pub fn in_flight(mut self, batches: u32) -> Self {
+        self.in_flight = batches;
+        self
+    }
+
+    /// Where a group that is new begins.
+    pub fn start(mut self, start: Start) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// Which order is kept.
+    pub fn ordered(mut self, ordered: Ordered) -> Self {
+        self.ordered = ordered;
+        self
+    }
+
+    /// Whether a batch that fails is split.
+    pub fn isolate(mut self, isolate: bool) -> Self {
+        self.isolate = isolate;
+        self
+    }
+
+    /// How often a row that fails alone is tried again, first after `base_ms` milliseconds.
+    pub fn retry(mut self, times: u32, base_ms: u64) -> Self {
+        (self.retry_times, self.retry_duration) = (times, base_ms);
+        self
+    }
+
+    /// Adds a param for the source.
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
+        self.params.insert(name.into(), value.into());
+        self
+    }
+}
+
+impl QuarantineConf {
+    /// A quarantine that a connector of the conf keeps.
+    pub fn on(cname: impl Into<String>) -> Self {
+        Self { cname: Some(cname.into()), ..Self::default() }
+    }
+
+    /// The most rows and bytes that it keeps.
+    pub fn limit(mut self, rows: u64, bytes: u64) -> Self {
+        (self.max_rows, self.max_bytes) = (rows, bytes);
+        self
+    }
+
+    /// How long a row is kept, in milliseconds.
+    pub fn max_age_ms(mut self, ms: u64) -> Self {
+        self.max_age_ms = Some(ms);
+        self
+    }
+
+    /// What happens when it is full.
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+}
+
+pub(super) fn source(section: &mut Section<'_>) -> Option<SourceConf> {
+    let name = section.name("sname");
+    let engine = section.name("type");
+    let mut conf = SourceConf::new(name.unwrap_or_default(), engine.unwrap_or_default());
+    conf.addrs = section.text("addrs").unwrap_or_default();
+    conf.key = section.text("key").unwrap_or_default();
+    conf.group = section.text("group").unwrap_or_default();
+    conf.batch = section.section("batch", |batch| BatchConf {
+        rows: positive(batch, "rows").unwrap_or(conf.batch.rows),
+        wait_ms: batch.number("wait_ms").unwrap_or(conf.batch.wait_ms),
+    });
+    conf.in_flight = positive(section, "in_flight").unwrap_or(conf.in_flight);
+    conf.start = match section.text("start").as_deref() {
+        None | Some("earliest") => Start::Earliest,
+        Some("latest") => Start::Latest,
+        Some(position) => Start::After(position.to_owned()),
+    };
+    conf.ordered = ordered(section);
+    conf.isolate = section.boolean("isolate").unwrap_or(conf.isolate);
+    conf.retry_times = section.small("retry_times").unwrap_or(conf.retry_times);
+    conf.retry_duration = section.number("retry_duration").unwrap_or(conf.retry_duration);
+    conf.params = section.params("params");
+    (!conf.sname.is_empty() && !conf.engine.is_empty()).then_some(conf)
+}
+
+/// A whole number from 1.
+fn positive(section: &mut Section<'_>, key: &'static str) -> Option<u32> {
+    let number = section.small(key)?;
+    if number == 0
+        && let Some(Node { line, .. }) = section.take(key)
+    {
+        section.problem(key, *line, "expected a whole number from 1, found `0`");
+        return None;
+    }
+    Some(number)
+}
+
+fn ordered(section: &mut Section<'_>) -> Ordered {
+    let expected = "expected true, false, or a map with the `key` whose rows keep their order";
+    match section.take("ordered") {
+        None => Ordered::No,
+        Some(Node { kind: Kind::Map(_), .. }) => section
+            .section("ordered", |ordered| ordered.name("key").map_or(Ordered::No, Ordered::Key)),
+        Some(node) => match node.to_value().as_bool() {
+            Some(true) => Ordered::Partition,
+            Some(false) => Ordered::No,
+            None => {
+                let found = node.describe();
+                section.problem("ordered", node.line, format!("{expected}; found {found}"));
+                Ordered::No
+            }
+        },
+    }
+}
+
+pub(super) fn quarantine(section: &mut Section<'_>) -> QuarantineConf {
+    section.section("quarantine", |section| {
+        let default = QuarantineConf::default();
+        let words = [("stop", WhenFull::Stop), ("drop_oldest", WhenFull::DropOldest)];
+        QuarantineConf {
+            cname: section.text("cname").filter(|name| !name.is_empty()),
+            max_rows: section.number("max_rows").unwrap_or(default.max_rows),
+            max_bytes: section.number("max_bytes").unwrap_or(default.max_bytes),
+            max_age_ms: section.number("max_age_ms"),
+            when_full: word(section, "when_full", words).unwrap_or_default(),
+        }
+    })
+}
+
+/// The global conf says nothing of what is left to its defaults.
+pub(super) fn is_default_grace(ms: &u64) -> bool {
+    *ms == super::GRACE_MS
+}
+
+pub(super) fn is_default_quarantine(conf: &QuarantineConf) -> bool {
+    is_default(conf)
+}

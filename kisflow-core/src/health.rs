@@ -1,0 +1,137 @@
+//! [`Health`]: what `/healthz` and `/readyz` answer.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{task::JoinSet, time::timeout};
+
+use crate::{connector::ConnectorSlot, error::error_chain};
+
+/// How long a connector may take to answer a ping.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whether flows are ready to work: every connector answers, every source reads. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Health {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    connectors: OnceLock<Vec<Arc<ConnectorSlot>>>,
+    /// What each flow with a source does, by name.
+    sources: Mutex<BTreeMap<String, SourceState>>,
+    /// What batches of flows wait for, by flow and a number of their own.
+    troubles: Mutex<BTreeMap<(String, u64), String>>,
+    numbers: AtomicU64,
+}
+
+/// Something that a batch of a flow waits for; over when it is dropped.
+pub(crate) struct Trouble {
+    health: Health,
+    key: (String, u64),
+}
+
+impl Drop for Trouble {
+    fn drop(&mut self) {
+        self.health.troubles().remove(&self.key);
+    }
+}
+
+/// What a flow's source does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SourceState {
+    /// `Flows::serve` has not come to it yet.
+    Waiting,
+    Reading,
+    /// It came to its end, as a file does.
+    Ended,
+    Stopped,
+    Failing(String),
+}
+
+impl Health {
+    /// What keeps the flows from working, each on a line for people; empty when they are ready.
+    /// Pings every connector, and takes two seconds at most.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    pub async fn problems(&self) -> Vec<String> {
+        let mut pings = JoinSet::new();
+        for slot in self.inner.connectors.get().into_iter().flatten() {
+            let slot = slot.clone();
+            pings.spawn(async move {
+                let name = &slot.conf.cname;
+                match timeout(PATIENCE, slot.ping()).await {
+                    Ok(Ok(())) => None,
+                    Ok(Err(error)) => Some(format!("connector `{name}`: {}", error_chain(&*error))),
+                    Err(_) => {
+                        Some(format!("connector `{name}` does not answer within {PATIENCE:?}"))
+                    }
+                }
+            });
+        }
+        let mut problems = Vec::new();
+        while let Some(ping) = pings.join_next().await {
+            match ping {
+                Ok(problem) => problems.extend(problem),
+                Err(panic) => problems.push(format!("a connector's ping panicked: {panic}")),
+            }
+        }
+        problems.sort();
+        let sources = self.inner.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        for (flow, state) in &*sources {
+            match state {
+                SourceState::Reading | SourceState::Ended => {}
+                SourceState::Waiting => problems.push(format!("flow `{flow}` is not served yet")),
+                SourceState::Stopped => problems.push(format!("flow `{flow}` has been stopped")),
+                SourceState::Failing(cause) => problems.push(format!("flow `{flow}`: {cause}")),
+            }
+        }
+        drop(sources);
+        // Batches of one flow wait for the same, as a rule.
+        let waits = self
+            .troubles()
+            .iter()
+            .map(|((flow, _), cause)| format!("flow `{flow}`: {cause}"))
+            .collect::<BTreeSet<_>>();
+        problems.extend(waits);
+        problems
+    }
+
+    /// A batch of the flow waits for something, for as long as the answer is kept.
+    pub(crate) fn trouble(&self, flow: &str, cause: impl Into<String>) -> Trouble {
+        let number = self.inner.numbers.fetch_add(1, Ordering::Relaxed);
+        let key = (flow.to_owned(), number);
+        self.troubles().insert(key.clone(), cause.into());
+        Trouble { health: self.clone(), key }
+    }
+
+    fn troubles(&self) -> MutexGuard<'_, BTreeMap<(String, u64), String>> {
+        self.inner.troubles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn connectors(&self, slots: Vec<Arc<ConnectorSlot>>) {
+        // Flows link once.
+        drop(self.inner.connectors.set(slots));
+    }
+
+    pub(crate) fn source(&self, flow: &str, state: SourceState) {
+        let mut sources = self.inner.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.insert(flow.to_owned(), state);
+    }
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Health").field(&self.inner.sources).finish()
+    }
+}

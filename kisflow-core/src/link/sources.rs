@@ -1,0 +1,114 @@
+//! What can be said of sources and of the quarantine before anything is opened.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    conf::{Conf, FlowConf, GlobalConf, Problem, SourceConf, Status, suggest},
+    connector::ConnectorSlot,
+    registry::Registry,
+};
+
+/// Checks every source, and every flow that names one.
+pub(super) fn check_sources(registry: &Registry, conf: &Conf, problems: &mut Vec<Problem>) {
+    for source in conf.sources.values() {
+        match registry.sources.iter().find(|def| def.engine == source.engine) {
+            Some(def) => problems.extend(
+                (def.check)(source)
+                    .into_iter()
+                    .map(|(path, message)| of_source(source, &path, message)),
+            ),
+            None => {
+                let known = suggest(&source.engine, registry.sources.iter().map(|def| def.engine));
+                let message = format!(
+                    "no source of type \"{}\" is registered{known}; register it with `.source::<…>()`",
+                    source.engine
+                );
+                problems.push(of_source(source, "type", message));
+            }
+        }
+        for (path, value) in [("batch.rows", source.batch.rows), ("in_flight", source.in_flight)] {
+            if value == 0 {
+                problems.push(of_source(source, path, "expected a whole number from 1, found `0`"));
+            }
+        }
+    }
+    // Two flows of one group would each get a part of the rows.
+    let mut groups: HashMap<&str, &FlowConf> = HashMap::new();
+    for flow in conf.flows.values() {
+        let Some(sname) = &flow.source else { continue };
+        let Some(source) = conf.sources.get(sname) else {
+            let known = suggest(sname, conf.sources.keys().map(String::as_str));
+            problems.push(of_flow(flow, format!("no source is named \"{sname}\"{known}")));
+            continue;
+        };
+        if flow.status == Status::Disabled || source.group.is_empty() {
+            continue;
+        }
+        if let Some(first) = groups.insert(sname, flow) {
+            let message = format!(
+                "flow `{}` ({}) reads source `{sname}` in group \"{}\" as well, so that each flow would get a part of the rows; leave `group` out of the source, and each flow reads all of them",
+                first.flow_name,
+                first.origin.cite("source"),
+                source.group
+            );
+            problems.push(of_flow(flow, message));
+        }
+    }
+}
+
+/// The connector that keeps quarantine and positions, if anybody needs it.
+pub(super) fn durable(
+    registry: &Registry,
+    conf: &Conf,
+    slots: &HashMap<String, Arc<ConnectorSlot>>,
+    problems: &mut Vec<Problem>,
+) -> Option<Arc<ConnectorSlot>> {
+    let global = &conf.global;
+    if let Some(cname) = &global.quarantine.cname {
+        let Some(conn) = conf.connectors.get(cname) else {
+            let known = suggest(cname, conf.connectors.keys().map(String::as_str));
+            problems.push(of_global(global, format!("no connector is named \"{cname}\"{known}")));
+            return None;
+        };
+        // A type that nobody registered has been reported.
+        let slot = slots.get(cname)?;
+        if !slot.def.endures {
+            let types = registry.connectors.iter().filter(|def| def.endures).map(|def| def.engine);
+            let types: Vec<&str> = types.collect();
+            let message = format!(
+                "connector `{cname}` has `type: {}`, which does not outlive the process; types that do: {}",
+                conn.engine,
+                if types.is_empty() { "none is registered".to_owned() } else { types.join(", ") }
+            );
+            problems.push(of_global(global, message));
+            return None;
+        }
+        return Some(slot.clone());
+    }
+    let served = |flow: &&FlowConf| flow.source.is_some() && flow.status == Status::Enabled;
+    let flow = conf.flows.values().find(served)?;
+    let embedded = registry.connectors.iter().filter(|def| def.endures);
+    let mut embedded = embedded.filter_map(|def| Some((def, (def.embedded)()?)));
+    let Some((def, embedded)) = embedded.next_back() else {
+        let message = "nothing keeps the rows that cannot be processed; register an embedded store (`.connector::<Redb>()`), or name a connector that outlives the process as `quarantine.cname` of the global conf";
+        problems.push(of_flow(flow, message));
+        return None;
+    };
+    // One that the conf has with the same address is the same one.
+    let same = slots
+        .values()
+        .find(|slot| slot.def.engine == def.engine && slot.conf.addrs == embedded.addrs);
+    Some(same.cloned().unwrap_or_else(|| Arc::new(ConnectorSlot::new(embedded, *def))))
+}
+
+fn of_source(source: &SourceConf, path: &str, message: impl Into<String>) -> Problem {
+    source.origin.problem(format!("source `{}`", source.sname), path, message)
+}
+
+fn of_flow(flow: &FlowConf, message: impl Into<String>) -> Problem {
+    flow.origin.problem(format!("flow `{}`", flow.flow_name), "source", message)
+}
+
+fn of_global(global: &GlobalConf, message: impl Into<String>) -> Problem {
+    global.origin.problem("global", "quarantine.cname", message)
+}

@@ -1,0 +1,162 @@
+//! [`Quarantined`]: one row that could not be processed, with all that is needed to send it on.
+
+use std::{fmt, hash::Hasher, time::SystemTime};
+
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+/// One row that could not be processed: what it is, where it came from, and why.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Quarantined {
+    /// Its id. The same row that fails in the same function again has the same id.
+    pub id: String,
+    /// The flow.
+    pub flow: String,
+    /// The source, by its `sname`.
+    pub source: String,
+    /// Where the row was in the source; `first..last` of its batch where a function before the
+    /// failed one made new rows and did not say of which.
+    pub position: String,
+    /// The function that could not process it.
+    pub function: String,
+    /// Where the function stands in the chain, from 0.
+    pub at: usize,
+    /// How often it was tried, from 1.
+    pub attempt: u32,
+    /// When it was first put here, in milliseconds since 1970.
+    pub since_ms: u64,
+    /// When it was last tried, in milliseconds since 1970.
+    pub tried_ms: u64,
+    /// The field that the function stumbled over, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub field: Option<String>,
+    /// Why: the last error, with its causes.
+    pub cause: String,
+    /// The row as it reached the function.
+    pub row: RowText,
+    /// The row as it came from the source, where that is known and is not `row` itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub origin: Option<RowText>,
+    /// Why it was discarded, if it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub discarded: Option<String>,
+}
+
+impl Quarantined {
+    /// The row as it came from the source, where that is known.
+    pub fn source_row(&self) -> Option<&RowText> {
+        self.origin.as_ref().or((self.at == 0).then_some(&self.row))
+    }
+
+    /// An id that is the same whenever the same row fails in the same place. `exact` says whether the
+    /// position is the row's own, `times` how often there is the same already: one row of the source
+    /// may have become several.
+    ///
+    /// The row's text is part of it: a file that was replaced, or another input of the same program,
+    /// has other rows at the same positions, and one must not take the place of the other.
+    pub(crate) fn id(&self, exact: bool, times: usize) -> String {
+        // The keys are part of the format: ids outlive the process.
+        let mut hasher = SipHasher13::new_with_keys(0x6b69_7366_6c6f_7701, 0);
+        for part in [&self.flow, &self.source, &self.position, &self.function] {
+            hasher.write_usize(part.len());
+            hasher.write(part.as_bytes());
+        }
+        hasher.write_usize(self.at);
+        hasher.write_usize(times);
+        // What a function made of the row may differ from time to time; what came does not.
+        let came = self.source_row().filter(|_| exact).unwrap_or(&self.row);
+        hasher.write(came.bytes());
+        let hash = hasher.finish128();
+        format!("{:016x}{:016x}", hash.h1, hash.h2)
+    }
+}
+
+impl fmt::Debug for Quarantined {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, flow, function, position, attempt, cause, row, .. } = self;
+        write!(
+            formatter,
+            "{id}: flow `{flow}`, function `{function}`, attempt {attempt}: row {position} `{row}`: {cause}"
+        )
+    }
+}
+
+/// Now, in milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The text of a row; any bytes, if it is no text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowText(Bytes);
+
+impl RowText {
+    /// The bytes.
+    pub fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for RowText {
+    fn from(row: T) -> Self {
+        Self(row.into())
+    }
+}
+
+impl fmt::Display for RowText {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+/// A text, or `{"hex": "…"}`.
+impl Serialize for RowText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => {
+                let hex: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+                serializer.collect_map([("hex", hex)])
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RowText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Text(String),
+            Hex { hex: String },
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Text(text) => Ok(text.into()),
+            Form::Hex { hex } => {
+                let digit = |pair: &[u8]| {
+                    let pair = std::str::from_utf8(pair).ok()?;
+                    u8::from_str_radix(pair, 16).ok()
+                };
+                let bytes: Option<Vec<u8>> = hex.as_bytes().chunks(2).map(digit).collect();
+                Ok(bytes.ok_or_else(|| D::Error::custom("`hex` is not hexadecimal"))?.into())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RowText;
+
+    #[test]
+    fn a_row_of_any_bytes_survives_json() {
+        for row in [&b"{\"a\":1}"[..], b"", &[0, 159, 146, 150, 255]] {
+            let row = RowText::from(row.to_vec());
+            let json = serde_json::to_string(&row).unwrap();
+            assert_eq!(serde_json::from_str::<RowText>(&json).unwrap(), row, "{json}");
+        }
+    }
+}

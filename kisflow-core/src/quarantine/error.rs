@@ -1,0 +1,87 @@
+//! Why something could not be done to rows in quarantine.
+
+use std::{error::Error, fmt};
+
+use crate::error::BoxError;
+
+/// Why something could not be done to rows in quarantine.
+pub struct QuarantineError {
+    kind: Kind,
+}
+
+enum Kind {
+    /// No conf asks for one.
+    None,
+    Unknown(String),
+    /// The row cannot be sent on: its id, and why not.
+    Stuck(String, String),
+    Full(String),
+    /// What was tried, and the cause.
+    Storage(&'static str, BoxError),
+}
+
+impl QuarantineError {
+    pub(crate) fn none() -> Self {
+        Self { kind: Kind::None }
+    }
+
+    pub(super) fn unknown(id: &str) -> Self {
+        Self { kind: Kind::Unknown(id.to_owned()) }
+    }
+
+    pub(super) fn stuck(id: &str, why: impl Into<String>) -> Self {
+        Self { kind: Kind::Stuck(id.to_owned(), why.into()) }
+    }
+
+    pub(super) fn full(message: String) -> Self {
+        Self { kind: Kind::Full(message) }
+    }
+
+    pub(super) fn storage(what: &'static str) -> impl FnOnce(BoxError) -> Self {
+        move |cause| Self { kind: Kind::Storage(what, cause) }
+    }
+
+    /// Whether there is no row of this id (any more).
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.kind, Kind::Unknown(_))
+    }
+
+    /// Whether the quarantine is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self.kind, Kind::Full(_))
+    }
+
+    /// Whether what keeps the rows could not be read or written.
+    pub fn is_storage(&self) -> bool {
+        matches!(self.kind, Kind::Storage(..))
+    }
+}
+
+impl fmt::Display for QuarantineError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::None => formatter.write_str(
+                "there is no quarantine: no flow has a source, and the global conf names no connector for `quarantine`",
+            ),
+            Kind::Unknown(id) => write!(formatter, "no row in quarantine has the id \"{id}\""),
+            Kind::Stuck(id, why) => write!(formatter, "row {id} cannot be sent on: {why}"),
+            Kind::Full(message) => formatter.write_str(message),
+            Kind::Storage(what, _) => write!(formatter, "the quarantine cannot be {what}"),
+        }
+    }
+}
+
+impl fmt::Debug for QuarantineError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", crate::error_chain(self))
+    }
+}
+
+impl Error for QuarantineError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.kind {
+            Kind::Storage(_, cause) => Some(&**cause),
+            _ => None,
+        }
+    }
+}

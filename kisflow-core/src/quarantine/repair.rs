@@ -1,0 +1,244 @@
+//! Sending rows on: as they are, or mended.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    PAGE, Quarantine, QuarantineError, QuarantineFilter, Quarantined, RowText, SPACE, now_ms, put,
+};
+use crate::{
+    batch::Batch,
+    conf::{Status, suggest},
+    durable::Change,
+    error::error_chain,
+    flow::{Flow, RunError},
+    reject::Reject,
+};
+
+/// Where a row that is sent on begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RetryFrom {
+    /// With the function that could not process it: those before it have done their work.
+    #[default]
+    Function,
+    /// With the first function, as it came from the source.
+    Start,
+}
+
+/// What became of rows that were sent on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryReport {
+    /// Rows that got through, and are out of quarantine.
+    pub delivered: u64,
+    /// Rows that failed again, and stay.
+    pub failed: u64,
+}
+
+impl Quarantine {
+    /// Sends a row on. When it gets through it is out of quarantine; when it fails again it stays,
+    /// with the new cause: that is no error, the result says so.
+    ///
+    /// A process that dies in between has sent the row on and still keeps it: it is delivered at
+    /// least once.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of this id; when its flow or function is gone; when it is to begin at the
+    /// start and nobody knows what it was there; when what keeps it cannot be read or written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the row in quarantine, perhaps sent on in part.
+    pub async fn retry(&self, id: &str, from: RetryFrom) -> Result<RetryReport, QuarantineError> {
+        let row = self.show(id).await?;
+        self.send(row, from).await
+    }
+
+    /// Replaces a row's text and sends it on. When it fails again, the new text is what stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`retry`](Self::retry).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`retry`](Self::retry); the text may have been replaced.
+    pub async fn edit(
+        &self,
+        id: &str,
+        text: impl Into<RowText>,
+        from: RetryFrom,
+    ) -> Result<RetryReport, QuarantineError> {
+        let mut row = self.show(id).await?;
+        match from {
+            RetryFrom::Function => row.row = text.into(),
+            RetryFrom::Start if row.at == 0 => row.row = text.into(),
+            RetryFrom::Start => row.origin = Some(text.into()),
+        }
+        self.write(vec![put(SPACE, &row)]).await?;
+        self.send(row, from).await
+    }
+
+    /// Sends on all rows of a kind that are in quarantine now, one after the other, and tells
+    /// `progress` after each.
+    ///
+    /// # Errors
+    ///
+    /// As [`retry`](Self::retry), at the first row that cannot be sent on at all; those before it
+    /// have been.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`retry`](Self::retry).
+    pub async fn retry_all(
+        &self,
+        filter: &QuarantineFilter,
+        from: RetryFrom,
+        mut progress: impl FnMut(RetryReport),
+    ) -> Result<RetryReport, QuarantineError> {
+        let begun = now_ms();
+        let mut report = RetryReport::default();
+        let mut after = String::new();
+        loop {
+            let page = self.inner.durable.scan(SPACE, &after, PAGE).await;
+            let page = page.map_err(QuarantineError::storage("read"))?;
+            let Some((last, _)) = page.last() else { return Ok(report) };
+            after.clone_from(last);
+            for (id, entry) in &page {
+                let row = super::decode(id, entry)?;
+                if row.since_ms <= begun && filter.takes(&row) {
+                    let one = self.send(row, from).await?;
+                    report.delivered += one.delivered;
+                    report.failed += one.failed;
+                    progress(report);
+                }
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        row: Quarantined,
+        from: RetryFrom,
+    ) -> Result<RetryReport, QuarantineError> {
+        let (flow, text, at) = self.way(&row, from)?;
+        let batch = Batch::raw([text.bytes().clone()]);
+        let run = flow.run_served(batch, at, CancellationToken::new()).await;
+        let source_row = row.source_row().cloned();
+        let mut rejects = match &run {
+            Ok(report) => report.rejected(),
+            // Where several rows had become of it, all of them are done again: none is left out.
+            Err(error) if error.input().len() != 1 => &[],
+            Err(error) => error.rejected(),
+        };
+        let stays = match &run {
+            Ok(_) => {
+                rejects.split_off_first().map(|reject| again(&row, source_row.clone(), reject))
+            }
+            Err(error) => Some(failed(&row, source_row.clone(), error)),
+        };
+        let got_through = stays.is_none();
+        let mut changes = vec![match &stays {
+            Some(row) => put(SPACE, row),
+            None => Change::remove(SPACE, &row.id),
+        }];
+        // One row may have become several, and more than one of them been rejected.
+        for (ordinal, reject) in rejects.iter().enumerate() {
+            let mut other = again(&row, source_row.clone(), reject);
+            (other.since_ms, other.attempt) = (other.tried_ms, 1);
+            // Apart from what its source may bring again.
+            other.id = other.id(false, ordinal + 1);
+            changes.push(put(SPACE, &other));
+        }
+        self.write(changes).await?;
+        if got_through {
+            self.inner.metrics.delivered.increment(1);
+        }
+        Ok(RetryReport { delivered: u64::from(got_through), failed: u64::from(!got_through) })
+    }
+
+    /// The flow that the row is sent on in, the row's text, and where it begins.
+    fn way(
+        &self,
+        row: &Quarantined,
+        from: RetryFrom,
+    ) -> Result<(Flow, RowText, usize), QuarantineError> {
+        let flows = &self.inner.flows;
+        let flow = flows.get(&row.flow).ok_or_else(|| {
+            let hint = suggest(&row.flow, flows.keys().map(String::as_str));
+            QuarantineError::stuck(
+                &row.id,
+                format!("there is no flow \"{}\" any more{hint}", row.flow),
+            )
+        })?;
+        let conf = flow.conf();
+        if conf.status == Status::Disabled {
+            return Err(QuarantineError::stuck(
+                &row.id,
+                format!("flow `{}` has `status: 0`", row.flow),
+            ));
+        }
+        match from {
+            RetryFrom::Start => {
+                let text = row.source_row().cloned().ok_or_else(|| {
+                    QuarantineError::stuck(
+                        &row.id,
+                        format!(
+                            "a function before `{}` made new rows of its batch, so nobody knows what this one was at the start; send it on from the function, or edit it",
+                            row.function
+                        ),
+                    )
+                })?;
+                Ok((flow.clone(), text, 0))
+            }
+            RetryFrom::Function => {
+                let stands =
+                    |at: usize| conf.flows.get(at).is_some_and(|step| step.fname == row.function);
+                // The chain may have changed since.
+                let at = Some(row.at)
+                    .filter(|at| stands(*at))
+                    .or_else(|| (0..conf.flows.len()).find(|at| stands(*at)));
+                let at = at.ok_or_else(|| {
+                    let hint = suggest(&row.function, conf.flows.iter().map(|step| step.fname.as_str()));
+                    QuarantineError::stuck(
+                        &row.id,
+                        format!("flow `{}` has no function \"{}\" any more{hint}; send it from the start", row.flow, row.function),
+                    )
+                })?;
+                Ok((flow.clone(), row.row.clone(), at))
+            }
+        }
+    }
+}
+
+/// The row as it stands now, where it was rejected. It keeps its id: who mends it knows it by that.
+fn again(row: &Quarantined, source_row: Option<RowText>, reject: &Reject) -> Quarantined {
+    Quarantined {
+        function: reject.function().to_owned(),
+        at: reject.at,
+        row: reject.row().clone().into(),
+        origin: source_row.filter(|_| reject.at > 0),
+        field: reject.field().map(str::to_owned),
+        cause: error_chain(reject.cause()).to_string(),
+        ..tried(row)
+    }
+}
+
+/// The row as it stands now, where its run failed.
+fn failed(row: &Quarantined, source_row: Option<RowText>, error: &RunError) -> Quarantined {
+    let now = Quarantined { field: None, cause: error_chain(error).to_string(), ..tried(row) };
+    match (error.input().len(), error.function()) {
+        (1, Some(function)) => Quarantined {
+            function: function.to_owned(),
+            at: error.at(),
+            row: error.input().row_text(0).into(),
+            origin: source_row.filter(|_| error.at() > 0),
+            ..now
+        },
+        _ => now,
+    }
+}
+
+fn tried(row: &Quarantined) -> Quarantined {
+    Quarantined { attempt: row.attempt.saturating_add(1), tried_ms: now_ms(), ..row.clone() }
+}

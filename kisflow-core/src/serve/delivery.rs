@@ -1,0 +1,246 @@
+//! One delivery: its rows go through the flow, what cannot be processed is kept, and the source is
+//! told.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use tokio::{sync::oneshot, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{
+    ledger::{Books, Entry, Tally},
+    piece::Piece,
+};
+use crate::{
+    backoff::Backoff,
+    conf::SourceConf,
+    error::error_chain,
+    flow::{Flow, RunError, away, unavailable},
+    health::{Health, Trouble},
+    quarantine::{Quarantine, Quarantined},
+    source::{Delivery, Receipt, Settled},
+};
+
+/// What all deliveries of a flow have in common.
+pub(super) struct Desk {
+    pub(super) flow: Flow,
+    pub(super) source: SourceConf,
+    pub(super) quarantine: Quarantine,
+    pub(super) books: Arc<Books>,
+    pub(super) health: Health,
+    /// Cancelled when the grace time is over.
+    pub(super) hard_stop: CancellationToken,
+    /// Whether the flow's functions may jump: a batch that fails then begins anew.
+    pub(super) jumps: bool,
+}
+
+/// Rows of a delivery that keep an order of their own, and whom they wait for.
+pub(super) struct Part {
+    pub(super) rows: Piece,
+    pub(super) turn: Turn,
+}
+
+/// One's turn in a lane.
+pub(super) struct Turn {
+    /// Resolves when the one before is through.
+    pub(super) before: Option<oneshot::Receiver<()>>,
+    /// Told when this one is through; dropped with it if it never is.
+    pub(super) through: Option<oneshot::Sender<()>>,
+}
+
+/// The flow is to stop, and the rows are not done.
+pub(super) struct Interrupted;
+
+/// What has become of the rows of a delivery so far.
+#[derive(Default)]
+pub(super) struct Work {
+    pub(super) tally: Tally,
+    pub(super) bad: Vec<BadRow>,
+}
+
+/// A row for the quarantine, without an id yet, and its position in the delivery where that is known.
+pub(super) struct BadRow {
+    pub(super) row: Quarantined,
+    pub(super) source_row: Option<usize>,
+}
+
+impl Desk {
+    /// Sees a delivery through, and tells its source.
+    pub(super) async fn deliver(&self, delivery: &Delivery, parts: Vec<Part>, entry: Entry<'_>) {
+        let receipt = &*delivery.receipt;
+        let worked = async {
+            let Work { tally, bad } = self.work(delivery, parts).await?;
+            let rows: Option<Vec<usize>> = bad.iter().map(|bad| bad.source_row).collect();
+            self.keep(named(bad)).await?;
+            self.acknowledge(receipt, &tally, rows).await?;
+            Ok::<_, Interrupted>(tally)
+        };
+        let worked = tokio::select! {
+            worked = worked => worked,
+            never = self.renew(receipt) => match never {},
+        };
+        match worked {
+            Ok(tally) => entry.done(&tally),
+            Err(Interrupted) => {
+                if let Err(error) = receipt.release().await {
+                    let error = error_chain(&*error).to_string();
+                    warn!(flow = self.flow.name(), delivery = ?delivery, error, "rows could not be given back; they come again after their lease");
+                }
+                drop(entry);
+            }
+        }
+    }
+
+    /// All parts, side by side; rows of one lane wait for each other.
+    async fn work(&self, delivery: &Delivery, parts: Vec<Part>) -> Result<Work, Interrupted> {
+        let one = |part: Part| async move {
+            let Part { rows, turn } = part;
+            if let Some(before) = turn.before
+                && !matches!(self.hard_stop.run_until_cancelled(before).await, Some(Ok(())))
+            {
+                // The rows before these are not done, and come again: these must not overtake them.
+                return Err(Interrupted);
+            }
+            let mut work = Work::default();
+            self.process(delivery, rows, &mut work).await?;
+            if let Some(through) = turn.through {
+                // Nobody may be waiting.
+                through.send(()).ok();
+            }
+            Ok(work)
+        };
+        let mut all = Work::default();
+        for done in join_all(parts.into_iter().map(one)).await {
+            let work = done?;
+            all.tally.add(&work.tally);
+            all.bad.extend(work.bad);
+        }
+        Ok(all)
+    }
+
+    /// Why the failure says nothing about the rows: a connector is away, or the function said so.
+    pub(super) async fn outage(&self, error: &RunError) -> Option<String> {
+        if let Some(said) = std::error::Error::source(error).and_then(unavailable) {
+            return Some(error_chain(said).to_string());
+        }
+        for slot in self.flow.connectors() {
+            if let Some(cause) = away(&slot).await {
+                return Some(cause);
+            }
+        }
+        None
+    }
+
+    /// Puts rows into quarantine; waits until they are safe there.
+    async fn keep(&self, bad: Vec<Quarantined>) -> Result<(), Interrupted> {
+        if bad.is_empty() {
+            return Ok(());
+        }
+        let mut backoff = Backoff::default();
+        let mut _trouble;
+        while let Err(error) = self.quarantine.keep(bad.clone()).await {
+            let error = error_chain(&error).to_string();
+            _trouble = self.health.trouble(self.flow.name(), &*error);
+            if backoff.attempts().is_power_of_two() || backoff.attempts() == 0 {
+                warn!(
+                    flow = self.flow.name(),
+                    rows = bad.len(),
+                    error,
+                    "rows cannot be put into quarantine; their batch waits, unacknowledged"
+                );
+            }
+            self.sleep(backoff.next()).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the source that the rows are done; waits until it knows.
+    async fn acknowledge(
+        &self,
+        receipt: &dyn Receipt,
+        tally: &Tally,
+        bad_rows: Option<Vec<usize>>,
+    ) -> Result<(), Interrupted> {
+        let rows = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX);
+        let settled = Settled::new(rows(tally.delivered + tally.filtered), rows(tally.quarantined));
+        let settled = match bad_rows {
+            Some(rows) => settled.bad_rows(rows),
+            None => settled,
+        };
+        let mut backoff = Backoff::default();
+        let mut _trouble;
+        while let Err(error) = receipt.done(&settled).await {
+            self.books.metrics.errors.increment(1);
+            let error = error_chain(&*error).to_string();
+            let cause = format!("a batch cannot be acknowledged: {error}");
+            _trouble = self.health.trouble(self.flow.name(), cause);
+            warn!(flow = self.flow.name(), error, "a batch is done and could not be acknowledged");
+            self.sleep(backoff.next()).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for another lease, again and again, while the rows are worked on.
+    async fn renew(&self, receipt: &dyn Receipt) -> std::convert::Infallible {
+        let Some(lease) = receipt.lease() else { return std::future::pending().await };
+        loop {
+            sleep(lease / 3).await;
+            if let Err(error) = receipt.renew().await {
+                let error = error_chain(&*error).to_string();
+                debug!(flow = self.flow.name(), error, "a lease could not be renewed");
+            }
+        }
+    }
+
+    pub(super) async fn sleep(&self, pause: Duration) -> Result<(), Interrupted> {
+        self.hard_stop.run_until_cancelled(sleep(pause)).await.ok_or(Interrupted)
+    }
+}
+
+/// Gives each row its id: the same whenever the delivery comes, and different for each. One row of the
+/// source may have become several that failed in one place.
+fn named(bad: Vec<BadRow>) -> Vec<Quarantined> {
+    let mut times: HashMap<String, usize> = HashMap::new();
+    let name = |BadRow { mut row, source_row }: BadRow| {
+        let times = times.entry(row.id(source_row.is_some(), 0)).or_default();
+        row.id = row.id(source_row.is_some(), *times);
+        *times += 1;
+        row
+    };
+    bad.into_iter().map(name).collect()
+}
+
+/// Waits while something is away that the flow needs.
+#[derive(Default)]
+pub(super) struct Outage {
+    backoff: Backoff,
+    trouble: Option<Trouble>,
+}
+
+impl Outage {
+    pub(super) async fn wait(
+        &mut self,
+        desk: &Desk,
+        error: &RunError,
+        cause: &str,
+    ) -> Result<(), Interrupted> {
+        if self.backoff.attempts() == 0 {
+            desk.books.metrics.outages.increment(1);
+        }
+        // Told less and less often while it lasts.
+        if self.backoff.attempts() == 0 || self.backoff.attempts().is_power_of_two() {
+            self.trouble = Some(desk.health.trouble(desk.flow.name(), cause));
+            let (flow, function) = (desk.flow.name(), error.function().unwrap_or_default());
+            warn!(flow, function, cause, error = ?error, "a batch waits for what it needs");
+        }
+        let pause = self.backoff.next();
+        desk.sleep(pause).await
+    }
+
+    pub(super) fn over(&mut self, desk: &Desk) {
+        if self.trouble.take().is_some() {
+            info!(flow = desk.flow.name(), "what the batch waited for is back");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! [`Ledger`]: what became of every row that a source has given to a flow.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use crate::{flow::RowCounts, metrics::SourceMetrics};
+
+/// What became of every row that a source has given to a flow.
+///
+/// `read + added = delivered + filtered + quarantined + folded + returned + in_flight`, always:
+/// rows that were made of others are `added`, rows that became part of others `folded`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ledger {
+    /// Rows that came from the source. One that comes twice counts twice.
+    pub read: u64,
+    /// Rows that came to the end of the flow.
+    pub delivered: u64,
+    /// Rows that a function left out on purpose.
+    pub filtered: u64,
+    /// Rows that are safely in quarantine.
+    pub quarantined: u64,
+    /// Rows that were made of others.
+    pub added: u64,
+    /// Rows that became part of others.
+    pub folded: u64,
+    /// Rows that were given back to the source, not done.
+    pub returned: u64,
+    /// Rows that are being worked on.
+    pub in_flight: u64,
+}
+
+impl Ledger {
+    /// The rows that it cannot account for: 0, or there is a bug in kisflow.
+    pub fn unaccounted(&self) -> i64 {
+        let entered = self.read + self.added;
+        let left = self.delivered + self.filtered + self.quarantined + self.folded + self.returned;
+        entered.cast_signed().wrapping_sub((left + self.in_flight).cast_signed())
+    }
+}
+
+/// `50 rows read, 49 delivered, 1 quarantined`.
+impl fmt::Display for Ledger {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} rows read, {} delivered", self.read, self.delivered)?;
+        let rest = [
+            ("filtered", self.filtered),
+            ("quarantined", self.quarantined),
+            ("added", self.added),
+            ("folded", self.folded),
+            ("returned", self.returned),
+            ("in flight", self.in_flight),
+        ];
+        rest.iter()
+            .filter(|(_, rows)| *rows > 0)
+            .try_for_each(|(word, rows)| write!(formatter, ", {rows} {word}"))
+    }
+}
+
+/// The ledger of one flow while it is served.
+pub(crate) struct Books {
+    pub(super) metrics: SourceMetrics,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    ledger: Ledger,
+    /// When each delivery in flight began.
+    open: BTreeMap<u64, Instant>,
+    next: u64,
+}
+
+/// What became of the rows of one delivery.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) delivered: u64,
+    pub(super) filtered: u64,
+    pub(super) quarantined: u64,
+    pub(super) added: u64,
+    pub(super) folded: u64,
+}
+
+impl Tally {
+    /// Adds a run. Its rejected rows are counted where they are kept, its failed ones where they are
+    /// tried again.
+    pub(super) fn run(&mut self, rows: &RowCounts) {
+        self.delivered += rows.rows_out as u64;
+        self.filtered += rows.filtered as u64;
+        self.added += rows.added as u64;
+        self.folded += rows.folded as u64;
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.delivered += other.delivered;
+        self.filtered += other.filtered;
+        self.quarantined += other.quarantined;
+        self.added += other.added;
+        self.folded += other.folded;
+    }
+}
+
+/// A delivery in flight. Dropped without a word, its rows count as returned.
+pub(super) struct Entry<'a> {
+    books: &'a Books,
+    id: u64,
+    rows: u64,
+    closed: bool,
+}
+
+impl Books {
+    pub(super) fn new(metrics: SourceMetrics) -> Self {
+        Self { metrics, inner: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rows have been read.
+    pub(super) fn open(&self, rows: usize) -> Entry<'_> {
+        let rows = rows as u64;
+        let mut inner = self.lock();
+        inner.ledger.read += rows;
+        inner.ledger.in_flight += rows;
+        let id = inner.next;
+        inner.next += 1;
+        inner.open.insert(id, Instant::now());
+        self.metrics.read.increment(rows);
+        self.metrics.in_flight.set(inner.ledger.in_flight as f64);
+        Entry { books: self, id, rows, closed: false }
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.lock().ledger
+    }
+
+    /// Shows how old the oldest delivery in flight is.
+    pub(super) fn observe(&self) {
+        let oldest = self.lock().open.values().next().map(Instant::elapsed);
+        self.metrics.oldest.set(oldest.unwrap_or_default().as_secs_f64());
+    }
+
+    fn close(&self, id: u64, rows: u64, tally: &Tally, returned: u64) {
+        let mut inner = self.lock();
+        inner.open.remove(&id);
+        let ledger = &mut inner.ledger;
+        ledger.in_flight -= rows;
+        ledger.returned += returned;
+        ledger.delivered += tally.delivered;
+        ledger.filtered += tally.filtered;
+        ledger.quarantined += tally.quarantined;
+        ledger.added += tally.added;
+        ledger.folded += tally.folded;
+        let metrics = &self.metrics;
+        let count = [
+            (&metrics.delivered, tally.delivered),
+            (&metrics.filtered, tally.filtered),
+            (&metrics.quarantined, tally.quarantined),
+            (&metrics.added, tally.added),
+            (&metrics.folded, tally.folded),
+            (&metrics.returned, returned),
+        ];
+        for (counter, rows) in count {
+            if rows > 0 {
+                counter.increment(rows);
+            }
+        }
+        metrics.in_flight.set(ledger.in_flight as f64);
+        metrics.unaccounted.set(ledger.unaccounted() as f64);
+    }
+}
+
+impl Entry<'_> {
+    /// The rows are done.
+    pub(super) fn done(mut self, tally: &Tally) {
+        self.closed = true;
+        self.books.metrics.batches.increment(1);
+        self.books.close(self.id, self.rows, tally, 0);
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        if !self.closed {
+            self.books.close(self.id, self.rows, &Tally::default(), self.rows);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ledger;
+
+    #[test]
+    fn a_row_that_is_nowhere_or_in_two_places_is_unaccounted() {
+        let even = Ledger {
+            read: 10,
+            added: 4,
+            delivered: 5,
+            filtered: 2,
+            quarantined: 1,
+            folded: 1,
+            returned: 2,
+            in_flight: 3,
+        };
+        assert_eq!(even.unaccounted(), 0);
+        assert_eq!(Ledger { delivered: 4, ..even }.unaccounted(), 1);
+        assert_eq!(Ledger { quarantined: 3, ..even }.unaccounted(), -2);
+    }
+}

@@ -1,0 +1,246 @@
+//! [`Flows::serve`]: flows run by themselves, each fed by its source.
+
+mod delivery;
+mod isolate;
+mod lanes;
+mod ledger;
+mod piece;
+mod reader;
+mod signal;
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::{FutureExt, future::FusedFuture, poll};
+use tokio::{task::JoinSet, time::sleep};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::{error, info};
+
+pub(crate) use self::ledger::Books;
+use self::{delivery::Desk, reader::Reader};
+pub use self::{ledger::Ledger, signal::termination};
+use crate::{
+    backoff::Backoff,
+    conf::Status,
+    flow::{Flow, Flows},
+    health::SourceState,
+    metrics::SourceMetrics,
+    source::{Positions, SharedByType, SourceContext},
+};
+
+impl Flows {
+    /// Runs every flow that has a source, until `shutdown` completes or every source has come to
+    /// its end; see [`termination`].
+    ///
+    /// Rows are read in batches while there is room for another (`in_flight`), run through the flow,
+    /// and acknowledged when each is delivered, filtered, or safely in quarantine. A batch that
+    /// fails is split until the rows that cannot be processed stand alone. While a connector of the
+    /// flow is away, its batches wait. One flow never waits for another.
+    ///
+    /// Told to stop, it reads no more, works on what it has read for the global conf's `grace_ms`,
+    /// and gives the rest back.
+    ///
+    /// # Errors
+    ///
+    /// When no flow has a source, or the flows are being served already: two readers of one flow would
+    /// each take rows, and keep one ledger. What goes wrong later is logged, counted, and told by
+    /// [`health`](Self::health); it ends nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops everything at once, as killing the process would: nothing is
+    /// lost, what was not acknowledged comes again.
+    pub async fn serve(
+        &self,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<Served, ServeError> {
+        let Some(_serving) = self.begin_serving() else {
+            return Err(ServeError { kind: Kind::Already });
+        };
+        let stop = CancellationToken::new();
+        let mut shutdown = std::pin::pin!(shutdown.fuse());
+        // Its first poll is what makes a signal ours: before any source is opened.
+        if poll!(&mut shutdown).is_ready() {
+            stop.cancel();
+        }
+        let shared = Arc::<SharedByType>::default();
+        let mut tasks = JoinSet::new();
+        for flow in self.iter() {
+            if let Some(keeper) = Keeper::new(self, flow, &shared, &stop) {
+                self.books().insert(flow.name().to_owned(), keeper.books.clone());
+                tasks.spawn(keeper.run());
+            }
+        }
+        if tasks.is_empty() {
+            return Err(ServeError { kind: Kind::NoSource });
+        }
+        // For the metrics: what is there from before. A store that does not answer must not keep
+        // anybody from telling the flows to stop.
+        let _shown = self.quarantine().ok().map(|quarantine| {
+            AbortOnDropHandle::new(tokio::spawn(async move { quarantine.usage().await.ok() }))
+        });
+        // Dropped, the set ends its tasks, and they end theirs.
+        loop {
+            tokio::select! {
+                () = &mut shutdown, if !shutdown.is_terminated() => {
+                    info!("told to stop: reading no more");
+                    stop.cancel();
+                }
+                ended = tasks.join_next() => if ended.is_none() { break },
+            }
+        }
+        Ok(Served { flows: self.ledgers() })
+    }
+}
+
+/// A task that lived so long had got over what killed the one before it.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Starts the task of a flow, and starts it again when it dies.
+struct Keeper {
+    flows: Flows,
+    flow: Flow,
+    shared: Arc<SharedByType>,
+    stop: CancellationToken,
+    books: Arc<Books>,
+}
+
+impl Keeper {
+    fn new(
+        flows: &Flows,
+        flow: &Flow,
+        shared: &Arc<SharedByType>,
+        stop: &CancellationToken,
+    ) -> Option<Self> {
+        let conf = flow.conf();
+        let source = conf.source.filter(|_| conf.status == Status::Enabled)?;
+        let metrics = flows.with_recorder(|| SourceMetrics::new(flow.name(), &source));
+        Some(Self {
+            flows: flows.clone(),
+            flow: flow.clone(),
+            shared: shared.clone(),
+            stop: stop.clone(),
+            books: Arc::new(Books::new(metrics)),
+        })
+    }
+
+    async fn run(self) {
+        let mut backoff = Backoff::default();
+        while let Some(reader) = self.reader() {
+            let begun = Instant::now();
+            let mut task = JoinSet::new();
+            task.spawn(async move {
+                let result = reader.run().await;
+                (reader, result)
+            });
+            let died = match task.join_next().await {
+                None | Some(Ok((_, Ok(())))) => return,
+                Some(Ok((_, Err(panic)))) | Some(Err(panic)) => panic,
+            };
+            let flow = self.flow.name();
+            if begun.elapsed() > LONG {
+                backoff.reset();
+            }
+            let pause = backoff.next();
+            error!(flow, error = %died, ?pause, "the task of a flow died, and is started again");
+            self.books.metrics.restarts.increment(1);
+            self.flows
+                .health()
+                .source(flow, SourceState::Failing(format!("its task died: {died}")));
+            if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// `None` where linking would have refused the flow.
+    fn reader(&self) -> Option<Reader> {
+        let (source, def) = self.flows.source_of(&self.flow)?;
+        let durable = self.flows.durable()?;
+        let conf = self.flow.conf();
+        let flow: Arc<str> = conf.flow_name.as_str().into();
+        let context = SourceContext {
+            positions: Positions::new(durable, &source.sname, &flow),
+            flow,
+            shared: self.shared.clone(),
+            draining: CancellationToken::new(),
+        };
+        let desk = Desk {
+            flow: self.flow.clone(),
+            source,
+            quarantine: self.flows.quarantine().ok()?,
+            books: self.books.clone(),
+            health: self.flows.health().clone(),
+            hard_stop: CancellationToken::new(),
+            jumps: self.flow.may_jump(),
+        };
+        let grace = Duration::from_millis(self.flows.grace_ms());
+        Some(Reader { desk: Arc::new(desk), def, context, stop: self.stop.clone(), grace })
+    }
+}
+
+/// What [`Flows::serve`] did.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Served {
+    /// The ledger of each flow that was served, by name.
+    pub flows: BTreeMap<String, Ledger>,
+}
+
+impl Served {
+    /// Whether every row that was read is done: delivered, filtered or in quarantine.
+    pub fn is_complete(&self) -> bool {
+        self.flows.values().all(|ledger| ledger.returned == 0 && ledger.unaccounted() == 0)
+    }
+}
+
+/// `flow CalStuAvgScore: 50 rows read, 49 delivered, 1 quarantined`, a line for each flow.
+impl fmt::Display for Served {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (flow, ledger)) in self.flows.iter().enumerate() {
+            let end = if index == 0 { "" } else { "\n" };
+            write!(formatter, "{end}flow {flow}: {ledger}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why flows could not be served.
+pub struct ServeError {
+    kind: Kind,
+}
+
+enum Kind {
+    NoSource,
+    Already,
+}
+
+impl ServeError {
+    /// Whether the flows were being served already.
+    pub fn is_already(&self) -> bool {
+        matches!(self.kind, Kind::Already)
+    }
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self.kind {
+            Kind::NoSource => "no flow has a source to be served from; set `source:` in a flow's conf, and `status: 1`",
+            Kind::Already => "the flows are being served already; stop that, or load the conf once more",
+        })
+    }
+}
+
+/// A `main` that returns it prints this.
+impl fmt::Debug for ServeError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl Error for ServeError {}

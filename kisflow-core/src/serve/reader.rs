@@ -1,0 +1,216 @@
+//! The task of one flow: reads its source while there is room, and sees what it read through.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::{self, MissedTickBehavior, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{delivery::Desk, lanes::Lanes};
+use crate::{
+    backoff::Backoff,
+    error::{BoxError, error_chain},
+    health::SourceState,
+    source::{Delivery, ErasedSource, SourceContext, SourceDef},
+};
+
+/// How often lag and age are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// How long a source may take to say how far behind it is, and to close.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One flow and its source.
+pub(super) struct Reader {
+    pub(super) desk: Arc<Desk>,
+    pub(super) def: SourceDef,
+    pub(super) context: SourceContext,
+    /// Cancelled when the flow is to stop reading.
+    pub(super) stop: CancellationToken,
+    pub(super) grace: Duration,
+}
+
+/// Why reading came to an end.
+enum End {
+    /// There is nothing more to read.
+    Exhausted,
+    Stopped,
+    /// A delivery's task panicked.
+    Died(JoinError),
+}
+
+/// What happens next.
+enum Event {
+    Stop,
+    Done(Result<(), JoinError>),
+    Tick,
+    Read(Result<Option<Delivery>, BoxError>),
+}
+
+impl Reader {
+    /// Serves the flow until it is told to stop, or its source comes to its end.
+    ///
+    /// # Errors
+    ///
+    /// When the task of a delivery died; its rows come again.
+    pub(super) async fn run(&self) -> Result<(), JoinError> {
+        let Some(mut source) = self.open().await else {
+            self.state(SourceState::Stopped);
+            return Ok(());
+        };
+        self.state(SourceState::Reading);
+        info!(flow = self.flow(), source = self.desk.source.sname, "the source is open");
+        let mut tasks = JoinSet::new();
+        let end = self.read(&mut *source, &mut tasks).await;
+        if let End::Stopped = end {
+            self.state(SourceState::Stopped);
+        }
+        self.context.draining().cancel();
+        let drained = self.drain(&mut tasks, matches!(end, End::Exhausted)).await;
+        if let Ok(Err(error)) = timeout(PATIENCE, source.close()).await {
+            let error = error_chain(&*error).to_string();
+            warn!(flow = self.flow(), error, "a source could not be closed");
+        }
+        self.desk.books.observe();
+        match (end, drained) {
+            (End::Died(panic), _) | (_, Err(panic)) => Err(panic),
+            (End::Exhausted, Ok(())) => {
+                self.state(SourceState::Ended);
+                info!(flow = self.flow(), ledger = %self.desk.books.ledger(), "the source has ended");
+                Ok(())
+            }
+            (End::Stopped, Ok(())) => Ok(()),
+        }
+    }
+
+    /// Opens the source, as often as it takes; `None` when told to stop.
+    async fn open(&self) -> Option<Box<dyn ErasedSource>> {
+        let mut backoff = Backoff::default();
+        loop {
+            let opening = (self.def.open)(&self.desk.source, self.context.clone());
+            match self.stop.run_until_cancelled(opening).await? {
+                Ok(source) => return Some(source),
+                Err(error) => {
+                    let pause = backoff.next();
+                    self.fail("cannot be opened", &error, pause);
+                    self.stop.run_until_cancelled(sleep(pause)).await?;
+                }
+            }
+        }
+    }
+
+    async fn read(&self, source: &mut dyn ErasedSource, tasks: &mut JoinSet<()>) -> End {
+        let conf = &self.desk.source;
+        let room = usize::try_from(conf.in_flight).unwrap_or(usize::MAX);
+        let mut lanes = Lanes::new(conf.ordered.clone(), conf.in_flight);
+        let mut backoff = Backoff::default();
+        let mut tick = time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let full = tasks.len() >= room;
+            let event = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => Event::Stop,
+                Some(done) = tasks.join_next() => Event::Done(done),
+                _ = tick.tick() => Event::Tick,
+                read = source.next(), if !full => Event::Read(read),
+            };
+            match event {
+                Event::Stop => return End::Stopped,
+                Event::Done(Ok(())) => {}
+                Event::Done(Err(panic)) => return End::Died(panic),
+                Event::Tick => self.observe(source).await,
+                Event::Read(Ok(Some(delivery))) => {
+                    if backoff.attempts() > 0 {
+                        backoff.reset();
+                        self.state(SourceState::Reading);
+                        info!(flow = self.flow(), "the source is read again");
+                    }
+                    let parts = lanes.parts(&delivery);
+                    let desk = self.desk.clone();
+                    tasks.spawn(async move {
+                        let entry = desk.books.open(delivery.batch.len());
+                        desk.deliver(&delivery, parts, entry).await;
+                    });
+                }
+                Event::Read(Ok(None)) => return End::Exhausted,
+                Event::Read(Err(error)) => {
+                    let pause = backoff.next();
+                    self.fail("cannot be read", &error, pause);
+                    if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
+                        return End::Stopped;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for what was read; a source that came to its end waits as long as it takes.
+    async fn drain(&self, tasks: &mut JoinSet<()>, unhurried: bool) -> Result<(), JoinError> {
+        let all = async |tasks: &mut JoinSet<()>| {
+            // One that dies does not take the others with it.
+            let mut result = Ok(());
+            while let Some(done) = tasks.join_next().await {
+                result = result.and(done);
+            }
+            result
+        };
+        if unhurried && let Some(done) = self.stop.run_until_cancelled(all(tasks)).await {
+            return done;
+        }
+        if let Ok(done) = timeout(self.grace, all(tasks)).await {
+            return done;
+        }
+        warn!(
+            flow = self.flow(),
+            batches = tasks.len(),
+            "the grace time is over; what is not done is given back"
+        );
+        self.desk.hard_stop.cancel();
+        match timeout(PATIENCE, all(tasks)).await {
+            Ok(done) => done,
+            Err(_) => {
+                warn!(
+                    flow = self.flow(),
+                    batches = tasks.len(),
+                    "functions that do not stop are left behind; their rows come again"
+                );
+                // One that holds its thread cannot even be dropped.
+                drop(timeout(PATIENCE, tasks.shutdown()).await);
+                Ok(())
+            }
+        }
+    }
+
+    async fn observe(&self, source: &mut dyn ErasedSource) {
+        self.desk.books.observe();
+        let lag = self.stop.run_until_cancelled(timeout(PATIENCE, source.lag()));
+        if let Some(Ok(Ok(Some(rows)))) = lag.await {
+            self.desk.books.metrics.lag.set(rows as f64);
+        }
+    }
+
+    fn fail(&self, what: &str, error: &BoxError, pause: Duration) {
+        self.desk.books.metrics.errors.increment(1);
+        let error = error_chain(&**error).to_string();
+        warn!(
+            flow = self.flow(),
+            source = self.desk.source.sname,
+            error,
+            ?pause,
+            "the source {what}, and is tried again"
+        );
+        let message = format!("source `{}` {what}: {error}", self.desk.source.sname);
+        self.state(SourceState::Failing(message));
+    }
+
+    pub(super) fn state(&self, state: SourceState) {
+        self.desk.health.source(self.flow(), state);
+    }
+
+    pub(super) fn flow(&self) -> &str {
+        self.desk.flow.name()
+    }
+}

@@ -1,0 +1,124 @@
+//! What a source is given when it is opened: its flow, its place in durable storage, its peers.
+
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    durable::{Change, Durable},
+    error::Result,
+};
+
+/// What a source is given when it is opened.
+#[derive(Clone)]
+pub struct SourceContext {
+    pub(crate) flow: Arc<str>,
+    pub(crate) positions: Positions,
+    pub(crate) shared: Arc<SharedByType>,
+    pub(crate) draining: CancellationToken,
+}
+
+impl SourceContext {
+    /// A context by hand: for the tests of a source.
+    pub fn new(flow: impl Into<Arc<str>>, source: &str, durable: Arc<dyn Durable>) -> Self {
+        let flow = flow.into();
+        let positions = Positions::new(durable, source, &flow);
+        Self { flow, positions, shared: Arc::default(), draining: CancellationToken::new() }
+    }
+
+    /// The flow that the rows are for. Readers of several flows do not share rows, unless the conf
+    /// gives the source a `group`.
+    pub fn flow(&self) -> &str {
+        &self.flow
+    }
+
+    /// Where a source without a server keeps how far it is.
+    pub fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    /// A value that all sources of one `serve` share, made by the first that asks: a listener that
+    /// serves several flows.
+    pub fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        self.shared.get()
+    }
+
+    /// Cancelled when the flow stops reading: a source that is fed from outside then turns away
+    /// what is new, while what it handed out is still worked on.
+    pub fn draining(&self) -> &CancellationToken {
+        &self.draining
+    }
+}
+
+impl fmt::Debug for SourceContext {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SourceContext(flow {}, {:?})", self.flow, self.positions)
+    }
+}
+
+/// One value of each type.
+#[derive(Default)]
+pub(crate) struct SharedByType {
+    values: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+}
+
+impl SharedByType {
+    fn get<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = values.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default()));
+        // The key is the type: the cast cannot fail, and a fresh value is no harm if it did.
+        value.clone().downcast().unwrap_or_default()
+    }
+}
+
+/// How far a source without a server is, kept durably: one for each source and flow.
+#[derive(Clone)]
+pub struct Positions {
+    durable: Arc<dyn Durable>,
+    prefix: Arc<str>,
+}
+
+/// The space of positions.
+const SPACE: &str = "positions";
+
+impl Positions {
+    pub(crate) fn new(durable: Arc<dyn Durable>, source: &str, flow: &str) -> Self {
+        // Lengths keep `a/b` + `c` and `a` + `b/c` apart.
+        let prefix = format!("{}:{source}/{}:{flow}/", source.len(), flow.len()).into();
+        Self { durable, prefix }
+    }
+
+    /// What was kept last for `part` of the source (a path), if anything.
+    ///
+    /// # Errors
+    ///
+    /// When the storage cannot be read.
+    pub async fn load(&self, part: &str) -> Result<Option<Bytes>> {
+        self.durable.read(SPACE, &self.key(part)).await
+    }
+
+    /// Keeps the position of `part`; durable when it returns.
+    ///
+    /// # Errors
+    ///
+    /// When the storage cannot be written; the position is then as it was.
+    pub async fn keep(&self, part: &str, position: impl Into<Bytes> + Send) -> Result<()> {
+        self.durable.write(vec![Change::put(SPACE, self.key(part), position)]).await
+    }
+
+    fn key(&self, part: &str) -> String {
+        format!("{}{part}", self.prefix)
+    }
+}
+
+impl fmt::Debug for Positions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Positions({})", self.prefix)
+    }
+}

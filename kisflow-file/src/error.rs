@@ -1,0 +1,155 @@
+//! [`FileError`]: why a file or standard input cannot be read.
+
+use std::{error::Error, fmt, io, sync::Arc};
+
+/// Why a file or standard input cannot be read. No error loses a row: what can be mended is read
+/// from where it was.
+#[derive(Debug)]
+pub struct FileError {
+    path: Arc<str>,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Conf(String),
+    Missing,
+    Directory,
+    /// A pipe, a socket, a device.
+    Special,
+    Denied(io::Error),
+    Io(io::Error),
+    Utf16,
+    Header(String),
+    Position(Arc<dyn Error + Send + Sync>),
+    /// The runtime is shutting down.
+    Abandoned,
+    Taken,
+}
+
+impl FileError {
+    fn of(path: &Arc<str>, kind: Kind) -> Self {
+        Self { path: path.clone(), kind }
+    }
+
+    pub(crate) fn conf(path: &Arc<str>, problems: Vec<(String, String)>) -> Self {
+        let problems = problems.into_iter().map(|(key, problem)| format!("`{key}`: {problem}"));
+        Self::of(path, Kind::Conf(problems.collect::<Vec<_>>().join("; ")))
+    }
+
+    pub(crate) fn io(path: &Arc<str>, cause: io::Error) -> Self {
+        Self::of(
+            path,
+            match cause.kind() {
+                io::ErrorKind::NotFound => Kind::Missing,
+                io::ErrorKind::IsADirectory => Kind::Directory,
+                io::ErrorKind::PermissionDenied => Kind::Denied(cause),
+                _ => Kind::Io(cause),
+            },
+        )
+    }
+
+    pub(crate) fn directory(path: &Arc<str>) -> Self {
+        Self::of(path, Kind::Directory)
+    }
+
+    pub(crate) fn special(path: &Arc<str>) -> Self {
+        Self::of(path, Kind::Special)
+    }
+
+    pub(crate) fn utf16(path: &Arc<str>) -> Self {
+        Self::of(path, Kind::Utf16)
+    }
+
+    pub(crate) fn header(path: &Arc<str>, problem: impl Into<String>) -> Self {
+        Self::of(path, Kind::Header(problem.into()))
+    }
+
+    pub(crate) fn position(path: &Arc<str>, cause: Arc<dyn Error + Send + Sync>) -> Self {
+        Self::of(path, Kind::Position(cause))
+    }
+
+    pub(crate) fn abandoned(path: &Arc<str>) -> Self {
+        Self::of(path, Kind::Abandoned)
+    }
+
+    pub(crate) fn taken(path: &Arc<str>) -> Self {
+        Self::of(path, Kind::Taken)
+    }
+
+    /// The file, as the conf names it; `stdin` for standard input.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.kind, Kind::Missing)
+    }
+
+    /// Whether what is in the file cannot be told apart into rows at all: UTF-16, or a CSV header
+    /// that cannot be used.
+    pub fn is_content(&self) -> bool {
+        matches!(self.kind, Kind::Utf16 | Kind::Header(_))
+    }
+
+    /// Whether the position could not be kept; the rows are read, and come again after a restart
+    /// unless keeping it works later on.
+    pub fn is_position(&self) -> bool {
+        matches!(self.kind, Kind::Position(_) | Kind::Abandoned)
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = &self.path;
+        match &self.kind {
+            Kind::Conf(problems) => write!(formatter, "the conf of {path} is wrong: {problems}"),
+            Kind::Missing => {
+                write!(
+                    formatter,
+                    "there is no file {path}; mend `key`, or wait for it with `follow: true`"
+                )
+            }
+            Kind::Directory => write!(formatter, "{path} is a directory; `key` names one file"),
+            Kind::Special => {
+                write!(formatter, "{path} is no regular file; read pipes with `type: stdin`")
+            }
+            Kind::Denied(_) => {
+                write!(formatter, "{path} may not be read; give this process's user the right to")
+            }
+            Kind::Io(_) => write!(formatter, "{path} cannot be read"),
+            Kind::Utf16 => {
+                write!(
+                    formatter,
+                    "{path} is in UTF-16; convert it, as with `iconv -f UTF-16 -t UTF-8`"
+                )
+            }
+            Kind::Header(problem) => write!(formatter, "the header of {path} {problem}"),
+            Kind::Position(_) => {
+                write!(
+                    formatter,
+                    "the position in {path} cannot be kept; see to the store of positions"
+                )
+            }
+            Kind::Abandoned => write!(
+                formatter,
+                "the position in {path} cannot be kept: its writer is gone with the runtime; restart"
+            ),
+            Kind::Taken => write!(
+                formatter,
+                "standard input is read already; only one flow can, and only once: give the others a file"
+            ),
+        }
+    }
+}
+
+impl Error for FileError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.kind {
+            Kind::Denied(cause) | Kind::Io(cause) => Some(cause),
+            Kind::Position(cause) => Some(&**cause),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! What the tests of this crate share: a store in memory, readers, rows as they stand.
+#![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the lints' exception for tests does not reach a module of its own"
+)]
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use kisflow_core::{
+    BoxError, Change, Delivery, Durable, RawRow, Result, Row, Settled, Source, SourceConf,
+    SourceContext, Usage, async_trait,
+};
+use kisflow_file::{File, FileParams};
+use serde_json::Value;
+use tokio::{sync::Semaphore, time::timeout};
+
+/// Longer than anything here takes.
+pub const LONG: Duration = Duration::from_secs(60);
+
+/// Waits for what comes soon, or fails.
+pub async fn soon<F: Future>(future: F) -> F::Output {
+    timeout(LONG, future).await.expect("nothing came")
+}
+
+/// A store in memory, which counts writes, and can be slow or broken.
+#[derive(Default)]
+pub struct Shelf {
+    pub entries: Mutex<BTreeMap<(String, String), Bytes>>,
+    pub begun: AtomicUsize,
+    pub broken: AtomicBool,
+    /// If there is one, each write takes a permit.
+    pub gate: Option<Semaphore>,
+}
+
+#[async_trait]
+impl Durable for Shelf {
+    async fn write(&self, changes: Vec<Change>) -> Result<()> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        if let Some(gate) = &self.gate {
+            gate.acquire().await?.forget();
+        }
+        if self.broken.load(Ordering::SeqCst) {
+            return Err("disk full".into());
+        }
+        let mut entries = self.entries.lock().unwrap();
+        for Change { space, key, value } in changes {
+            match value {
+                Some(value) => entries.insert((space, key), value),
+                None => entries.remove(&(space, key)),
+            };
+        }
+        Ok(())
+    }
+
+    async fn read(&self, space: &str, key: &str) -> Result<Option<Bytes>> {
+        Ok(self.entries.lock().unwrap().get(&(space.to_owned(), key.to_owned())).cloned())
+    }
+
+    async fn scan(&self, _: &str, _: &str, _: usize) -> Result<Vec<(String, Bytes)>> {
+        Err("not of use here".into())
+    }
+
+    async fn usage(&self, _: &str) -> Result<Usage> {
+        Err("not of use here".into())
+    }
+}
+
+/// A path in a folder of its own, and a store.
+pub struct Place {
+    pub folder: tempfile::TempDir,
+    pub path: PathBuf,
+    pub shelf: Arc<Shelf>,
+}
+
+impl Place {
+    /// A place for a file of this name, which is not there yet.
+    pub fn new(name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        Self { folder, path, shelf: Arc::default() }
+    }
+
+    pub fn with(name: &str, text: impl AsRef<[u8]>) -> Self {
+        let place = Self::new(name);
+        place.append(text);
+        place
+    }
+
+    pub fn append(&self, text: impl AsRef<[u8]>) {
+        append(&self.path, text);
+    }
+
+    pub fn path(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+
+    /// As a logger rotates: the file moves aside.
+    pub fn rename(&self) -> PathBuf {
+        let aside = self.path.with_extension("1");
+        std::fs::rename(&self.path, &aside).unwrap();
+        aside
+    }
+
+    pub fn conf(&self) -> SourceConf {
+        SourceConf::new("lines", "file").key(self.path()).batch(10, 20)
+    }
+
+    pub async fn open(&self, params: Value) -> Result<File> {
+        self.open_as(&self.conf(), params).await
+    }
+
+    pub async fn open_as(&self, conf: &SourceConf, params: Value) -> Result<File> {
+        let params: FileParams = serde_json::from_value(params).unwrap();
+        let context = SourceContext::new("flow", "lines", self.shelf.clone());
+        soon(File::open(conf, params, context)).await
+    }
+
+    /// Follows the file, looking often.
+    pub async fn follow(&self) -> File {
+        self.open(follow()).await.unwrap()
+    }
+}
+
+pub fn follow() -> Value {
+    serde_json::json!({"follow": true, "poll_ms": 5})
+}
+
+pub fn append(path: &Path, text: impl AsRef<[u8]>) {
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    file.write_all(text.as_ref()).unwrap();
+}
+
+/// A row as it stands.
+struct Raw(String);
+
+impl Row for Raw {
+    fn decode(row: RawRow<'_>) -> Result<Self, BoxError> {
+        Ok(Self(String::from_utf8_lossy(row.bytes().trim_ascii()).into_owned()))
+    }
+}
+
+pub fn rows_of(delivery: &Delivery) -> Vec<String> {
+    delivery.batch().rows::<Raw>().unwrap().iter().map(|Raw(row)| row.clone()).collect()
+}
+
+pub async fn done(delivery: &Delivery) {
+    let settled = Settled::new(delivery.batch().len(), 0);
+    soon(delivery.receipt().done(&settled)).await.unwrap();
+}
+
+/// The next delivery; it is there, or comes soon.
+pub async fn next<S: Source>(source: &mut S) -> Delivery {
+    soon(source.next()).await.unwrap().expect("the source has ended")
+}
+
+/// So many rows, done.
+pub async fn take<S: Source>(source: &mut S, rows: usize) -> Vec<String> {
+    let mut taken = Vec::new();
+    while taken.len() < rows {
+        let delivery = next(source).await;
+        taken.extend(rows_of(&delivery));
+        done(&delivery).await;
+    }
+    taken
+}
+
+/// All rows, done, of a source that ends.
+pub async fn rest<S: Source>(source: &mut S) -> Vec<String> {
+    let mut taken = Vec::new();
+    while let Some(delivery) = soon(source.next()).await.unwrap() {
+        taken.extend(rows_of(&delivery));
+        done(&delivery).await;
+    }
+    taken
+}
+
+/// Asserts that the source has nothing to hand out for so many of its looks at the file. (That
+/// nothing comes can only be seen by waiting; a source that is slow passes.)
+pub async fn silent<S: Source>(source: &mut S) {
+    if let Ok(read) = timeout(Duration::from_millis(100), source.next()).await {
+        panic!("{:?} came", read.unwrap().map(|delivery| rows_of(&delivery)));
+    }
+}
+
+/// Runs the test `child` of this program by itself, as it does when it finds its mode there.
+pub fn start_child(mode: &str, argument: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "child", "--nocapture"]).env(MODE, mode).env(ARGUMENT, argument);
+    command
+}
+
+const MODE: &str = "KISFLOW_FILE_TEST_MODE";
+const ARGUMENT: &str = "KISFLOW_FILE_TEST_ARGUMENT";
+
+/// What this process is to do, if it is such a child.
+pub fn mode() -> Option<(String, String)> {
+    Some((std::env::var(MODE).ok()?, std::env::var(ARGUMENT).ok()?))
+}
+
+/// What a child has found out.
+pub fn tell(result: impl std::fmt::Display) {
+    println!("\nresult: {result}");
+}
+
+/// What a child told; it has ended well.
+pub fn told(output: &std::process::Output) -> String {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find_map(|line| line.strip_prefix("result: "));
+    match line {
+        Some(line) if output.status.success() => line.to_owned(),
+        _ => panic!("{text}\n{}", String::from_utf8_lossy(&output.stderr)),
+    }
+}

@@ -1,0 +1,89 @@
+//! What the headers of a post say.
+
+use axum::http::{HeaderMap, HeaderName, Method, header};
+
+use crate::{refusal::Refusal, rows::Format};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// What the headers of a post say of its body.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) format: Option<Format>,
+    pub(crate) gzip: bool,
+    pub(crate) key: Option<String>,
+}
+
+impl Head {
+    /// Reads the headers of a post.
+    pub(crate) fn read(
+        method: &Method,
+        headers: &HeaderMap,
+        token: Option<&str>,
+    ) -> Result<Self, Refusal> {
+        if method != Method::POST {
+            return Err(Refusal::Method);
+        }
+        if let Some(token) = token {
+            authorize(headers, token)?;
+        }
+        Ok(Self { format: format(headers)?, gzip: gzip(headers)?, key: key(headers)? })
+    }
+}
+
+/// Whether the client waits for a word before it sends the body.
+pub(crate) fn waits(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::EXPECT)
+}
+
+fn authorize(headers: &HeaderMap, token: &str) -> Result<(), Refusal> {
+    let sent = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
+    let (scheme, sent) = sent.split_at_checked(b"Bearer ".len()).unwrap_or_default();
+    let same = scheme.eq_ignore_ascii_case(b"Bearer ") && same(sent, token.as_bytes());
+    same.then_some(()).ok_or(Refusal::Token)
+}
+
+/// Takes as long for a token that is nearly right as for any other: time tells nothing of it.
+fn same(sent: &[u8], token: &[u8]) -> bool {
+    let differ = sent.iter().zip(token).fold(0, |differ, (one, other)| differ | (one ^ other));
+    sent.len() == token.len() && std::hint::black_box(differ) == 0
+}
+
+fn format(headers: &HeaderMap) -> Result<Option<Format>, Refusal> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "" => Ok(None),
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
+            Ok(Some(Format::Lines))
+        }
+        "application/json" => Ok(Some(Format::Json)),
+        _ => Err(Refusal::ContentType { found: shown(value.as_bytes()) }),
+    }
+}
+
+fn gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let Some(value) = encodings.next() else { return Ok(false) };
+    match value.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
+        _ if encodings.next().is_some() => {}
+        b"gzip" | b"x-gzip" => return Ok(true),
+        b"identity" => return Ok(false),
+        _ => {}
+    }
+    Err(Refusal::ContentEncoding { found: shown(value.as_bytes()) })
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let key = value.to_str().map_err(|_| Refusal::Key)?.trim();
+    let plain = (1..=256).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    plain.then(|| Some(key.to_owned())).ok_or(Refusal::Key)
+}
+
+/// What somebody sent, short and in one line.
+fn shown(value: &[u8]) -> String {
+    let value = value.get(..60).unwrap_or(value);
+    format!("`{}`", value.escape_ascii())
+}

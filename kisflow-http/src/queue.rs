@@ -1,0 +1,193 @@
+//! [`Queue`]: posts that wait for the engine, and how they become deliveries.
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher, Hasher},
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use kisflow_core::{Batch, Delivery};
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use crate::{
+    receipt::{Part, Parts},
+    rows::Rows,
+    ticket::{Share, Ticket, Waiter},
+};
+
+/// A queue for so many posts, and its entrance.
+pub(crate) fn queue(posts: usize, batch_rows: usize) -> (Entrance, Queue) {
+    let (enter, posts) = mpsc::channel(posts.max(1));
+    let rows = Arc::new(AtomicU64::new(0));
+    let ids = Ids::new();
+    let queue = Queue { posts, next: None, rows: rows.clone(), batch_rows: batch_rows.max(1) };
+    (Entrance { enter, rows, ids }, queue)
+}
+
+/// Where posts come in.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    enter: mpsc::Sender<Post>,
+    rows: Arc<AtomicU64>,
+    ids: Ids,
+}
+
+/// Why a post cannot come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shut {
+    Full,
+    Closed,
+}
+
+impl Entrance {
+    /// Whether a post could come in now.
+    pub(crate) fn look(&self) -> Result<(), Shut> {
+        match (self.enter.is_closed(), self.enter.capacity()) {
+            (true, _) => Err(Shut::Closed),
+            (false, 0) => Err(Shut::Full),
+            (false, _) => Ok(()),
+        }
+    }
+
+    /// Lets a post in, if there is room now.
+    pub(crate) fn push(&self, key: Option<String>, rows: Rows) -> Result<Waiter, Shut> {
+        let id = key.unwrap_or_else(|| self.ids.next()).into();
+        let (ticket, share, waiter) = Ticket::new(rows.len(), &self.rows);
+        let post = Post { id, rows, first: 0, ticket, share };
+        match self.enter.try_send(post) {
+            Ok(()) => Ok(waiter),
+            Err(TrySendError::Full(_)) => Err(Shut::Full),
+            Err(TrySendError::Closed(_)) => Err(Shut::Closed),
+        }
+    }
+}
+
+/// A post that waits. Dropped, its client is told that its rows are not done.
+#[derive(Debug)]
+struct Post {
+    id: Arc<str>,
+    rows: Rows,
+    /// The first row that is not handed out yet.
+    first: usize,
+    ticket: Arc<Ticket>,
+    /// The rows that are not handed out yet.
+    share: Share,
+}
+
+/// Posts that wait, in the order in which they came.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    posts: mpsc::Receiver<Post>,
+    /// A post that has been looked at, and is not handed out or only in part.
+    next: Option<Post>,
+    rows: Arc<AtomicU64>,
+    batch_rows: usize,
+}
+
+impl Queue {
+    /// The rows of the next post, as many as a batch holds; and those of the posts behind it that
+    /// wait already and fit in whole. Nothing waits for more posts to come: while a batch is worked
+    /// on, those for the next gather by themselves. `None` when nothing can come any more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: rows are taken in the moment in which they are handed out.
+    pub(crate) async fn deliver(&mut self) -> Option<Delivery> {
+        while self.next.is_none() {
+            let post = self.posts.recv().await?;
+            self.next = post.ticket.begin().then_some(post);
+        }
+        let mut taken = Taken::default();
+        let mut room = self.batch_rows;
+        while let Some(mut post) = self.next.take() {
+            let left = post.share.rows();
+            // A post that fits into a batch stands or falls as one.
+            if left > room && left <= self.batch_rows {
+                self.next = Some(post);
+                break;
+            }
+            let rows = left.min(room);
+            taken.add(&mut post, rows);
+            room -= rows;
+            if rows < left {
+                self.next = Some(post);
+            }
+            if room == 0 {
+                break;
+            }
+            self.next = self.waiting();
+        }
+        Some(taken.delivery())
+    }
+
+    /// The next post that waits already.
+    fn waiting(&mut self) -> Option<Post> {
+        while let Ok(post) = self.posts.try_recv() {
+            if post.ticket.begin() {
+                return Some(post);
+            }
+        }
+        None
+    }
+
+    /// How many rows wait whose clients do.
+    pub(crate) fn rows(&self) -> u64 {
+        let begun = self.next.as_ref().map_or(0, |post| post.share.rows() as u64);
+        self.rows.load(Ordering::Relaxed) + begun
+    }
+
+    /// Lets nothing in any more, and tells those that wait that their rows are not done.
+    pub(crate) fn close(mut self) {
+        self.posts.close();
+    }
+}
+
+/// Rows on their way into a delivery.
+#[derive(Default)]
+struct Taken {
+    rows: Vec<(Rows, Range<usize>)>,
+    parts: Vec<Part>,
+}
+
+impl Taken {
+    fn add(&mut self, post: &mut Post, rows: usize) {
+        let first = post.first;
+        post.first += rows;
+        self.rows.push((post.rows.clone(), first..post.first));
+        self.parts.push(Part { id: post.id.clone(), first, share: post.share.split(rows) });
+    }
+
+    fn delivery(self) -> Delivery {
+        let batch = match self.rows.as_slice() {
+            [(rows, range)] => rows.batch(range.clone()),
+            several => {
+                Batch::json(several.iter().flat_map(|(rows, range)| rows.slices(range.clone())))
+            }
+        };
+        Delivery::new(batch, Parts::new(self.parts))
+    }
+}
+
+/// Ids for posts that bring none: random for each queue, and counted.
+#[derive(Debug)]
+struct Ids {
+    random: [u64; 2],
+    count: AtomicU64,
+}
+
+impl Ids {
+    fn new() -> Self {
+        // The keys of std's hash maps are random, so their hashes of nothing are.
+        let random = || RandomState::new().build_hasher().finish();
+        Self { random: [random(), random()], count: AtomicU64::new(0) }
+    }
+
+    fn next(&self) -> String {
+        let [one, other] = self.random;
+        format!("{one:016x}{other:016x}-{}", self.count.fetch_add(1, Ordering::Relaxed))
+    }
+}

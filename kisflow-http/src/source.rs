@@ -1,0 +1,95 @@
+//! [`Http`]: the source itself.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use kisflow_core::{Delivery, Result, Source, SourceConf, SourceContext};
+use tokio::net::lookup_host;
+
+use crate::{
+    check,
+    error::HttpError,
+    gate::{Gate, Rules},
+    listeners::{Listeners, Seat},
+    params::HttpParams,
+    queue::{Queue, queue},
+};
+
+/// `type: http`: rows that are posted.
+///
+/// A post is answered when its rows are done. The engine takes a batch when it has room for one;
+/// `queue` posts wait beside that, and more are told to come again. Sources that are served together
+/// share a listener where their `addrs` are the same; each has a path of its own.
+pub struct Http {
+    queue: Queue,
+    seat: Seat,
+    /// Whether the listener has died, and this has been told.
+    lost: bool,
+}
+
+impl Source for Http {
+    const TYPE: &'static str = "http";
+    type Params = HttpParams;
+
+    fn check(conf: &SourceConf, params: &HttpParams) -> Vec<(String, String)> {
+        check::check(conf, params)
+    }
+
+    /// Opens the path, and the port if nobody of this `serve` has.
+    ///
+    /// # Errors
+    ///
+    /// When the address is not to be had, or another flow has the same path there.
+    async fn open(conf: &SourceConf, params: HttpParams, context: SourceContext) -> Result<Self> {
+        if let Some((path, message)) = check::check(conf, &params).into_iter().next() {
+            return Err(HttpError::conf(&conf.sname, path, message).into());
+        }
+        let token = check::token(&params).map_err(|message| {
+            HttpError::conf(&conf.sname, "params.token_env".to_owned(), message)
+        })?;
+        let address = resolve(conf).await?;
+        let rows = usize::try_from(conf.batch.rows).unwrap_or(usize::MAX);
+        let (entrance, queue) = queue(params.queue, rows);
+        let path = if conf.key.is_empty() { "/".to_owned() } else { conf.key.clone() };
+        let rules = Rules {
+            max_body_bytes: params.max_body_bytes,
+            limit: Duration::from_millis(params.timeout_ms),
+            token,
+        };
+        let draining = context.draining().clone();
+        let gate = Gate::new((context.flow().to_owned(), path), rules, draining, entrance);
+        let seat = context.shared::<Listeners>().join(&conf.sname, address, Arc::new(gate))?;
+        Ok(Self { queue, seat, lost: false })
+    }
+
+    async fn next(&mut self) -> Result<Option<Delivery>> {
+        if self.lost {
+            self.seat.mend()?;
+            self.lost = false;
+        }
+        tokio::select! {
+            biased;
+            delivery = self.queue.deliver() => Ok(delivery),
+            error = self.seat.gone() => {
+                self.lost = true;
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn lag(&mut self) -> Result<Option<u64>> {
+        Ok(Some(self.queue.rows()))
+    }
+
+    async fn close(self) -> Result<()> {
+        self.queue.close();
+        self.seat.leave().await;
+        Ok(())
+    }
+}
+
+/// The first address that `addrs` stands for.
+async fn resolve(conf: &SourceConf) -> Result<SocketAddr, HttpError> {
+    let unknown = |error| HttpError::host(&conf.sname, &conf.addrs, error);
+    let mut addresses = lookup_host(&conf.addrs).await.map_err(|error| unknown(Some(error)))?;
+    addresses.next().ok_or_else(|| unknown(None))
+}

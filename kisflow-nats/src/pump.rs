@@ -1,0 +1,275 @@
+//! [`Pump`]: the task that asks the server for rows and lays them on the shelf. A pull that is on
+//! its way stays here, whatever becomes of the futures of `next`.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{
+    Message, Subject, Subscriber,
+    jetstream::{
+        AckKind,
+        consumer::{PullConsumer, pull::BatchConfig},
+    },
+};
+use futures_util::{FutureExt, StreamExt};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::{
+    error::NatsError,
+    group::Group,
+    link::Link,
+    name::sequence,
+    shelf::{Fetched, Shelf},
+};
+
+/// How long the server keeps a pull that it cannot fulfil. A pull cannot be taken back, and rows
+/// that the server sends when nobody listens any more are nobody's until their lease is over: who
+/// closes waits for the end of the pull, so this is as long as closing takes at most.
+const EXPIRES: Duration = Duration::from_secs(1);
+/// The pause after a failure; it doubles while nothing comes in between.
+const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Asks the server for rows, one pull after the other, and lays them on the shelf.
+pub(crate) struct Pump {
+    link: Arc<Link>,
+    group: Arc<Group>,
+    shelf: Arc<Shelf>,
+    lease: Duration,
+    consumer: PullConsumer,
+    /// Where the answers to pulls go: pull 7 to `<inbox>.7`.
+    inbox: String,
+    subscription: Subscriber,
+    pulls: u64,
+    pull: Option<Pull>,
+    /// When rows on the shelf are looked at for their lease.
+    renew_at: Instant,
+    pause: Duration,
+}
+
+/// A pull that is on its way.
+struct Pull {
+    number: u64,
+    /// How many rows are still to come.
+    left: usize,
+    /// When it is over, if the server lives.
+    end: Instant,
+}
+
+impl Pump {
+    pub(crate) async fn new(
+        group: Arc<Group>,
+        shelf: Arc<Shelf>,
+        lease: Duration,
+        consumer: PullConsumer,
+    ) -> Result<Self, NatsError> {
+        let link = group.link.clone();
+        let inbox = link.client.new_inbox();
+        let subscription = link
+            .client
+            .subscribe(format!("{inbox}.*"))
+            .await
+            .map_err(|error| NatsError::refused(&link.place, "a subscription", error))?;
+        Ok(Self {
+            link,
+            group,
+            shelf,
+            lease,
+            consumer,
+            inbox,
+            subscription,
+            pulls: 0,
+            pull: None,
+            renew_at: Instant::now() + lease / 3,
+            pause: PAUSE,
+        })
+    }
+
+    /// Fetches until it is told to stop. Then it takes what is on its way, and ends.
+    pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.work() => {}
+            () = stop => {}
+        }
+        let link = self.link.clone();
+        let finishing = link.unless_lost(link.connects(), self.finish());
+        _ = timeout(EXPIRES + link.limit, finishing).await;
+    }
+
+    /// Takes what the pull on its way still brings.
+    async fn finish(&mut self) -> Result<(), NatsError> {
+        while self.pull.is_some()
+            && let Some(message) = self.subscription.next().await
+        {
+            self.receive(message)?;
+        }
+        Ok(())
+    }
+
+    async fn work(&mut self) {
+        loop {
+            let trouble = self.fetch().await;
+            self.shelf.fail(trouble);
+            self.mend().await;
+            self.shelf.mended();
+        }
+    }
+
+    /// Waits for the connection, and makes sure of the consumer.
+    async fn mend(&mut self) {
+        self.pull = None;
+        loop {
+            let mut state = self.link.state.clone();
+            while state.borrow_and_update().lost {
+                if let Err(trouble) = self.link.there() {
+                    self.shelf.fail(trouble);
+                }
+                // The sender lives as long as the client.
+                if state.changed().await.is_err() {
+                    break;
+                }
+            }
+            sleep(self.pause).await;
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            match self.group.attach().await {
+                Ok(consumer) => {
+                    self.consumer = consumer;
+                    return;
+                }
+                Err(trouble) => self.shelf.fail(trouble),
+            }
+        }
+    }
+
+    /// Fetches until something breaks, and says what.
+    async fn fetch(&mut self) -> NatsError {
+        let connects = self.link.connects();
+        let mut state = self.link.state.clone();
+        loop {
+            if let Err(trouble) = self.link.there() {
+                return trouble;
+            }
+            if self.link.connects() != connects {
+                // It is there again, but the pull went with the connection before.
+                return NatsError::unsure(&self.link.place);
+            }
+            if self.pull.is_none()
+                && let Some(rows) = self.shelf.wanted()
+                && let Err(trouble) = self.ask(rows).await
+            {
+                return trouble;
+            }
+            let end = self.pull.as_ref().map(|pull| pull.end);
+            let next = end.map_or(self.renew_at, |end| end.min(self.renew_at));
+            tokio::select! {
+                // What has come counts before what has not come in time.
+                biased;
+                message = self.subscription.next() => match message {
+                    None => return NatsError::away(&self.link.place, None),
+                    Some(message) => if let Err(trouble) = self.receive(message) {
+                        return trouble;
+                    },
+                },
+                () = self.shelf.room.notified() => {}
+                _ = state.changed() => {}
+                () = sleep_until(next) => {
+                    if end.is_some_and(|end| end <= Instant::now()) {
+                        return NatsError::silent(&self.link.place, "a pull", self.link.limit);
+                    }
+                    if let Err(trouble) = self.renew().await {
+                        return trouble;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn ask(&mut self, rows: usize) -> Result<(), NatsError> {
+        self.pulls += 1;
+        let inbox = Subject::from(format!("{}.{}", self.inbox, self.pulls));
+        let batch = BatchConfig { batch: rows, expires: Some(EXPIRES), ..BatchConfig::default() };
+        let (place, limit) = (&self.link.place, self.link.limit);
+        // In an outage the client's queue may be full.
+        timeout(limit, self.consumer.request_batch(batch, inbox))
+            .await
+            .map_err(|_| NatsError::silent(place, "a pull", limit))?
+            .map_err(|error| NatsError::refused(place, "a pull", error))?;
+        self.pull =
+            Some(Pull { number: self.pulls, left: rows, end: Instant::now() + EXPIRES + limit });
+        Ok(())
+    }
+
+    /// A message, and all that came with it.
+    fn receive(&mut self, message: Message) -> Result<(), NatsError> {
+        let now = Instant::now();
+        let mut rows = Vec::new();
+        let mut next = Some(message);
+        let mut said = Ok(());
+        while let Some(message) = next {
+            match message.status {
+                None => rows.extend(fetched(message, now)),
+                Some(_) => said = self.word(&message),
+            }
+            // More than a batch at once would only be rows of a pull before a reconnect.
+            next = match said {
+                Ok(()) => self.subscription.next().now_or_never().flatten(),
+                Err(_) => None,
+            };
+        }
+        if let Some(pull) = &mut self.pull {
+            pull.left = pull.left.saturating_sub(rows.len());
+            if pull.left == 0 {
+                self.pull = None;
+            }
+        }
+        if !rows.is_empty() {
+            self.pause = PAUSE;
+            self.shelf.put(rows);
+        }
+        said
+    }
+
+    /// A word of the server on a pull.
+    fn word(&mut self, message: &Message) -> Result<(), NatsError> {
+        let place = &self.link.place;
+        let description = message.description.as_deref().unwrap_or_default();
+        let number = message.subject.rsplit('.').next().and_then(|number| number.parse().ok());
+        let current = self.pull.as_ref().is_some_and(|pull| Some(pull.number) == number);
+        match message.status.map_or(0, |status| status.as_u16()) {
+            // Of a pull that is past.
+            _ if !current => Ok(()),
+            404 | 408 => {
+                self.pull = None;
+                Ok(())
+            }
+            503 => Err(self.gone()),
+            _ if description.eq_ignore_ascii_case("consumer deleted") => Err(self.gone()),
+            status => Err(NatsError::refused(place, "a pull", format!("{status} {description}"))),
+        }
+    }
+
+    fn gone(&self) -> NatsError {
+        let info = self.consumer.cached_info();
+        NatsError::gone(&self.link.place, &info.stream_name, &info.name)
+    }
+
+    /// Asks for another lease for what lies on the shelf.
+    async fn renew(&mut self) -> Result<(), NatsError> {
+        let third = self.lease / 3;
+        let now = Instant::now();
+        if self.renew_at > now {
+            return Ok(());
+        }
+        self.renew_at = now + third / 2;
+        match now.checked_sub(third) {
+            Some(then) => self.link.tell(&self.shelf.renew(then), AckKind::Progress).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// A row of the stream; nothing where somebody else wrote to the inbox.
+fn fetched(message: Message, since: Instant) -> Option<Fetched> {
+    let reply = message.reply?;
+    let sequence = sequence(&reply)?;
+    message.status.is_none().then_some(Fetched { payload: message.payload, sequence, reply, since })
+}

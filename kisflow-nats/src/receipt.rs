@@ -1,0 +1,44 @@
+//! [`Rows`]: the receipt of rows of a stream.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{Subject, jetstream::AckKind};
+use async_trait::async_trait;
+use kisflow_core::{Receipt, Result, Settled};
+
+use crate::link::Link;
+
+/// Rows of a stream that were handed out.
+pub(crate) struct Rows {
+    pub(crate) link: Arc<Link>,
+    pub(crate) stream: Arc<str>,
+    pub(crate) lease: Duration,
+    /// Where each stands in the stream.
+    pub(crate) sequences: Vec<u64>,
+    /// Where each is acknowledged.
+    pub(crate) replies: Vec<Subject>,
+}
+
+#[async_trait]
+impl Receipt for Rows {
+    fn position(&self, row: usize) -> String {
+        let sequence = self.sequences.get(row).copied().unwrap_or_default();
+        format!("{}:{sequence}", self.stream)
+    }
+
+    async fn done(&self, _: &Settled) -> Result<()> {
+        Ok(self.link.tell(&self.replies, AckKind::Ack).await?)
+    }
+
+    async fn release(&self) -> Result<()> {
+        Ok(self.link.tell(&self.replies, AckKind::Nak(None)).await?)
+    }
+
+    fn lease(&self) -> Option<Duration> {
+        Some(self.lease)
+    }
+
+    async fn renew(&self) -> Result<()> {
+        Ok(self.link.tell(&self.replies, AckKind::Progress).await?)
+    }
+}

@@ -1,0 +1,159 @@
+//! [`Nats`]: one reader of a durable consumer.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_nats::jetstream::AckKind;
+use kisflow_core::{Batch, Delivery, Result, Source, SourceConf, SourceContext};
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout_at},
+};
+
+use crate::{
+    error::NatsError,
+    group::Group,
+    link::Link,
+    params::NatsParams,
+    pump::Pump,
+    receipt::Rows,
+    settings::Settings,
+    shelf::{Fetched, Shelf, Taken},
+};
+
+/// `type: nats`: one reader of a durable pull consumer of JetStream.
+///
+/// The consumer is named after the conf's `group` or the flow; readers of one name share its rows.
+/// A row is acknowledged by itself, when it is done. While a batch is worked on, at most one
+/// further is fetched.
+///
+/// When the connection is lost it is made again, and a consumer that is deleted is made again where
+/// its group was, as far as this reader knows; [`next`](Source::next) fails meanwhile.
+pub struct Nats {
+    link: Arc<Link>,
+    group: Arc<Group>,
+    shelf: Arc<Shelf>,
+    lease: Duration,
+    stream: Arc<str>,
+    stop: Arc<Notify>,
+    pump: Task,
+}
+
+/// A task that ends with its owner.
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Source for Nats {
+    const TYPE: &'static str = "nats";
+    type Params = NatsParams;
+
+    fn check(conf: &SourceConf, params: &NatsParams) -> Vec<(String, String)> {
+        Settings::problems(conf, params)
+    }
+
+    /// # Errors
+    ///
+    /// When the conf cannot be right; when there is no connection, no JetStream, no stream, or a
+    /// consumer with other settings; all of it within `connect_timeout_ms`. The error is a
+    /// [`NatsError`] that names the addresses.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves no connection and no task behind, but perhaps a consumer.
+    async fn open(conf: &SourceConf, params: NatsParams, context: SourceContext) -> Result<Self> {
+        let Settings { servers, wanted } = Settings::read(conf, &params, context.flow())?;
+        let limit = servers.connect_timeout;
+        let end = Instant::now() + limit;
+        let link = Arc::new(Link::connect(&servers).await?);
+        let lease = wanted.lease;
+        let group = Arc::new(Group::new(link.clone(), wanted));
+        let consumer = timeout_at(end, group.attach())
+            .await
+            .map_err(|_| NatsError::silent(&link.place, "the stream and its consumer", limit))??;
+        let stream = Arc::from(consumer.cached_info().stream_name.as_str());
+        let batch = usize::try_from(conf.batch.rows.max(1)).unwrap_or(usize::MAX);
+        let shelf = Arc::new(Shelf::new(batch, Duration::from_millis(conf.batch.wait_ms), lease));
+        let pump = Pump::new(group.clone(), shelf.clone(), lease, consumer).await?;
+        let stop = Arc::new(Notify::new());
+        let told = stop.clone();
+        let pump = Task(tokio::spawn(pump.run(async move { told.notified().await })));
+        Ok(Self { link, group, shelf, lease, stream, stop, pump })
+    }
+
+    /// # Errors
+    ///
+    /// A [`NatsError`], for as long as the connection is lost or the consumer cannot be had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a task of the reader fetches, and rows leave it only when they are returned.
+    async fn next(&mut self) -> Result<Option<Delivery>> {
+        loop {
+            match self.shelf.take() {
+                Taken::Rows(rows) => return Ok(Some(self.delivery(rows))),
+                Taken::Trouble(trouble) => return Err(trouble.into()),
+                Taken::Wait(None) => self.shelf.arrived.notified().await,
+                Taken::Wait(Some(due)) => tokio::select! {
+                    () = self.shelf.arrived.notified() => {}
+                    () = sleep_until(due) => {}
+                },
+            }
+        }
+    }
+
+    /// Rows of the stream that no reader of the group has, and those that this one has fetched and
+    /// not handed out.
+    async fn lag(&mut self) -> Result<Option<u64>> {
+        let waiting = u64::try_from(self.shelf.len()).unwrap_or(u64::MAX);
+        Ok(Some(self.group.pending().await?.saturating_add(waiting)))
+    }
+
+    /// Gives back what was fetched and not handed out. A pull that is on its way is waited for: a
+    /// second at most, if the server answers.
+    ///
+    /// # Errors
+    ///
+    /// When the server could not be told; the rows then come again after their lease.
+    async fn close(mut self) -> Result<()> {
+        self.stop.notify_one();
+        let stopped = (&mut self.pump.0).await;
+        self.link.tell(&self.shelf.clear(), AckKind::Nak(None)).await?;
+        Ok(stopped?)
+    }
+}
+
+impl Nats {
+    fn delivery(&self, fetched: Vec<Fetched>) -> Delivery {
+        let mut payloads = Vec::with_capacity(fetched.len());
+        let mut sequences = Vec::with_capacity(fetched.len());
+        let mut replies = Vec::with_capacity(fetched.len());
+        for Fetched { payload, sequence, reply, .. } in fetched {
+            payloads.push(payload);
+            sequences.push(sequence);
+            replies.push(reply);
+        }
+        let receipt = Rows {
+            link: self.link.clone(),
+            stream: self.stream.clone(),
+            lease: self.lease,
+            sequences,
+            replies,
+        };
+        Delivery::new(Batch::json(payloads), receipt)
+    }
+}
+
+impl fmt::Debug for Nats {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Nats")
+            .field("addrs", &self.link.place)
+            .field("stream", &self.stream)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,143 @@
+//! Entries in spaces, and how much each space holds: [`Durable`].
+
+use std::{collections::BTreeMap, ops::Bound};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use kisflow_core::{Change, Durable, Result, Usage};
+use redb::{Error, ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
+
+use crate::{connect::Redb, writer::Work};
+
+/// Values by space and key: all spaces in one table, so that a key of it is a place in the order
+/// that a scan wants.
+const ENTRIES: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("entries");
+
+/// Entries and bytes by space. Counting them when asked would read the whole space.
+const USAGE: TableDefinition<'_, &str, (u64, u64)> = TableDefinition::new("usage");
+
+/// Entries in one table of the file.
+///
+/// # Errors
+///
+/// A [`RedbError`](crate::RedbError): the file cannot be read or written. A write that fails has
+/// changed nothing, but where the disk failed in the middle of the very sync that ends a transaction:
+/// then everything may be there, or nothing.
+///
+/// # Cancel safety
+///
+/// A write whose future is dropped may still happen, wholly; one that waited for another write is
+/// left out. Reads may be dropped at any time.
+#[async_trait]
+impl Durable for Redb {
+    async fn write(&self, changes: Vec<Change>) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        Ok(self.writer.write(Work::Changes(changes)).await?)
+    }
+
+    async fn read(&self, space: &str, key: &str) -> Result<Option<Bytes>> {
+        let (space, key) = (space.to_owned(), key.to_owned());
+        Ok(self.look(move |read| value(read, &space, &key)).await?)
+    }
+
+    async fn scan(&self, space: &str, after: &str, limit: usize) -> Result<Vec<(String, Bytes)>> {
+        let (space, after) = (space.to_owned(), after.to_owned());
+        Ok(self.look(move |read| page(read, &space, &after, limit)).await?)
+    }
+
+    async fn usage(&self, space: &str) -> Result<Usage> {
+        let space = space.to_owned();
+        Ok(self.look(move |read| usage_of(&read.open_table(USAGE)?, &space)).await?)
+    }
+}
+
+/// Whether the tables are there.
+pub(crate) fn tables_of(read: &ReadTransaction) -> Result<(), TableError> {
+    read.open_table(ENTRIES)?;
+    read.open_table(USAGE)?;
+    Ok(())
+}
+
+pub(crate) fn make_tables(write: &WriteTransaction) -> Result<(), Error> {
+    write.open_table(ENTRIES)?;
+    write.open_table(USAGE)?;
+    Ok(())
+}
+
+/// Makes changes, and counts them in the same transaction: usage is exact after a crash.
+pub(crate) fn apply(write: &WriteTransaction, changes: &[Change]) -> Result<(), Error> {
+    let mut entries = write.open_table(ENTRIES)?;
+    let mut counters = write.open_table(USAGE)?;
+    let mut usages: BTreeMap<&str, Usage> = BTreeMap::new();
+    for Change { space, key, value } in changes {
+        let place = (space.as_str(), key.as_str());
+        let old = match value {
+            Some(value) => entries.insert(place, &**value)?,
+            None => entries.remove(place)?,
+        };
+        let old = old.map(|old| size(key, old.value()));
+        let usage = match usages.entry(space) {
+            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::btree_map::Entry::Vacant(new) => {
+                new.insert(usage_of(&counters, space)?)
+            }
+        };
+        if let Some(bytes) = old {
+            usage.entries = usage.entries.saturating_sub(1);
+            usage.bytes = usage.bytes.saturating_sub(bytes);
+        }
+        if let Some(value) = value {
+            usage.entries = usage.entries.saturating_add(1);
+            usage.bytes = usage.bytes.saturating_add(size(key, value));
+        }
+    }
+    for (space, usage) in usages {
+        match usage.entries {
+            0 => counters.remove(space)?,
+            entries => counters.insert(space, (entries, usage.bytes))?,
+        };
+    }
+    Ok(())
+}
+
+/// The smallest thing that asks the file.
+pub(crate) fn ping(read: &ReadTransaction) -> Result<(), Error> {
+    read.open_table(USAGE)?.first()?;
+    Ok(())
+}
+
+fn value(read: &ReadTransaction, space: &str, key: &str) -> Result<Option<Bytes>, Error> {
+    let found = read.open_table(ENTRIES)?.get((space, key))?;
+    Ok(found.map(|value| Bytes::copy_from_slice(value.value())))
+}
+
+fn page(
+    read: &ReadTransaction,
+    space: &str,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<(String, Bytes)>, Error> {
+    // The least text that is greater: where the next space may begin.
+    let next = format!("{space}\0");
+    let place = (Bound::Excluded((space, after)), Bound::Excluded((next.as_str(), "")));
+    let mut page = Vec::new();
+    for entry in read.open_table(ENTRIES)?.range(place)?.take(limit) {
+        let (place, value) = entry?;
+        page.push((place.value().1.to_owned(), Bytes::copy_from_slice(value.value())));
+    }
+    Ok(page)
+}
+
+fn usage_of(
+    counters: &impl ReadableTable<&'static str, (u64, u64)>,
+    space: &str,
+) -> Result<Usage, Error> {
+    let (entries, bytes) = counters.get(space)?.map(|found| found.value()).unwrap_or_default();
+    Ok(Usage { entries, bytes })
+}
+
+fn size(key: &str, value: &[u8]) -> u64 {
+    (key.len() as u64).saturating_add(value.len() as u64)
+}

@@ -1,0 +1,263 @@
+//! [`Page`]: the entries of an answer as ids and rows, without a copy where one field is the row.
+
+use fred::{
+    bytes::{Bytes, BytesMut},
+    types::Resp3Frame,
+};
+
+/// What of an entry is the row.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum RowField {
+    /// The field `row` or `data` where it is alone; otherwise all of them.
+    Guess,
+    /// All fields, as one JSON object of texts.
+    All,
+    /// This field; all of them where it is missing.
+    Named(String),
+}
+
+impl RowField {
+    /// As `params.field` says.
+    pub(super) fn new(field: Option<&str>) -> Self {
+        match field {
+            None => Self::Guess,
+            Some("*") => Self::All,
+            Some(name) => Self::Named(name.to_owned()),
+        }
+    }
+}
+
+/// The entries of one answer, in its order.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    pub(super) ids: Vec<Bytes>,
+    pub(super) rows: Vec<Bytes>,
+    /// Entries that were deleted while they were pending.
+    pub(super) gone: Vec<Bytes>,
+    /// Whether there were deleted entries that did not even say who they were (Redis 6.2).
+    pub(super) nameless: bool,
+    /// The last id, of a row or of what is gone.
+    pub(super) last: Option<Bytes>,
+}
+
+/// An answer that has not the form that it has to have.
+#[derive(Debug)]
+pub(super) struct Unreadable;
+
+impl Page {
+    /// The entries that `XREADGROUP` answers for one stream.
+    pub(super) fn of_streams(answer: Resp3Frame, field: &RowField) -> Result<Self, Unreadable> {
+        let entries = match answer {
+            Resp3Frame::Null => return Ok(Self::default()),
+            Resp3Frame::Array { data, .. } => match data.into_iter().next() {
+                None => return Ok(Self::default()),
+                Some(stream) => array(stream)?.into_iter().nth(1).ok_or(Unreadable)?,
+            },
+            // What RESP3 would answer.
+            Resp3Frame::Map { data, .. } => match data.into_iter().next() {
+                None => return Ok(Self::default()),
+                Some((_, entries)) => entries,
+            },
+            _ => return Err(Unreadable),
+        };
+        Self::of_entries(entries, field)
+    }
+
+    /// The entries that `XAUTOCLAIM` answers, and where it goes on; `None` when it is through.
+    pub(super) fn of_claim(
+        answer: Resp3Frame,
+        field: &RowField,
+    ) -> Result<(Self, Option<Bytes>), Unreadable> {
+        let mut parts = array(answer)?.into_iter();
+        let cursor = parts.next().and_then(text).ok_or(Unreadable)?;
+        let page = Self::of_entries(parts.next().ok_or(Unreadable)?, field)?;
+        Ok((page, (&*cursor != b"0-0").then_some(cursor)))
+    }
+
+    fn of_entries(entries: Resp3Frame, field: &RowField) -> Result<Self, Unreadable> {
+        let entries = array(entries)?;
+        let mut page = Self {
+            ids: Vec::with_capacity(entries.len()),
+            rows: Vec::with_capacity(entries.len()),
+            ..Self::default()
+        };
+        let mut objects = BytesMut::new();
+        for entry in entries {
+            let mut parts = match entry {
+                Resp3Frame::Array { data, .. } => data.into_iter(),
+                Resp3Frame::Null => {
+                    page.nameless = true;
+                    continue;
+                }
+                _ => return Err(Unreadable),
+            };
+            let id = parts.next().and_then(text).ok_or(Unreadable)?;
+            page.last = Some(id.clone());
+            match parts.next() {
+                Some(Resp3Frame::Array { data, .. }) => {
+                    page.rows.push(row(data, field, &mut objects)?);
+                    page.ids.push(id);
+                }
+                _ => page.gone.push(id),
+            }
+        }
+        Ok(page)
+    }
+
+    /// How many entries the answer had.
+    pub(super) fn entries(&self) -> usize {
+        self.ids.len() + self.gone.len()
+    }
+
+    pub(super) fn append(&mut self, mut more: Self) {
+        self.ids.append(&mut more.ids);
+        self.rows.append(&mut more.rows);
+    }
+
+    /// Leaves only the rows whose ids are wanted.
+    pub(super) fn keep(&mut self, wanted: impl Fn(&Bytes) -> bool) {
+        let ids = std::mem::take(&mut self.ids);
+        let rows = std::mem::take(&mut self.rows);
+        (self.ids, self.rows) = ids.into_iter().zip(rows).filter(|(id, _)| wanted(id)).unzip();
+    }
+}
+
+/// The row of an entry whose names and values take turns.
+fn row(
+    mut fields: Vec<Resp3Frame>,
+    field: &RowField,
+    objects: &mut BytesMut,
+) -> Result<Bytes, Unreadable> {
+    let at = match field {
+        RowField::All => None,
+        RowField::Guess => match fields.as_slice() {
+            [name, _] if is(name, b"row") || is(name, b"data") => Some(1),
+            _ => None,
+        },
+        RowField::Named(wanted) => fields
+            .chunks_exact(2)
+            .position(|pair| pair.first().is_some_and(|name| is(name, wanted.as_bytes())))
+            .map(|pair| 2 * pair + 1),
+    };
+    match at {
+        Some(at) if at < fields.len() => text(fields.swap_remove(at)).ok_or(Unreadable),
+        _ => object(fields, objects),
+    }
+}
+
+/// All fields as one JSON object. Bytes that are no UTF-8 stay as they are: such a row cannot be
+/// read, and is seen where such rows are.
+fn object(fields: Vec<Resp3Frame>, out: &mut BytesMut) -> Result<Bytes, Unreadable> {
+    out.extend_from_slice(b"{");
+    for (position, part) in fields.into_iter().enumerate() {
+        let before: &[u8] = match position {
+            0 => b"",
+            odd if odd % 2 == 1 => b":",
+            _ => b",",
+        };
+        out.extend_from_slice(before);
+        quote(&text(part).ok_or(Unreadable)?, out);
+    }
+    out.extend_from_slice(b"}");
+    Ok(out.split().freeze())
+}
+
+fn quote(text: &[u8], out: &mut BytesMut) {
+    out.extend_from_slice(b"\"");
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\')) {
+        let (plain, from) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        if let Some((byte, behind)) = from.split_first() {
+            match byte {
+                b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
+                control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
+            }
+            rest = behind;
+        }
+    }
+    out.extend_from_slice(rest);
+    out.extend_from_slice(b"\"");
+}
+
+fn array(frame: Resp3Frame) -> Result<Vec<Resp3Frame>, Unreadable> {
+    match frame {
+        Resp3Frame::Array { data, .. } => Ok(data),
+        _ => Err(Unreadable),
+    }
+}
+
+/// The bytes of a text; shared with the buffer that they were read into.
+fn text(frame: Resp3Frame) -> Option<Bytes> {
+    match frame {
+        Resp3Frame::BlobString { data, .. } | Resp3Frame::SimpleString { data, .. } => Some(data),
+        _ => None,
+    }
+}
+
+fn is(frame: &Resp3Frame, name: &[u8]) -> bool {
+    matches!(frame, Resp3Frame::BlobString { data, .. } if data == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blob(text: impl AsRef<[u8]>) -> Resp3Frame {
+        Resp3Frame::BlobString { data: Bytes::copy_from_slice(text.as_ref()), attributes: None }
+    }
+
+    fn list(data: Vec<Resp3Frame>) -> Resp3Frame {
+        Resp3Frame::Array { data, attributes: None }
+    }
+
+    fn check(field: Option<&str>, fields: &[&[u8]], expect: &[u8]) {
+        let frames = fields.iter().map(blob).collect();
+        let row = row(frames, &RowField::new(field), &mut BytesMut::new()).unwrap();
+        assert_eq!(row, expect, "{field:?} of {fields:?}");
+    }
+
+    #[test]
+    fn the_row_of_an_entry_is_a_field_or_all_of_them() {
+        check(None, &[b"row", b"{}"], b"{}");
+        check(None, &[b"data", b"[1]"], b"[1]");
+        check(None, &[b"data", b"1", b"id", b"2"], br#"{"data":"1","id":"2"}"#);
+        check(None, &[b"id", b"2"], br#"{"id":"2"}"#);
+        check(Some("*"), &[b"row", b"{}"], br#"{"row":"{}"}"#);
+        check(Some("body"), &[b"id", b"2", b"body", b"{\"a\":1}"], b"{\"a\":1}");
+        check(Some("body"), &[b"id", b"body"], br#"{"id":"body"}"#);
+    }
+
+    #[test]
+    fn names_and_values_are_escaped_as_json_wants_it() {
+        check(
+            Some("*"),
+            &[b"a\"b", b"c\\\n\x1f\xc3\xa4"],
+            "{\"a\\\"b\":\"c\\\\\\u000a\\u001fä\"}".as_bytes(),
+        );
+        check(Some("*"), &[b"a", b"\xff"], b"{\"a\":\"\xff\"}");
+    }
+
+    #[test]
+    fn entries_that_were_deleted_are_told_apart() {
+        let entry = |id: &str, row: &str| list(vec![blob(id), list(vec![blob("row"), blob(row)])]);
+        let entries = list(vec![
+            entry("1-0", "{}"),
+            list(vec![blob("2-0"), Resp3Frame::Null]),
+            Resp3Frame::Null,
+        ]);
+        let answer = list(vec![blob("3-0"), entries, list(vec![])]);
+        let (page, cursor) = Page::of_claim(answer, &RowField::Guess).unwrap();
+        assert_eq!((page.ids, page.gone), (vec![Bytes::from("1-0")], vec![Bytes::from("2-0")]));
+        assert_eq!((page.rows, page.nameless), (vec![Bytes::from("{}")], true));
+        assert_eq!(cursor, Some(Bytes::from("3-0")));
+    }
+
+    #[test]
+    fn an_answer_of_another_form_is_no_panic() {
+        for odd in [blob("x"), list(vec![blob("x")]), list(vec![list(vec![blob("key")])])] {
+            assert!(Page::of_streams(odd.clone(), &RowField::Guess).is_err(), "{odd:?}");
+        }
+        assert!(Page::of_streams(Resp3Frame::Null, &RowField::Guess).unwrap().rows.is_empty());
+    }
+}

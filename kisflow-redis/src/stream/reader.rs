@@ -1,0 +1,333 @@
+//! [`Reader`]: which entries come next, and how they are asked for.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use fred::{
+    bytes::Bytes,
+    error::{Error as FredError, ErrorKind},
+    interfaces::ClientLike,
+    types::{CustomCommand, Resp3Frame, Value, config::Options},
+};
+use kisflow_core::CancellationToken;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    entry::{Page, RowField, Unreadable},
+    group::{Group, is_gone},
+    in_flight::Held,
+};
+use crate::{connection::Connection, error::RedisError};
+
+/// How long a read waits for rows until it looks after other things. Short, because the server may
+/// go on with a read for so long whose connection is gone, and gives it rows that nobody gets.
+const BLOCK: Duration = Duration::from_secs(1);
+
+/// How often a group that is gone is made again until one read is an error.
+const REMAKES: u32 = 3;
+
+/// Reads the entries of a group: what was lost on its way first, then what readers left behind that
+/// are gone, then what is new.
+pub(super) struct Reader {
+    pub(super) group: Arc<Group>,
+    /// Reads that block have a connection of their own.
+    pub(super) connection: Arc<Connection>,
+    pub(super) reading: Reading,
+    pub(super) stop: CancellationToken,
+    /// An answer may have been lost: entries behind this one are looked for among our own.
+    lost: Option<Bytes>,
+    /// When to look for lost entries again: a connection that is gone for us may have been there for
+    /// the server for a while.
+    look_again: Option<Instant>,
+    /// Where taking over goes on that did not fit into one batch.
+    claim_from: Option<Bytes>,
+    next_claim: Instant,
+    next_sweep: Option<Instant>,
+}
+
+/// What the conf says of reading.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    pub(super) rows: usize,
+    pub(super) wait: Duration,
+    pub(super) field: RowField,
+}
+
+/// Rows on their way to the engine.
+pub(super) struct Fetched {
+    pub(super) rows: Vec<Bytes>,
+    pub(super) held: Held,
+    pub(super) at: Instant,
+    pub(super) full: bool,
+}
+
+/// Why a read gave nothing.
+enum Trouble {
+    /// The group is not there.
+    NoGroup,
+    /// What the server may have answered did not arrive.
+    Lost(RedisError),
+    /// Nothing was read.
+    Refused(RedisError),
+}
+
+impl From<RedisError> for Trouble {
+    fn from(error: RedisError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl Reader {
+    pub(super) fn new(
+        group: Arc<Group>,
+        connection: Arc<Connection>,
+        reading: Reading,
+        stop: CancellationToken,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            group,
+            connection,
+            reading,
+            stop,
+            lost: None,
+            look_again: None,
+            claim_from: None,
+            next_claim: now,
+            next_sweep: Some(now),
+        }
+    }
+
+    /// Looks for entries first that are ours and that nobody here works on.
+    pub(super) fn look_for_lost(&mut self) {
+        self.lost = Some(Bytes::from_static(b"0"));
+    }
+
+    /// The next rows; none when it was told to stop.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is lost or Redis refuses. What was on its way is found by the next call.
+    pub(super) async fn fetch(&mut self) -> Result<Fetched, RedisError> {
+        let mut remakes = 0;
+        let page = loop {
+            if self.stop.is_cancelled() {
+                break Page::default();
+            }
+            match self.step().await {
+                Ok(page) if page.ids.is_empty() => {}
+                Ok(page) => break page,
+                Err(Trouble::NoGroup) if remakes < REMAKES => {
+                    remakes += 1;
+                    self.group.make_again().await?;
+                }
+                Err(trouble) => return Err(self.remember(trouble)),
+            }
+        };
+        let full = page.ids.len() >= self.reading.rows;
+        let held = self.group.in_flight.hold(page.ids);
+        Ok(Fetched { rows: page.rows, held, at: Instant::now(), full })
+    }
+
+    /// What a trouble means for the next read.
+    fn remember(&mut self, trouble: Trouble) -> RedisError {
+        match trouble {
+            Trouble::Refused(error) => error,
+            Trouble::Lost(error) => {
+                self.look_for_lost();
+                self.look_again = Some(Instant::now() + 2 * BLOCK);
+                error
+            }
+            Trouble::NoGroup => {
+                let Group { stream, name, .. } = &*self.group;
+                let message = format!(
+                    "the group {name} of stream {stream} at {} is removed as often as it is made",
+                    self.group.place()
+                );
+                RedisError::answer(message, None)
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<Page, Trouble> {
+        let now = Instant::now();
+        if self.look_again.is_some_and(|at| at <= now) {
+            self.look_again = None;
+            self.look_for_lost();
+        }
+        if let Some(after) = self.lost.clone() {
+            return self.lost_entries(after).await;
+        }
+        if self.group.released.swap(false, Ordering::AcqRel) {
+            self.next_claim = now;
+        }
+        if self.next_sweep.is_some_and(|at| at <= now) {
+            self.sweep().await?;
+        }
+        if self.claim_from.is_some() || self.next_claim <= now {
+            return self.claim().await;
+        }
+        let patience = self.next_claim.saturating_duration_since(now).min(BLOCK);
+        let page = self.new_entries(self.reading.rows, Some(patience)).await?;
+        if page.ids.is_empty() { Ok(page) } else { Ok(self.fill(page).await) }
+    }
+
+    /// Entries that are ours, and that nobody here works on.
+    async fn lost_entries(&mut self, after: Bytes) -> Result<Page, Trouble> {
+        let in_flight = self.group.in_flight.ids();
+        let mut page = self.read(self.reading.rows, None, Value::Bytes(after)).await?;
+        self.lost = page.last.clone().filter(|_| page.entries() >= self.reading.rows);
+        self.group.acknowledge(&page.gone).await?;
+        page.keep(|id| !in_flight.contains(id));
+        Ok(page)
+    }
+
+    /// Entries whose lease has passed, in the order of the stream.
+    async fn claim(&mut self) -> Result<Page, Trouble> {
+        let in_flight = self.group.in_flight.ids();
+        let lease = u64::try_from(self.group.lease.as_millis()).unwrap_or(u64::MAX);
+        let from = self.claim_from.clone().unwrap_or(Bytes::from_static(b"0-0"));
+        let arguments = vec![
+            self.group.stream.as_str().into(),
+            self.group.name.as_str().into(),
+            self.group.consumer.as_str().into(),
+            lease.to_string().into(),
+            Value::Bytes(from),
+            Value::from_static_str("COUNT"),
+            self.reading.rows.to_string().into(),
+        ];
+        let answer = self.ask("XAUTOCLAIM", None, arguments).await?;
+        let (mut page, cursor) = Page::of_claim(answer, &self.reading.field)
+            .map_err(|odd| self.unreadable("XAUTOCLAIM", odd))?;
+        if cursor.is_none() {
+            let pause = (self.group.lease / 4).clamp(Duration::from_millis(10), 2 * BLOCK);
+            self.next_claim = Instant::now() + pause;
+        }
+        self.claim_from = cursor;
+        if page.nameless {
+            // Our own entries say who they are, also when they are deleted.
+            self.look_for_lost();
+        }
+        page.keep(|id| !in_flight.contains(id));
+        Ok(page)
+    }
+
+    /// Waits for a batch that is not full. What goes wrong meanwhile is for the next read to tell.
+    async fn fill(&mut self, mut page: Page) -> Page {
+        let wait = self.reading.wait;
+        let end = Instant::now() + wait;
+        // A batch of rows that come one by one is a few reads, not one for each.
+        let pause = (wait / 8).max(Duration::from_millis(1));
+        while page.ids.len() < self.reading.rows && Instant::now() < end {
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                () = sleep(pause.min(end.saturating_duration_since(Instant::now()))) => {}
+            }
+            match self.new_entries(self.reading.rows - page.ids.len(), None).await {
+                Ok(more) => page.append(more),
+                Err(trouble) => {
+                    if matches!(trouble, Trouble::Lost(_)) {
+                        self.remember(trouble);
+                    }
+                    break;
+                }
+            }
+        }
+        page
+    }
+
+    async fn new_entries(&self, rows: usize, block: Option<Duration>) -> Result<Page, Trouble> {
+        self.read(rows, block, Value::from_static_str(">")).await
+    }
+
+    async fn read(
+        &self,
+        rows: usize,
+        block: Option<Duration>,
+        from: Value,
+    ) -> Result<Page, Trouble> {
+        let mut arguments = Vec::with_capacity(10);
+        arguments.extend([
+            Value::from_static_str("GROUP"),
+            self.group.name.as_str().into(),
+            self.group.consumer.as_str().into(),
+            Value::from_static_str("COUNT"),
+            rows.to_string().into(),
+        ]);
+        if let Some(block) = block {
+            // 0 would be for ever.
+            let ms = block.as_millis().max(1).to_string();
+            arguments.extend([Value::from_static_str("BLOCK"), ms.into()]);
+        }
+        arguments.push(Value::from_static_str("STREAMS"));
+        arguments.extend([self.group.stream.as_str().into(), from]);
+        let answer = self.ask("XREADGROUP", block, arguments).await?;
+        Page::of_streams(answer, &self.reading.field)
+            .map_err(|odd| self.unreadable("XREADGROUP", odd))
+    }
+
+    async fn ask(
+        &self,
+        verb: &'static str,
+        block: Option<Duration>,
+        arguments: Vec<Value>,
+    ) -> Result<Resp3Frame, Trouble> {
+        let client = tokio::select! {
+            biased;
+            client = self.connection.ready() => client?,
+            () = self.stop.cancelled() => return Ok(Resp3Frame::Null),
+        };
+        let limit = self.connection.command_timeout;
+        let options = Options {
+            timeout: Some(limit + block.unwrap_or_default()),
+            ..self.connection.options.clone()
+        };
+        let command = CustomCommand::new_static(verb, self.group.slot(), block.is_some());
+        match client.with_options(&options).custom_raw(command, arguments).await {
+            Ok(Resp3Frame::SimpleError { data, .. }) => {
+                let refused = FredError::new(ErrorKind::Unknown, data.to_string());
+                match is_gone(&refused) {
+                    true => Err(Trouble::NoGroup),
+                    false => Err(Trouble::Refused(self.group.refused(verb, refused))),
+                }
+            }
+            Ok(answer) => Ok(answer),
+            Err(cause) => {
+                if *cause.kind() == ErrorKind::Timeout {
+                    // fred waits for a read that blocks as long as it takes. The new connection need
+                    // not be waited for here.
+                    let _ = timeout(Duration::from_millis(10), client.force_reconnection()).await;
+                }
+                Err(Trouble::Lost(RedisError::unanswered(&self.connection.place, limit, cause)))
+            }
+        }
+    }
+
+    fn unreadable(&self, verb: &'static str, _: Unreadable) -> Trouble {
+        let Group { stream, .. } = &*self.group;
+        let message = format!(
+            "what {} answers to {verb} for the stream {stream} is no list of entries",
+            self.group.place()
+        );
+        Trouble::Lost(RedisError::answer(message, None))
+    }
+
+    /// Readers that are gone leave their names behind.
+    async fn sweep(&mut self) -> Result<(), Trouble> {
+        let silent = 20 * self.group.lease;
+        self.next_sweep = Some(Instant::now() + silent / 4);
+        if let Err(error) = self.group.sweep(silent).await {
+            if error.is_outage() {
+                return Err(Trouble::Refused(error));
+            }
+            tracing::warn!(
+                stream = %self.group.stream, group = %self.group.name,
+                "readers that are gone stay in the group: {}", kisflow_core::error_chain(&error),
+            );
+            self.next_sweep = None;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+-- KEYS: stream. ARGV: group, consumer, ids. Renews those that are still the consumer's, and says how
+-- many are another's by now.
+local mine, lost = {}, 0
+for i = 3, #ARGV do
+  local entry = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)[1]
+  if entry and entry[2] == ARGV[2] then
+    mine[#mine + 1] = ARGV[i]
+  elseif entry then
+    lost = lost + 1
+  end
+end
+-- In parts, because Lua's stack is bounded. JUSTID leaves the number of deliveries as it is.
+for first = 1, #mine, 1000 do
+  local call = { 'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0 }
+  for i = first, math.min(first + 999, #mine) do call[#call + 1] = mine[i] end
+  call[#call + 1] = 'JUSTID'
+  redis.call(unpack(call))
+end
+return lost

@@ -1,0 +1,194 @@
+//! The rules of sources and of durable storage.
+
+use std::sync::{Arc, Mutex, atomic::AtomicU32, atomic::Ordering};
+
+use kisflow_core::{
+    ConnConf, Connector, Durable, SourceConf, async_trait,
+    conformance::{self, Lease, SourceWorld, World},
+};
+use kisflow_redis::{Redis, RedisParams, RedisStream};
+
+use crate::{
+    redis_server::RedisServer,
+    world::{open, orders},
+};
+
+/// How connections break.
+#[derive(Clone, Copy)]
+enum Break {
+    /// The server closes them.
+    Close,
+    /// The server dies, and comes back with its data.
+    Restart,
+}
+
+struct Worlds {
+    server: Arc<Mutex<RedisServer>>,
+    breaks: Break,
+    made: AtomicU32,
+}
+
+struct Stream {
+    server: Arc<Mutex<RedisServer>>,
+    breaks: Break,
+    conf: SourceConf,
+}
+
+#[async_trait]
+impl SourceWorld for Worlds {
+    type World = Stream;
+
+    async fn create(&self) -> Stream {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let addr = self.server.lock().unwrap().addr();
+        let conf = orders(addr).key(format!("orders-{number}"));
+        Stream { server: self.server.clone(), breaks: self.breaks, conf }
+    }
+}
+
+#[async_trait]
+impl World for Stream {
+    type Source = RedisStream;
+
+    async fn open(&self, lease: Lease) -> RedisStream {
+        let ms = if lease == Lease::Short { 500 } else { 600_000 };
+        open(&self.conf.clone().param("lease_ms", ms)).await
+    }
+
+    async fn feed(&self, rows: Vec<String>) {
+        let server = self.server.lock().unwrap();
+        for row in rows {
+            server.cli(&["XADD", &self.conf.key, "*", "row", &row]);
+        }
+    }
+
+    async fn disconnect(&self) {
+        let mut server = self.server.lock().unwrap();
+        match self.breaks {
+            Break::Close => drop(server.cli(&["CLIENT", "KILL", "TYPE", "normal"])),
+            Break::Restart => server.restart(),
+        }
+    }
+}
+
+async fn keeps_the_rules(breaks: Break) {
+    let server = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let server = Arc::new(Mutex::new(server));
+    conformance::source(&Worlds { server, breaks, made: AtomicU32::new(0) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_keeps_the_rules_of_sources() {
+    keeps_the_rules(Break::Close).await;
+}
+
+#[tokio::test]
+async fn a_stream_keeps_the_rules_of_sources_when_the_server_dies() {
+    keeps_the_rules(Break::Restart).await;
+}
+
+/// The durable storage of a connector that is gone: it holds what it needs.
+pub(crate) async fn durable(addr: impl Into<String>) -> Arc<dyn Durable> {
+    let conf = ConnConf::new("keep", "redis").addrs(addr).key("app_");
+    let redis = Redis::connect(&conf, RedisParams::default()).await.unwrap();
+    Redis::durable().unwrap()(&redis)
+}
+
+/// The suite wants a type, not a trait object.
+pub(crate) struct Kept(pub(crate) Arc<dyn Durable>);
+
+#[async_trait]
+impl Durable for Kept {
+    async fn write(&self, changes: Vec<kisflow_core::Change>) -> kisflow_core::Result<()> {
+        self.0.write(changes).await
+    }
+
+    async fn read(
+        &self,
+        space: &str,
+        key: &str,
+    ) -> kisflow_core::Result<Option<kisflow_redis::fred::bytes::Bytes>> {
+        self.0.read(space, key).await
+    }
+
+    async fn scan(
+        &self,
+        space: &str,
+        after: &str,
+        limit: usize,
+    ) -> kisflow_core::Result<Vec<(String, kisflow_redis::fred::bytes::Bytes)>> {
+        self.0.scan(space, after, limit).await
+    }
+
+    async fn usage(&self, space: &str) -> kisflow_core::Result<kisflow_core::Usage> {
+        self.0.usage(space).await
+    }
+}
+
+#[tokio::test]
+async fn redis_keeps_the_rules_of_durable_storage() {
+    let server = RedisServer::start(&[]);
+    let first = Kept(durable(server.addr()).await);
+    conformance::durable(first, async |_| Kept(durable(server.addr()).await)).await;
+    assert_eq!(server.cli(&["DBSIZE"]), "0", "it left something behind");
+}
+
+#[tokio::test]
+async fn with_an_append_only_file_entries_survive_the_server() {
+    let server = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let first = Kept(durable(server.addr()).await);
+    let server = Arc::new(Mutex::new(server));
+    let reopen = async |_| {
+        let addr = {
+            let mut server = server.lock().unwrap();
+            server.restart();
+            server.addr()
+        };
+        Kept(durable(addr).await)
+    };
+    conformance::durable(first, reopen).await;
+}
+
+#[tokio::test]
+async fn a_write_that_cannot_be_done_changes_nothing() {
+    use kisflow_core::{Change, error_chain};
+    let server = RedisServer::start(&[]);
+    let durable = durable(server.addr()).await;
+    server.cli(&["SET", "app_{kisflow}:bad:values", "a text"]);
+    let changes = vec![Change::put("good", "a", "1"), Change::put("bad", "a", "1")];
+    let error = durable.write(changes).await.unwrap_err();
+    let said = error_chain(&*error).to_string();
+    assert!(said.starts_with("key app_{kisflow}:good:…: write failed: WRONGTYPE"), "{said}");
+    assert_eq!(durable.read("good", "a").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn scripts_that_the_server_has_forgotten_are_sent_again() {
+    use kisflow_core::Change;
+    let server = RedisServer::start(&[]);
+    let durable = durable(server.addr()).await;
+    durable.write(vec![Change::put("s", "a", "1")]).await.unwrap();
+    durable.write(vec![Change::put("s", "b", "2")]).await.unwrap();
+    let calls = server.cli(&["INFO", "commandstats"]);
+    assert!(calls.contains("cmdstat_evalsha:calls=1,"), "{calls}");
+    server.cli(&["SCRIPT", "FLUSH"]);
+    durable.write(vec![Change::put("s", "c", "3")]).await.unwrap();
+    assert_eq!(durable.usage("s").await.unwrap().entries, 3);
+}
+
+#[tokio::test]
+async fn a_ping_tells_whether_the_server_answers() {
+    let mut server = RedisServer::start(&[]);
+    let conf = ConnConf::new("keep", "redis").addrs(server.addr());
+    let redis = Redis::connect(&conf, RedisParams::default()).await.unwrap();
+    redis.ping().await.unwrap();
+    server.signal("STOP");
+    let started = std::time::Instant::now();
+    let error = redis.ping().await.unwrap_err();
+    assert!(started.elapsed() < std::time::Duration::from_secs(2), "{:?}", started.elapsed());
+    let addr = server.addr();
+    assert_eq!(error.to_string(), format!("redis at {addr} did not answer within 1s"));
+    server.signal("CONT");
+    server.kill();
+    assert!(redis.ping().await.is_err());
+}

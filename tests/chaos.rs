@@ -1,0 +1,32 @@
+//! Processes are killed, servers die, connections break, disks are full: no row is lost.
+//!
+//! Each test prints how many rows came twice, as far as its source promises no more than that.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail loudly"
+)]
+
+#[path = "support/nats_server.rs"]
+#[allow(dead_code, reason = "the tests of the source use more of it")]
+mod nats_server;
+#[path = "support/redis_server.rs"]
+#[allow(dead_code, reason = "the tests of the connector use more of it")]
+mod redis_server;
+
+#[path = "chaos/disk.rs"]
+mod disk;
+#[path = "chaos/feed.rs"]
+mod feed;
+#[path = "chaos/kill.rs"]
+mod kill;
+#[path = "chaos/memory.rs"]
+mod memory;
+#[path = "chaos/process.rs"]
+mod process;
+#[path = "chaos/share.rs"]
+mod share;

@@ -1,0 +1,212 @@
+//! Conf of sources and of the quarantine: mistakes are told before anything is opened.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests fail loudly")]
+
+use std::fs;
+
+use kisflow::{Delivery, Ordered, SourceContext, Start, WhenFull, prelude::*};
+use kisflow_core::Source;
+
+#[derive(Serialize, Deserialize)]
+struct Row {
+    id: u32,
+}
+
+#[faas("Take")]
+fn take(_: &Row) {}
+
+/// `type: empty`: has no rows.
+struct Empty;
+
+#[derive(Deserialize)]
+struct EmptyParams {
+    #[expect(dead_code, reason = "only its shape is read")]
+    depth: Option<u32>,
+}
+
+impl Source for Empty {
+    const TYPE: &'static str = "empty";
+    type Params = EmptyParams;
+
+    fn check(conf: &SourceConf, _: &EmptyParams) -> Vec<(String, String)> {
+        match conf.key.as_str() {
+            "" => vec![("key".to_owned(), "what is to be read?".to_owned())],
+            _ => Vec::new(),
+        }
+    }
+
+    async fn open(_: &SourceConf, _: EmptyParams, _: SourceContext) -> Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Result<Option<Delivery>> {
+        Ok(None)
+    }
+}
+
+fn registry() -> Registry {
+    Registry::linked().connector::<Redb>().source::<Empty>()
+}
+
+const FUNC: &str = "kistype: func\nfname: Take\nfmode: Calculate\n";
+const FLOW: &str = "kistype: flow\nflow_name: F\nsource: s\nflows: [{fname: Take}]\n";
+const SOURCE: &str = "kistype: source\nsname: s\ntype: empty\nkey: k\n";
+
+/// Every problem of these documents, each in a file of its own: `0.yml`, `1.yml`, ….
+#[track_caller]
+fn check(registry: Registry, documents: &[&str], expected: &[&str]) {
+    let dir = tempfile::tempdir().unwrap();
+    for (index, text) in documents.iter().enumerate() {
+        fs::write(dir.path().join(format!("{index}.yml")), text).unwrap();
+    }
+    let prefix = format!("{}/", dir.path().display());
+    let problems: Vec<String> = match registry.check(dir.path()) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.problems().iter().map(ToString::to_string).collect(),
+    };
+    let problems: Vec<String> =
+        problems.iter().map(|problem| problem.replace(&prefix, "")).collect();
+    assert_eq!(problems, expected);
+}
+
+#[test]
+fn everything_that_a_source_may_say_is_read() {
+    let source = "kistype: source\nsname: s\ntype: empty\naddrs: a:1\nkey: k\ngroup: g\nbatch: {rows: 7, wait_ms: 8}\nin_flight: 9\nstart: 17-0\nordered: {key: id}\nisolate: false\nretry_times: 5\nretry_duration: 6\nparams: {depth: 1}\n";
+    let global = "kistype: global\ngrace_ms: 5\nquarantine: {cname: kept, max_rows: 1, max_bytes: 2, max_age_ms: 3, when_full: drop_oldest}\n";
+    let kept = "kistype: conn\ncname: kept\ntype: redb\naddrs: kept.redb\n";
+    check(registry(), &[FUNC, FLOW, source, global, kept], &[]);
+
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("all.yml"), [source, global].join("---\n")).unwrap();
+    let conf = Conf::read(dir.path()).unwrap();
+    let expected = SourceConf::new("s", "empty")
+        .addrs("a:1")
+        .key("k")
+        .group("g")
+        .batch(7, 8)
+        .in_flight(9)
+        .start(Start::After("17-0".to_owned()))
+        .ordered(Ordered::Key("id".to_owned()))
+        .isolate(false)
+        .retry(5, 6)
+        .param("depth", 1);
+    assert_eq!(conf.sources.get("s"), Some(&expected));
+    let quarantine = kisflow::QuarantineConf::on("kept").limit(1, 2).max_age_ms(3);
+    let global = GlobalConf::default().grace_ms(5);
+    assert_eq!(conf.global, global.quarantine(quarantine.when_full(WhenFull::DropOldest)));
+}
+
+#[test]
+fn a_flow_whose_source_does_not_exist_is_a_problem() {
+    let source = SOURCE.replace("sname: s", "sname: orders");
+    let flow = FLOW.replace("source: s", "source: order");
+    check(
+        registry(),
+        &[FUNC, &flow, &source],
+        &["1.yml:3: source: no source is named \"order\"; did you mean \"orders\"?"],
+    );
+}
+
+#[test]
+fn a_type_that_nobody_registered_is_a_problem() {
+    let source = SOURCE.replace("type: empty", "type: emty");
+    check(
+        registry(),
+        &[FUNC, FLOW, &source],
+        &[
+            "2.yml:3: type: no source of type \"emty\" is registered; did you mean \"empty\"?; register it with `.source::<…>()`",
+        ],
+    );
+}
+
+#[test]
+fn params_that_the_source_does_not_know_and_what_it_refuses_are_problems() {
+    let source = "kistype: source\nsname: s\ntype: empty\nparams: {depht: 1, colour: red}\n";
+    check(
+        registry(),
+        &[FUNC, FLOW, source],
+        &[
+            "2.yml:4: params.depht: unknown param; did you mean \"depth\"?",
+            "2.yml:4: params.colour: unknown param; known: depth",
+        ],
+    );
+    let source = "kistype: source\nsname: s\ntype: empty\n";
+    check(registry(), &[FUNC, FLOW, source], &["2.yml:1: key: what is to be read?"]);
+}
+
+#[test]
+fn numbers_and_words_that_cannot_be_are_problems() {
+    let source = format!(
+        "{SOURCE}batch: {{rows: 0, wait: 5}}\nin_flight: 0\nordered: sometimes\nisolate: maybe\n"
+    );
+    check(
+        registry(),
+        &[FUNC, FLOW, &source],
+        &[
+            "2.yml:5: batch.rows: expected a whole number from 1, found `0`",
+            "2.yml:5: batch.wait: unknown key; known: rows, wait_ms",
+            "2.yml:6: in_flight: expected a whole number from 1, found `0`",
+            "2.yml:7: ordered: expected true, false, or a map with the `key` whose rows keep their order; found the text \"sometimes\"",
+            "2.yml:8: isolate: expected true or false, found the text \"maybe\"",
+        ],
+    );
+    let global = "kistype: global\nquarantine: {when_full: drop}\n";
+    check(
+        registry(),
+        &[FUNC, FLOW, SOURCE, global],
+        &["3.yml:2: quarantine.when_full: found the text \"drop\"; known: stop, drop_oldest"],
+    );
+}
+
+#[test]
+fn a_source_without_a_name_or_twice_is_a_problem() {
+    check(
+        registry(),
+        &[FUNC, FLOW, SOURCE, SOURCE],
+        &["3.yml:2: sname: there is a source `s` already, in 2.yml:2"],
+    );
+    check(
+        registry(),
+        &[FUNC, FLOW, SOURCE, "kistype: source\ntype: empty\n"],
+        &["3.yml:1: sname: this key is required"],
+    );
+}
+
+#[test]
+fn two_flows_that_would_share_the_rows_of_a_group_are_a_problem() {
+    let source = format!("{SOURCE}group: together\n");
+    let other = FLOW.replace("flow_name: F", "flow_name: G");
+    check(
+        registry(),
+        &[FUNC, FLOW, &source, &other],
+        &[
+            "3.yml:3: source: flow `F` (1.yml:3) reads source `s` in group \"together\" as well, so that each flow would get a part of the rows; leave `group` out of the source, and each flow reads all of them",
+        ],
+    );
+    check(registry(), &[FUNC, FLOW, SOURCE, &other], &[]);
+}
+
+#[test]
+fn a_quarantine_that_would_not_outlive_the_process_is_a_problem() {
+    let memory = "kistype: conn\ncname: kept\ntype: memory\n";
+    let global = "kistype: global\nquarantine: {cname: kept}\n";
+    check(
+        registry(),
+        &[FUNC, FLOW, SOURCE, global, memory],
+        &[
+            "3.yml:2: quarantine.cname: connector `kept` has `type: memory`, which does not outlive the process; types that do: redb",
+        ],
+    );
+    check(
+        registry(),
+        &[FUNC, FLOW, SOURCE, global],
+        &["3.yml:2: quarantine.cname: no connector is named \"kept\""],
+    );
+    check(
+        Registry::linked().source::<Empty>(),
+        &[FUNC, FLOW, SOURCE],
+        &[
+            "1.yml:3: source: nothing keeps the rows that cannot be processed; register an embedded store (`.connector::<Redb>()`), or name a connector that outlives the process as `quarantine.cname` of the global conf",
+        ],
+    );
+}

@@ -1,0 +1,172 @@
+//! Flows that run by themselves: what becomes of rows that fail, of outages, of being told to stop.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail loudly"
+)]
+#![allow(clippy::indexing_slicing, reason = "tests fail loudly")]
+
+#[path = "serve/bad_rows.rs"]
+mod bad_rows;
+#[path = "serve/odd_functions.rs"]
+mod odd_functions;
+#[path = "serve/order.rs"]
+mod order;
+#[path = "serve/outages.rs"]
+mod outages;
+#[path = "serve/quarantine.rs"]
+mod quarantine;
+#[path = "serve/stopping.rs"]
+mod stopping;
+#[path = "serve/tape.rs"]
+mod tape;
+
+use std::{
+    collections::BTreeMap,
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use kisflow::{Ledger, SourceConf, prelude::*};
+use tempfile::TempDir;
+
+use self::tape::TapeSource;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Order {
+    id: u64,
+}
+
+/// What the functions of a test see and are told.
+#[derive(Clone, Default)]
+struct Scene(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    /// The ids that came to the end, with how often.
+    seen: std::sync::Mutex<BTreeMap<u64, usize>>,
+    /// The ids in the order in which they came to the end.
+    order: std::sync::Mutex<Vec<u64>>,
+    calls: AtomicUsize,
+    /// Ids that a batch function cannot bear.
+    poison: std::sync::Mutex<Vec<u64>>,
+    away: AtomicBool,
+    /// Held by a test while functions are not to come to their end.
+    gate: tokio::sync::RwLock<()>,
+}
+
+impl Scene {
+    fn poisoned(ids: impl IntoIterator<Item = u64>) -> Self {
+        let scene = Self::default();
+        *scene.0.poison.lock().unwrap() = ids.into_iter().collect();
+        scene
+    }
+
+    fn calls(&self) -> usize {
+        self.0.calls.load(Ordering::SeqCst)
+    }
+
+    fn is_poison(&self, id: u64) -> bool {
+        self.0.poison.lock().unwrap().contains(&id)
+    }
+
+    fn see(&self, rows: &[Order]) {
+        let mut seen = self.0.seen.lock().unwrap();
+        rows.iter().for_each(|row| *seen.entry(row.id).or_default() += 1);
+        self.0.order.lock().unwrap().extend(rows.iter().map(|row| row.id));
+    }
+
+    /// Each id that came to the end, and how often.
+    fn seen(&self) -> BTreeMap<u64, usize> {
+        self.0.seen.lock().unwrap().clone()
+    }
+}
+
+/// A batch function that fails as a whole where one row is poison.
+#[faas("Deliver")]
+async fn deliver(rows: &[Order], scene: State<'_, Scene>) -> Result<()> {
+    scene.0.calls.fetch_add(1, Ordering::SeqCst);
+    let _gate = scene.0.gate.read().await;
+    if scene.0.away.load(Ordering::SeqCst) {
+        return Err(kisflow::Unavailable::new("the warehouse is closed").into());
+    }
+    if let Some(row) = rows.iter().find(|row| scene.is_poison(row.id)) {
+        return Err(format!("order {} cannot be delivered", row.id).into());
+    }
+    scene.see(rows);
+    Ok(())
+}
+
+/// Leaves out every third row.
+#[faas("Sift")]
+fn sift(row: &Order) -> Option<Order> {
+    (!row.id.is_multiple_of(3)).then(|| row.clone())
+}
+
+/// Rejects rows by itself, one at a time.
+#[faas("Judge")]
+fn judge(row: &Order, scene: State<'_, Scene>) -> Result<Order> {
+    match scene.is_poison(row.id) {
+        true => Err(format!("order {} is refused", row.id).into()),
+        false => Ok(row.clone()),
+    }
+}
+
+/// A registry, and a directory for its store.
+struct World {
+    scene: Scene,
+    dir: TempDir,
+    conf: Conf,
+}
+
+impl World {
+    /// One flow `Orders` of these functions, fed by the tape of this name.
+    fn new(
+        scene: &Scene,
+        tape: &str,
+        functions: &[&str],
+        source: impl FnOnce(SourceConf) -> SourceConf,
+    ) -> Self {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("kept.redb");
+        let flow = functions
+            .iter()
+            .fold(FlowConf::new("Orders").source("orders"), |flow, name| flow.then_named(*name));
+        let source = source(SourceConf::new("orders", "tape").key(tape).batch(100, 10).retry(0, 1));
+        let conf = Conf::new()
+            .flow(flow)
+            .source(source)
+            .connector(ConnConf::new("kept", "redb").addrs(path.display().to_string()))
+            .global(GlobalConf::default().quarantine(kisflow::QuarantineConf::on("kept")));
+        Self { scene: scene.clone(), dir, conf }
+    }
+
+    fn with(mut self, change: impl FnOnce(Conf) -> Conf) -> Self {
+        self.conf = change(self.conf);
+        self
+    }
+
+    async fn flows(&self) -> Flows {
+        let registry = Registry::linked()
+            .source::<TapeSource>()
+            .connector::<kisflow::Redb>()
+            .state(self.scene.clone());
+        registry.link(self.conf.clone()).await.unwrap()
+    }
+
+    /// Serves until the source ends.
+    async fn serve(&self) -> (Flows, Ledger) {
+        let flows = self.flows().await;
+        let served = flows.serve(pending()).await.unwrap();
+        let ledger = served.flows["Orders"];
+        assert_eq!(ledger.unaccounted(), 0, "{ledger}");
+        assert_eq!(ledger.in_flight, 0, "{ledger}");
+        (flows, ledger)
+    }
+}

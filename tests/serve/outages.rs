@@ -1,0 +1,276 @@
+//! What is away comes back, and nothing is lost or put into quarantine meanwhile.
+
+use std::{future::pending, sync::atomic::Ordering, time::Duration};
+
+use kisflow::{ConnConf, Connector, FlowConf, Result, SourceConf};
+
+use super::{Scene, World, tape::Tape};
+
+#[tokio::test]
+async fn a_function_that_says_it_is_unavailable_is_asked_until_it_is_back() {
+    let tape = Tape::new("closed", 300);
+    let scene = Scene::default();
+    scene.0.away.store(true, Ordering::SeqCst);
+    let world = World::new(&scene, "closed", &["Deliver"], |source| source);
+    let flows = world.flows().await;
+    let task = tokio::spawn({
+        let flows = flows.clone();
+        async move { flows.serve(pending()).await.unwrap() }
+    });
+    // More often than a row is tried that is at fault itself.
+    while scene.calls() < 10 {
+        tokio::task::yield_now().await;
+    }
+    let problems = flows.health().problems().await;
+    assert_eq!(
+        problems,
+        ["flow `Orders`: what the function depends on is unavailable: the warehouse is closed"]
+    );
+    assert!(tape.done().is_empty());
+    scene.0.away.store(false, Ordering::SeqCst);
+    let ledger = task.await.unwrap().flows["Orders"];
+    assert_eq!((ledger.delivered, ledger.quarantined), (300, 0), "{ledger}");
+    assert!(flows.health().problems().await.is_empty());
+}
+
+/// `type: moody`: its ping, and with it the function, fail as often as its address says.
+struct Moody {
+    left: std::sync::atomic::AtomicUsize,
+}
+
+impl Connector for Moody {
+    const TYPE: &'static str = "moody";
+    type Params = kisflow::RawParams;
+
+    async fn connect(conf: &ConnConf, _: Self::Params) -> Result<Self> {
+        Ok(Self { left: conf.addrs.parse::<usize>()?.into() })
+    }
+
+    async fn ping(&self) -> Result<()> {
+        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+        {
+            Ok(_) => Err("not now".into()),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+#[kisflow::faas("AskMoody")]
+async fn ask_moody(
+    rows: &[super::Order],
+    moody: kisflow::Conn<'_, Moody>,
+    scene: kisflow::State<'_, Scene>,
+) -> Result<()> {
+    if moody.left.load(Ordering::SeqCst) > 0 {
+        return Err("the connection is lost".into());
+    }
+    scene.see(rows);
+    Ok(())
+}
+
+#[tokio::test]
+async fn while_a_connector_does_not_answer_its_batches_wait() {
+    Tape::new("moody", 200);
+    let scene = Scene::default();
+    let conf = |conf: kisflow::Conf| {
+        conf.connector(ConnConf::new("mood", "moody").addrs("6"))
+            .function(kisflow::FunctionConf::new("AskMoody", kisflow::Mode::Save).connector("mood"))
+    };
+    let world = World::new(&scene, "moody", &["AskMoody"], |source| source).with(conf);
+    let registry = kisflow::Registry::linked()
+        .source::<super::TapeSource>()
+        .connector::<kisflow::Redb>()
+        .connector::<Moody>()
+        .state(scene.clone());
+    let flows = registry.link(world.conf.clone()).await.unwrap();
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
+    assert_eq!((ledger.delivered, ledger.quarantined), (200, 0), "{ledger}");
+    assert_eq!(scene.seen().len(), 200);
+}
+
+#[tokio::test]
+async fn a_source_that_stumbles_is_asked_again() {
+    let tape = Tape::new("stumbles", 300).broken(3, 2, 3, 0);
+    let scene = Scene::default();
+    let world = World::new(&scene, "stumbles", &["Deliver"], |source| source);
+    let (_, ledger) = world.serve().await;
+    assert_eq!((ledger.read, ledger.delivered), (300, 300), "{ledger}");
+    assert_eq!(tape.done().len(), 300);
+    assert_eq!(tape.opened(), 3);
+    assert!(
+        scene.seen().values().all(|times| *times == 1),
+        "an acknowledgement is repeated, not the work"
+    );
+}
+
+#[tokio::test]
+async fn the_task_of_a_flow_that_dies_is_started_again() {
+    let tape = Tape::new("tears", 300).broken(0, 0, 0, 2);
+    let scene = Scene::default();
+    let world = World::new(&scene, "tears", &["Deliver"], |source| source);
+    let (_, ledger) = world.serve().await;
+    assert_eq!(ledger.delivered, 300, "{ledger}");
+    assert_eq!(tape.opened(), 3);
+}
+
+#[tokio::test]
+async fn a_source_that_is_read_again_is_no_problem_any_more() {
+    let tape = Tape::new("mended", 300).broken(1, 1, 0, 0).endless();
+    let world = World::new(&Scene::default(), "mended", &["Deliver"], |source| source);
+    let flows = world.flows().await;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let task = tokio::spawn({
+        let flows = flows.clone();
+        async move { flows.serve(async { drop(stopped.await) }).await.unwrap() }
+    });
+    tape.until(|tape| tape.done().len() == 300).await;
+    assert!(flows.health().problems().await.is_empty());
+    stop.send(()).unwrap();
+    task.await.unwrap();
+    assert_eq!(flows.health().problems().await, ["flow `Orders` has been stopped"]);
+}
+
+#[tokio::test]
+async fn a_source_that_panics_when_it_is_opened_is_opened_again() {
+    let tape = Tape::new("torn open", 300).torn(0, 2);
+    let world = World::new(&Scene::default(), "torn open", &["Deliver"], |source| source);
+    let (_, ledger) = world.serve().await;
+    assert_eq!((ledger.read, ledger.delivered), (300, 300), "{ledger}");
+    assert_eq!(tape.opened(), 3);
+}
+
+#[tokio::test]
+async fn a_receipt_that_panics_costs_its_delivery_and_no_other() {
+    let tape = Tape::new("torn slips", 300).torn(2, 0);
+    let scene = Scene::default();
+    let world = World::new(&scene, "torn slips", &["Deliver"], |source| source.in_flight(3));
+    let gate = scene.0.gate.write().await;
+    let flows = world.flows().await;
+    let task = tokio::spawn(async move { flows.serve(pending()).await.unwrap() });
+    tape.until(|tape| tape.most_held() == 300).await;
+    drop(gate);
+    let served = task.await.unwrap();
+    let ledger = served.flows["Orders"];
+    assert_eq!((ledger.read, ledger.returned, ledger.delivered), (500, 200, 300), "{ledger}");
+    assert_eq!(ledger.unaccounted(), 0, "{ledger}");
+    assert_eq!((tape.opened(), tape.done().len()), (2, 300));
+}
+
+#[tokio::test]
+async fn a_flow_whose_source_cannot_start_keeps_no_other_from_running() {
+    let tape = Tape::new("others", 300);
+    let scene = Scene::default();
+    let world = World::new(&scene, "others", &["Deliver"], |source| source).with(|conf| {
+        conf.source(SourceConf::new("nowhere", "tape").key("no such tape"))
+            .flow(FlowConf::new("Stuck").source("nowhere").then_named("Deliver"))
+    });
+    let flows = world.flows().await;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let task = tokio::spawn({
+        let flows = flows.clone();
+        async move { flows.serve(async { drop(stopped.await) }).await.unwrap() }
+    });
+    tape.until(|tape| tape.done().len() == 300).await;
+    let problems = loop {
+        let problems = flows.health().problems().await;
+        if problems.iter().any(|problem| problem.contains("no such tape")) {
+            break problems;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(problems, ["flow `Stuck`: source `nowhere` cannot be opened: no such tape"]);
+    stop.send(()).unwrap();
+    let served = task.await.unwrap();
+    assert!(served.is_complete(), "{served}");
+}
+
+#[tokio::test]
+async fn a_lease_of_no_time_is_no_reason_not_to_work() {
+    Tape::new("no lease", 300).lease(Duration::ZERO);
+    let world = World::new(&Scene::default(), "no lease", &["Deliver"], |source| source);
+    let (_, ledger) = world.serve().await;
+    assert_eq!(ledger.delivered, 300, "{ledger}");
+}
+
+#[tokio::test]
+async fn a_lease_is_renewed_while_its_rows_are_worked_on() {
+    let tape = Tape::new("lease", 10).lease(Duration::from_millis(3));
+    let scene = Scene::default();
+    let world = World::new(&scene, "lease", &["Deliver"], |source| source);
+    let gate = scene.0.gate.write().await;
+    let flows = world.flows().await;
+    let task = tokio::spawn(async move { flows.serve(pending()).await.unwrap() });
+    tape.until(|tape| tape.renewed() >= 3).await;
+    drop(gate);
+    assert!(task.await.unwrap().is_complete());
+}
+
+/// A one-row function that says of a row that something is away.
+#[kisflow::faas("Phone")]
+fn phone(row: &super::Order, scene: kisflow::State<'_, Scene>) -> Result<super::Order> {
+    scene.0.calls.fetch_add(1, Ordering::SeqCst);
+    match scene.0.away.load(Ordering::SeqCst) && row.id == 42 {
+        true => Err(kisflow::Unavailable::new("nobody answers the phone").into()),
+        false => Ok(row.clone()),
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_is_rejected_because_something_is_unavailable_waits() {
+    let tape = Tape::new("phone", 100);
+    let scene = Scene::default();
+    scene.0.away.store(true, Ordering::SeqCst);
+    let world = World::new(&scene, "phone", &["Phone", "Judge"], |source| source);
+    let flows = world.flows().await;
+    let task = tokio::spawn({
+        let flows = flows.clone();
+        async move { flows.serve(pending()).await.unwrap() }
+    });
+    while scene.calls() < 500 {
+        tokio::task::yield_now().await;
+    }
+    let problems = flows.health().problems().await;
+    assert_eq!(
+        problems,
+        ["flow `Orders`: what the function depends on is unavailable: nobody answers the phone"]
+    );
+    assert!(tape.done().is_empty());
+    scene.0.away.store(false, Ordering::SeqCst);
+    let ledger = task.await.unwrap().flows["Orders"];
+    assert_eq!((ledger.delivered, ledger.quarantined), (100, 0), "{ledger}");
+}
+
+/// Rejects the rows that its connector does not take, as a function may that writes one at a time.
+#[kisflow::faas("PickMoody")]
+async fn pick_moody(
+    rows: &[super::Order],
+    moody: kisflow::Conn<'_, Moody>,
+    cx: kisflow::Cx<'_>,
+) -> kisflow::Action {
+    let left = moody.left.load(Ordering::SeqCst);
+    for position in (0..rows.len()).filter(|_| left > 0) {
+        cx.reject(position, "the connection is lost");
+    }
+    kisflow::Action::Reuse
+}
+
+#[tokio::test]
+async fn rows_that_are_rejected_while_the_connector_does_not_answer_wait() {
+    Tape::new("moody-picks", 200);
+    let scene = Scene::default();
+    let conf = |conf: kisflow::Conf| {
+        conf.connector(ConnConf::new("mood", "moody").addrs("6")).function(
+            kisflow::FunctionConf::new("PickMoody", kisflow::Mode::Save).connector("mood"),
+        )
+    };
+    let world =
+        World::new(&scene, "moody-picks", &["PickMoody"], |source| source.in_flight(1)).with(conf);
+    let registry = kisflow::Registry::linked()
+        .source::<super::TapeSource>()
+        .connector::<kisflow::Redb>()
+        .connector::<Moody>()
+        .state(scene.clone());
+    let flows = registry.link(world.conf.clone()).await.unwrap();
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
+    assert_eq!((ledger.delivered, ledger.quarantined), (200, 0), "{ledger}");
+}

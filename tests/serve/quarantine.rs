@@ -1,0 +1,270 @@
+//! Rows in quarantine: looked at, mended, sent on, discarded; and what happens when it is full.
+
+use std::future::pending;
+
+use kisflow::{QuarantineConf, QuarantineFilter, RetryFrom, WhenFull};
+
+use super::{
+    Scene, World,
+    tape::{Tape, edited},
+};
+
+fn all() -> QuarantineFilter {
+    QuarantineFilter::new()
+}
+
+#[tokio::test]
+async fn a_row_is_sent_on_from_where_it_failed_and_is_out_when_it_gets_through() {
+    Tape::new("retry", 100);
+    let scene = Scene::poisoned([41, 43]);
+    let world = World::new(&scene, "retry", &["Sift", "Deliver"], |source| source);
+    let (flows, _) = world.serve().await;
+    let quarantine = flows.quarantine().unwrap();
+    let id = quarantine
+        .list(&all(), 10)
+        .await
+        .unwrap()
+        .into_iter()
+        .find(|row| row.position == "41")
+        .unwrap()
+        .id;
+
+    let report = quarantine.retry(&id, RetryFrom::Function).await.unwrap();
+    assert_eq!((report.delivered, report.failed), (0, 1), "nothing has been mended");
+    let row = quarantine.show(&id).await.unwrap();
+    assert_eq!((row.attempt, row.at), (2, 1));
+
+    scene.0.poison.lock().unwrap().clear();
+    let report = quarantine.retry(&id, RetryFrom::Function).await.unwrap();
+    assert_eq!((report.delivered, report.failed), (1, 0));
+    assert_eq!(scene.seen()[&41], 1);
+    assert!(quarantine.show(&id).await.unwrap_err().is_unknown());
+
+    let report =
+        quarantine.retry_all(&all().flow("Orders"), RetryFrom::Start, |_| {}).await.unwrap();
+    assert_eq!((report.delivered, report.failed), (1, 0));
+    assert_eq!(scene.seen()[&43], 1);
+    assert_eq!(quarantine.usage().await.unwrap(), kisflow::Usage::default());
+}
+
+#[tokio::test]
+async fn a_row_is_mended_and_sent_on() {
+    Tape::new("edit", 10);
+    let scene = Scene::poisoned([4, 5]);
+    let world = World::new(&scene, "edit", &["Sift", "Deliver"], |source| source);
+    let (flows, _) = world.serve().await;
+    let quarantine = flows.quarantine().unwrap();
+    let rows = quarantine.list(&all(), 10).await.unwrap();
+    let id = |position: &str| rows.iter().find(|row| row.position == position).unwrap().id.clone();
+
+    let report = quarantine.edit(&id("4"), "{\"id\":1000}", RetryFrom::Function).await.unwrap();
+    assert_eq!(report.delivered, 1);
+    assert_eq!(scene.seen()[&1000], 1);
+
+    let report = quarantine.edit(&id("5"), "{\"id\":\"five\"}", RetryFrom::Start).await.unwrap();
+    assert_eq!(report.failed, 1);
+    let row = quarantine.show(&id("5")).await.unwrap();
+    assert_eq!(
+        (row.row.to_string(), &*row.function, row.at),
+        ("{\"id\":\"five\"}".to_owned(), "Sift", 0)
+    );
+    assert_eq!(row.field.as_deref(), Some("id"));
+    let report = quarantine.edit(&id("5"), "{\"id\":1001}", RetryFrom::Start).await.unwrap();
+    assert_eq!(report.delivered, 1);
+}
+
+#[tokio::test]
+async fn a_row_is_discarded_with_a_reason_and_remembered() {
+    Tape::new("discard", 10);
+    let world = World::new(&Scene::poisoned([3]), "discard", &["Deliver"], |source| source);
+    let (flows, _) = world.serve().await;
+    let quarantine = flows.quarantine().unwrap();
+    let id = quarantine.list(&all(), 10).await.unwrap()[0].id.clone();
+    quarantine.discard(&id, "a test order").await.unwrap();
+    assert!(quarantine.list(&all(), 10).await.unwrap().is_empty());
+    let gone = quarantine.discarded(&all(), 10).await.unwrap();
+    assert_eq!(gone[0].discarded.as_deref(), Some("a test order"));
+    let error = quarantine.discard(&id, "twice").await.unwrap_err();
+    assert_eq!(error.to_string(), format!("no row in quarantine has the id \"{id}\""));
+}
+
+#[tokio::test]
+async fn rows_are_found_by_what_they_are_and_counted_by_cause() {
+    Tape::new("stats", 200);
+    let scene = Scene::poisoned([10, 11, 12, 150]);
+    let world = World::new(&scene, "stats", &["Judge", "Deliver"], |source| source);
+    let (flows, _) = world.serve().await;
+    let quarantine = flows.quarantine().unwrap();
+    let stats = quarantine.stats(&all()).await.unwrap();
+    let found: Vec<_> =
+        stats.iter().map(|count| (&*count.function, &*count.cause, count.rows)).collect();
+    assert_eq!(found, [("Judge", "order # is refused", 4)]);
+    let count = async |filter: QuarantineFilter| quarantine.list(&filter, 100).await.unwrap().len();
+    assert_eq!(count(all().cause("order 15")).await, 1);
+    assert_eq!(count(all().function("Deliver")).await, 0);
+    assert_eq!(count(all().flow("Orders").source("orders").function("Judge")).await, 4);
+    assert_eq!(count(all().until_ms(1)).await, 0);
+    assert_eq!(quarantine.list(&all(), 3).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn the_same_row_is_kept_once_however_often_it_comes() {
+    let scene = Scene::poisoned([3]);
+    let name = "again";
+    Tape::new(name, 10);
+    let world = World::new(&scene, name, &["Deliver"], |source| source);
+    let (flows, _) = world.serve().await;
+    drop(flows);
+    Tape::new(name, 10);
+    let (flows, ledger) = world.serve().await;
+    assert_eq!(ledger.quarantined, 1);
+    assert_eq!(flows.quarantine().unwrap().list(&all(), 10).await.unwrap().len(), 1);
+}
+
+fn limited(world: World, rows: u64, when_full: WhenFull) -> World {
+    world.with(|conf| {
+        let quarantine = QuarantineConf::on("kept").limit(rows, 1 << 20).when_full(when_full);
+        let global = conf.global.clone().quarantine(quarantine);
+        conf.global(global)
+    })
+}
+
+#[tokio::test]
+async fn when_it_is_full_the_batch_waits_until_there_is_room() {
+    let tape = Tape::new("full", 300);
+    let scene = Scene::poisoned([1, 101, 201]);
+    let world = World::new(&scene, "full", &["Deliver"], |source| source.in_flight(1));
+    let world = limited(world, 2, WhenFull::Stop);
+    let flows = world.flows().await;
+    let task = tokio::spawn({
+        let flows = flows.clone();
+        async move { flows.serve(pending()).await.unwrap() }
+    });
+    let problem = loop {
+        let problems = flows.health().problems().await;
+        if let Some(problem) = problems.into_iter().find(|problem| problem.contains("full")) {
+            break problem;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(
+        problem.starts_with("flow `Orders`: the quarantine is full (2 of 2 rows, "),
+        "{problem}"
+    );
+    assert_eq!(tape.done().len(), 200, "what cannot be kept is not acknowledged");
+    let quarantine = flows.quarantine().unwrap();
+    let id = quarantine.list(&all(), 1).await.unwrap()[0].id.clone();
+    quarantine.discard(&id, "room").await.unwrap();
+    let served = task.await.unwrap();
+    assert!(served.is_complete(), "{served}");
+    assert_eq!(quarantine.list(&all(), 10).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn when_it_is_full_and_the_conf_says_so_the_oldest_make_room() {
+    Tape::new("oldest", 300);
+    let scene = Scene::poisoned([1, 101, 201]);
+    let world = World::new(&scene, "oldest", &["Deliver"], |source| source.in_flight(1));
+    let world = limited(world, 2, WhenFull::DropOldest);
+    let (flows, ledger) = world.serve().await;
+    assert_eq!(ledger.quarantined, 3);
+    let kept = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
+    let positions: Vec<_> = kept.iter().map(|row| &*row.position).collect();
+    assert_eq!(positions, ["101", "201"]);
+}
+
+#[tokio::test]
+async fn what_was_kept_is_there_when_the_program_is_started_again() {
+    Tape::new("restart", 10);
+    let scene = Scene::poisoned([3]);
+    let world = World::new(&scene, "restart", &["Deliver"], |source| source);
+    let (flows, _) = world.serve().await;
+    drop(flows);
+    scene.0.poison.lock().unwrap().clear();
+    let flows = world.flows().await;
+    let quarantine = flows.quarantine().unwrap();
+    let report = quarantine.retry_all(&all(), RetryFrom::Function, |_| {}).await.unwrap();
+    assert_eq!(report.delivered, 1);
+    assert_eq!(scene.seen()[&3], 1);
+    assert!(world.dir.path().join("kept.redb").exists());
+}
+
+#[tokio::test]
+async fn another_row_at_the_same_place_of_the_source_is_another_entry() {
+    let scene = Scene::poisoned([3]);
+    let name = "rotated";
+    Tape::new(name, 10);
+    let world = World::new(&scene, name, &["Judge", "Deliver"], |source| source);
+    let (flows, _) = world.serve().await;
+    drop(flows);
+    Tape::new(name, 10).edition(1);
+    let (flows, _) = world.serve().await;
+    let kept = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
+    let mut rows: Vec<_> = kept.iter().map(|row| row.row.to_string()).collect();
+    rows.sort_unstable();
+    assert_eq!(rows, [edited(3, 1), edited(3, 0)]);
+}
+
+#[tokio::test]
+async fn rows_that_come_again_need_no_more_room_and_push_nobody_out() {
+    for (name, when_full) in [("no room", WhenFull::Stop), ("no push", WhenFull::DropOldest)] {
+        let scene = Scene::poisoned([1, 2]);
+        Tape::new(name, 10);
+        let world = World::new(&scene, name, &["Deliver"], |source| source);
+        let world = limited(world, 2, when_full);
+        let (flows, _) = world.serve().await;
+        drop(flows);
+        // Killed before the batch was acknowledged.
+        Tape::new(name, 10);
+        let (flows, ledger) = world.serve().await;
+        assert_eq!(ledger.quarantined, 2);
+        let kept = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
+        assert_eq!(kept.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn rows_that_are_older_than_the_conf_allows_make_way() {
+    let scene = Scene::poisoned([1]);
+    Tape::new("old", 10);
+    let aged = |conf: kisflow::Conf| {
+        let quarantine = QuarantineConf::on("kept").max_age_ms(1);
+        let global = conf.global.clone().quarantine(quarantine);
+        conf.global(global)
+    };
+    let world = World::new(&scene, "old", &["Deliver"], |source| source).with(aged);
+    let (flows, _) = world.serve().await;
+    let first = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
+    assert_eq!(first[0].position, "1");
+    drop(flows);
+    *scene.0.poison.lock().unwrap() = vec![2];
+    Tape::new("old", 10);
+    let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+    while now() <= first[0].since_ms + 2 {
+        tokio::task::yield_now().await;
+    }
+    let (flows, _) = world.serve().await;
+    let kept = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
+    let positions: Vec<_> = kept.iter().map(|row| &*row.position).collect();
+    assert_eq!(positions, ["2"]);
+}
+
+#[tokio::test]
+async fn a_row_that_is_no_text_is_kept_byte_by_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rows.ndjson");
+    let rows: &[u8] = b"{\"id\":1}\n{\"id\":\"\xff\xfe\"}\n{\"id\":3}\n";
+    std::fs::write(&path, rows).unwrap();
+    let world = World::new(&Scene::default(), "unused", &["Deliver"], |_| {
+        kisflow::SourceConf::new("orders", "file").key(path.display().to_string())
+    });
+    let registry = kisflow::Registry::linked()
+        .source::<kisflow::File>()
+        .connector::<kisflow::Redb>()
+        .state(world.scene.clone());
+    let flows = registry.link(world.conf.clone()).await.unwrap();
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
+    assert_eq!((ledger.delivered, ledger.quarantined), (2, 1), "{ledger}");
+    let kept = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
+    assert_eq!(&kept[0].row.bytes()[..], b"{\"id\":\"\xff\xfe\"}");
+}

@@ -1,0 +1,317 @@
+//! Being told to stop, back pressure, and flows that do not wait for each other.
+
+use std::future::pending;
+
+use kisflow::{FlowConf, Ledger, SourceConf};
+use tokio::sync::oneshot;
+
+use super::{Scene, World, tape::Tape};
+
+#[tokio::test]
+async fn told_to_stop_a_flow_works_on_what_it_has_read_and_reads_no_more() {
+    let tape = Tape::new("drains", 1_000).endless();
+    let scene = Scene::default();
+    let world = World::new(&scene, "drains", &["Deliver"], |source| source.in_flight(2));
+    let gate = scene.0.gate.write().await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let flows = world.flows().await;
+    let health = flows.health().clone();
+    let task =
+        tokio::spawn(async move { flows.serve(async { drop(stopped.await) }).await.unwrap() });
+    tape.until(|tape| tape.most_held() == 200).await;
+    while scene.calls() < 2 {
+        tokio::task::yield_now().await;
+    }
+    stop.send(()).unwrap();
+    // It says so as soon as it reads no more, while it still works.
+    while health.problems().await != ["flow `Orders` has been stopped"] {
+        tokio::task::yield_now().await;
+    }
+    drop(gate);
+    let served = task.await.unwrap();
+    assert!(served.is_complete(), "{served}");
+    let ledger = served.flows["Orders"];
+    assert_eq!((ledger.read, ledger.delivered), (200, 200), "{ledger}");
+    assert_eq!(tape.most_held(), 200, "no more than `in_flight` batches are read");
+}
+
+#[tokio::test]
+async fn what_is_not_done_when_the_grace_time_is_over_is_given_back() {
+    let tape = Tape::new("grace", 1_000).endless();
+    let scene = Scene::default();
+    let world =
+        World::new(&scene, "grace", &["Deliver"], |source| source.in_flight(3)).with(|conf| {
+            let global = conf.global.clone().grace_ms(1);
+            conf.global(global)
+        });
+    let _gate = scene.0.gate.write().await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let flows = world.flows().await;
+    let task =
+        tokio::spawn(async move { flows.serve(async { drop(stopped.await) }).await.unwrap() });
+    while scene.calls() < 3 {
+        tokio::task::yield_now().await;
+    }
+    stop.send(()).unwrap();
+    let served = task.await.unwrap();
+    assert!(!served.is_complete());
+    let Ledger { read, delivered, returned, .. } = served.flows["Orders"];
+    assert_eq!((read, delivered, returned), (300, 0, 300));
+    assert_eq!(tape.released().len(), 300, "the source is told");
+    assert!(tape.done().is_empty());
+}
+
+#[tokio::test]
+async fn a_slow_flow_slows_no_other() {
+    let slow = Tape::new("slow", 1_000);
+    let quick = Tape::new("quick", 10_000);
+    let scene = Scene::default();
+    let world = World::new(&scene, "slow", &["Deliver"], |source| source).with(|conf| {
+        conf.source(SourceConf::new("quick", "tape").key("quick"))
+            .flow(FlowConf::new("Quick").source("quick").then_named("Sift"))
+    });
+    let gate = scene.0.gate.write().await;
+    let flows = world.flows().await;
+    let task = tokio::spawn(async move { flows.serve(pending()).await.unwrap() });
+    quick.until(|tape| tape.done().len() == 10_000).await;
+    assert!(slow.done().is_empty());
+    assert_eq!(slow.most_held(), 400, "the slow flow's source is not read on");
+    drop(gate);
+    let served = task.await.unwrap();
+    assert!(served.is_complete(), "{served}");
+    assert_eq!(served.flows["Quick"].filtered, 3_334);
+}
+
+#[tokio::test]
+async fn without_a_source_there_is_nothing_to_serve() {
+    let world = World::new(&Scene::default(), "none", &["Deliver"], |source| source).with(|conf| {
+        let mut conf = conf;
+        conf.flows.values_mut().for_each(|flow| flow.source = None);
+        conf
+    });
+    let error = world.flows().await.serve(pending()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no flow has a source to be served from; set `source:` in a flow's conf, and `status: 1`"
+    );
+}
+
+#[tokio::test]
+async fn told_to_stop_before_it_begins_it_reads_nothing() {
+    let tape = Tape::new("never", 100);
+    let world = World::new(&Scene::default(), "never", &["Deliver"], |source| source);
+    let served = world.flows().await.serve(std::future::ready(())).await.unwrap();
+    assert_eq!(served.flows["Orders"], Ledger::default());
+    assert!(served.is_complete(), "{served}");
+    assert_eq!((tape.most_held(), tape.done().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_source_that_never_opens_does_not_keep_it_from_stopping() {
+    let tape = Tape::new("stuck", 100).stuck();
+    let world = World::new(&Scene::default(), "stuck", &["Deliver"], |source| source);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let flows = world.flows().await;
+    let task =
+        tokio::spawn(async move { flows.serve(async { drop(stopped.await) }).await.unwrap() });
+    tape.until(|tape| tape.opened() == 1).await;
+    stop.send(()).unwrap();
+    assert!(task.await.unwrap().is_complete());
+}
+
+/// Stops while three batches are held up, without any patience.
+async fn stop_at_once(name: &str, tape: impl FnOnce(std::sync::Arc<Tape>) -> std::sync::Arc<Tape>) {
+    let tape = tape(Tape::new(name, 1_000).endless());
+    let scene = Scene::default();
+    let world = World::new(&scene, name, &["Deliver"], |source| source.in_flight(3)).with(|conf| {
+        let global = conf.global.clone().grace_ms(0);
+        conf.global(global)
+    });
+    let _gate = scene.0.gate.write().await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let flows = world.flows().await;
+    let task =
+        tokio::spawn(async move { flows.serve(async { drop(stopped.await) }).await.unwrap() });
+    while scene.calls() < 3 {
+        tokio::task::yield_now().await;
+    }
+    stop.send(()).unwrap();
+    let ledger = task.await.unwrap().flows["Orders"];
+    assert_eq!((ledger.read, ledger.returned, ledger.unaccounted()), (300, 300, 0), "{ledger}");
+    assert!(tape.done().is_empty());
+}
+
+#[tokio::test]
+async fn without_a_grace_time_what_is_held_is_given_back_at_once() {
+    stop_at_once("no grace", |tape| tape).await;
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_given_back_count_as_returned() {
+    stop_at_once("deaf", Tape::deaf_to_releases).await;
+}
+
+#[tokio::test]
+async fn flows_are_served_once_at_a_time_and_again_afterwards() {
+    let tape = Tape::new("twice", 300);
+    let scene = Scene::default();
+    let world = World::new(&scene, "twice", &["Deliver"], |source| source);
+    let gate = scene.0.gate.write().await;
+    let flows = world.flows().await;
+    let task = tokio::spawn({
+        let flows = flows.clone();
+        async move { flows.serve(pending()).await.unwrap() }
+    });
+    while scene.calls() < 1 {
+        tokio::task::yield_now().await;
+    }
+    let error = flows.serve(pending()).await.unwrap_err();
+    assert!(error.is_already(), "{error}");
+    drop(gate);
+    assert!(task.await.unwrap().is_complete());
+    assert_eq!(tape.opened(), 1);
+
+    Tape::new("twice", 50);
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
+    assert_eq!((ledger.read, ledger.delivered), (50, 50), "{ledger}");
+}
+
+#[tokio::test]
+async fn dropped_it_ends_its_tasks_and_acknowledges_nothing() {
+    let tape = Tape::new("dropped", 300);
+    let scene = Scene::default();
+    let world = World::new(&scene, "dropped", &["Deliver"], |source| source);
+    let gate = scene.0.gate.write().await;
+    let flows = world.flows().await;
+    {
+        let mut serving = std::pin::pin!(flows.serve(pending()));
+        while scene.calls() < 3 {
+            tokio::select! {
+                biased;
+                _ = &mut serving => unreachable!("the gate is shut"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+    }
+    // A task that still lived would hold the tape.
+    while std::sync::Arc::strong_count(&tape) > 2 {
+        tokio::task::yield_now().await;
+    }
+    drop(gate);
+    assert!(tape.done().is_empty());
+    assert!(scene.seen().is_empty());
+    let ledger = flows.ledgers()["Orders"];
+    assert_eq!((ledger.read, ledger.returned, ledger.in_flight), (300, 300, 0), "{ledger}");
+    // What was held comes again.
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
+    assert_eq!((ledger.read, ledger.delivered), (300, 300), "{ledger}");
+}
+
+#[tokio::test]
+async fn a_row_that_waits_for_its_next_attempt_is_given_back() {
+    let tape = Tape::new("patient", 1).endless();
+    let scene = Scene::poisoned([0]);
+    let world = World::new(&scene, "patient", &["Deliver"], |source| source.retry(5, 60_000)).with(
+        |conf| {
+            let global = conf.global.clone().grace_ms(0);
+            conf.global(global)
+        },
+    );
+    let (stop, stopped) = oneshot::channel::<()>();
+    let flows = world.flows().await;
+    let task =
+        tokio::spawn(async move { flows.serve(async { drop(stopped.await) }).await.unwrap() });
+    while scene.calls() < 1 {
+        tokio::task::yield_now().await;
+    }
+    stop.send(()).unwrap();
+    assert_eq!(task.await.unwrap().flows["Orders"].returned, 1);
+    assert_eq!(tape.released(), [0], "and not after its lease");
+}
+
+#[tokio::test]
+async fn when_the_source_ends_what_was_read_may_take_as_long_as_it_takes() {
+    let tape = Tape::new("hasty", 300).hasty();
+    let scene = Scene::default();
+    let world = World::new(&scene, "hasty", &["Deliver"], |source| source).with(|conf| {
+        let global = conf.global.clone().grace_ms(0);
+        conf.global(global)
+    });
+    let gate = scene.0.gate.write().await;
+    let flows = world.flows().await;
+    let task = tokio::spawn(async move { flows.serve(pending()).await.unwrap() });
+    while scene.calls() < 3 {
+        tokio::task::yield_now().await;
+    }
+    // Long enough for the reader to see the end, and for a grace time to be over.
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    drop(gate);
+    let served = task.await.unwrap();
+    assert!(served.is_complete(), "{served}");
+    assert_eq!(tape.done().len(), 300);
+}
+
+/// `type: deaf`: keeps nothing, and answers nobody.
+struct Deaf;
+
+impl kisflow::Connector for Deaf {
+    const TYPE: &'static str = "deaf";
+    type Params = kisflow::RawParams;
+
+    async fn connect(_: &kisflow::ConnConf, _: Self::Params) -> kisflow::Result<Self> {
+        Ok(Self)
+    }
+
+    fn durable() -> Option<kisflow_core::AsDurable<Self>> {
+        Some(|_| std::sync::Arc::new(Self))
+    }
+}
+
+#[kisflow::async_trait]
+impl kisflow_core::Durable for Deaf {
+    async fn write(&self, _: Vec<kisflow_core::Change>) -> kisflow::Result<()> {
+        pending().await
+    }
+
+    async fn read(&self, _: &str, _: &str) -> kisflow::Result<Option<bytes::Bytes>> {
+        pending().await
+    }
+
+    async fn scan(
+        &self,
+        _: &str,
+        _: &str,
+        _: usize,
+    ) -> kisflow::Result<Vec<(String, bytes::Bytes)>> {
+        pending().await
+    }
+
+    async fn usage(&self, _: &str) -> kisflow::Result<kisflow_core::Usage> {
+        pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_keeps_it_neither_from_working_nor_from_stopping() {
+    let tape = Tape::new("unheard", 300).endless();
+    let world =
+        World::new(&Scene::default(), "unheard", &["Deliver"], |source| source).with(|conf| {
+            let global = conf.global.clone().quarantine(kisflow::QuarantineConf::on("deaf"));
+            conf.connector(kisflow::ConnConf::new("deaf", "deaf")).global(global)
+        });
+    let registry = kisflow::Registry::linked()
+        .source::<super::TapeSource>()
+        .connector::<kisflow::Redb>()
+        .connector::<Deaf>()
+        .state(world.scene.clone());
+    let flows = registry.link(world.conf.clone()).await.unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task =
+        tokio::spawn(async move { flows.serve(async { drop(stopped.await) }).await.unwrap() });
+    tape.until(|tape| tape.done().len() == 300).await;
+    stop.send(()).unwrap();
+    let served = task.await.unwrap();
+    assert!(served.is_complete(), "{served}");
+}
