@@ -17,8 +17,11 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     for bench in repo::targets("benches", &names)? {
         println!("bench {}", bench.name);
         let mut cargo = process::cargo();
-        cargo.args(["bench", "--all-features", "--bench", &bench.name]);
-        if !options.is_empty() {
+        if options.is_empty() {
+            cargo.args(["bench", "--all-features", "--bench", &bench.name]);
+        } else {
+            // As the tests are built: no second build of everything for a run that measures nothing.
+            cargo.args(["test", "--workspace", "--all-features", "--bench", &bench.name]);
             cargo.args(["--", SMOKE]);
         }
         if let Err(failure) = process::run(&mut cargo) {

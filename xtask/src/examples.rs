@@ -12,7 +12,10 @@ use crate::text;
 /// Runs the named examples, or all.
 pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
     let examples = repo::targets("examples", names)?;
-    process::run(process::cargo().args(["build", "--examples", "--all-features"]))?;
+    // The workspace's, because the tests are built so: another choice of features would build every
+    // dependency again.
+    let scope = ["--workspace", "--all-features", "--examples"];
+    process::run(process::cargo().arg("build").args(scope))?;
     let mut failed = Vec::new();
     for example in &examples {
         match problem(example)? {
@@ -38,14 +41,13 @@ fn problem(example: &Target) -> Result<Option<String>, Failure> {
             example.path
         )));
     };
-    let mut cargo = process::cargo();
-    cargo.args(["run", "--quiet", "--all-features", "--example", &example.name, "--"]);
-    let output = process::capture(cargo.args(arguments(&source)))?;
+    let mut program = process::example(&example.name)?;
+    let output = process::capture(program.args(arguments(&source)))?;
     let printed = String::from_utf8_lossy(&output.stdout);
     let printed: Vec<&str> = printed.lines().collect();
 
     let mut problems = Vec::new();
-    if let Err(failure) = process::succeeded(&cargo, output.status) {
+    if let Err(failure) = process::succeeded(&program, output.status) {
         let stderr = String::from_utf8_lossy(&output.stderr);
         problems.push(format!("{failure}\n{}", stderr.trim_end()));
     }

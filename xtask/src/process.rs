@@ -14,6 +14,17 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
+/// A built example, at the root of the repository. Cargo puts examples beside the program that
+/// this is, whatever folder its target is.
+pub(crate) fn example(name: &str) -> Result<Command, Failure> {
+    let me =
+        env::current_exe().map_err(|e| Failure::io("find this program's folder".to_owned(), e))?;
+    let file = format!("{name}{}", env::consts::EXE_SUFFIX);
+    let mut program = Command::new(me.with_file_name("examples").join(file));
+    program.current_dir(repo::root());
+    Ok(program)
+}
+
 /// Runs a program that talks to the user itself.
 pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     let status =
@@ -44,7 +55,7 @@ pub(crate) fn on_path(program: &str) -> bool {
         .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(&file).is_file()))
 }
 
-/// The command as one would type it; cargo by its name, not by its path.
+/// The command as one would type it; the program by its name, not by its path.
 fn told(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_stem().unwrap_or(command.get_program());
