@@ -18,6 +18,8 @@ mod nats_server;
 #[path = "../tests/support/redis_server.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod redis_server;
+#[path = "../tests/support/server.rs"]
+mod server;
 #[allow(dead_code, reason = "the other benchmarks use more of it")]
 mod support;
 

@@ -17,6 +17,8 @@ mod nats_server;
 #[path = "support/redis_server.rs"]
 #[allow(dead_code, reason = "the tests of the connector use more of it")]
 mod redis_server;
+#[path = "support/server.rs"]
+mod server;
 
 #[path = "chaos/disk.rs"]
 mod disk;

@@ -16,6 +16,8 @@ mod nats_server;
 #[path = "support/redis_server.rs"]
 #[allow(dead_code, reason = "the tests of the connector use more of it")]
 mod redis_server;
+#[path = "support/server.rs"]
+mod server;
 
 use std::{
     fs,
@@ -26,7 +28,8 @@ use std::{
 };
 
 use nats_server::NatsServer;
-use redis_server::{RedisServer, free_port, poll};
+use redis_server::RedisServer;
+use server::{free_port, poll};
 
 /// The program beside the test's own.
 fn example() -> Command {

@@ -11,6 +11,8 @@
 
 #[path = "support/redis_server.rs"]
 mod redis_server;
+#[path = "support/server.rs"]
+mod server;
 
 use std::{
     fs,
@@ -28,8 +30,9 @@ use kisflow_core::{
     ConnConf, Connector, Flows, LoadError, Record, RunError, Storage, conformance, error_chain,
 };
 use kisflow_redis::{Redis, RedisError, fred::prelude::*};
-use redis_server::{RedisServer, free_port, poll};
+use redis_server::RedisServer;
 use serde_json::{Value as Json, json};
+use server::{free_port, poll};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

@@ -33,8 +33,9 @@ use std::{
     },
 };
 
-use kisflow::{Ledger, SourceConf, prelude::*};
+use kisflow::{CancellationToken, Ledger, Served, SourceConf, prelude::*};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 use self::tape::TapeSource;
 
@@ -70,6 +71,13 @@ impl Scene {
 
     fn calls(&self) -> usize {
         self.0.calls.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the functions were called so often.
+    async fn called(&self, times: usize) {
+        while self.calls() < times {
+            tokio::task::yield_now().await;
+        }
     }
 
     fn is_poison(&self, id: u64) -> bool {
@@ -153,11 +161,21 @@ impl World {
     }
 
     async fn flows(&self) -> Flows {
+        self.flows_with(|registry| registry).await
+    }
+
+    /// The flows of a registry that knows more.
+    async fn flows_with(&self, more: impl FnOnce(Registry) -> Registry) -> Flows {
         let registry = Registry::linked()
             .source::<TapeSource>()
             .connector::<kisflow::Redb>()
             .state(self.scene.clone());
-        registry.link(self.conf.clone()).await.unwrap()
+        more(registry).link(self.conf.clone()).await.unwrap()
+    }
+
+    /// Serves in a task of its own.
+    async fn start(&self) -> Serving {
+        Serving::of(self.flows().await)
     }
 
     /// Serves until the source ends.
@@ -168,5 +186,39 @@ impl World {
         assert_eq!(ledger.unaccounted(), 0, "{ledger}");
         assert_eq!(ledger.in_flight, 0, "{ledger}");
         (flows, ledger)
+    }
+}
+
+/// Flows that are served in a task of their own.
+struct Serving {
+    flows: Flows,
+    stop: CancellationToken,
+    task: JoinHandle<Served>,
+}
+
+impl Serving {
+    fn of(flows: Flows) -> Self {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn({
+            let (flows, stop) = (flows.clone(), stop.clone());
+            async move { flows.serve(stop.cancelled()).await.unwrap() }
+        });
+        Self { flows, stop, task }
+    }
+
+    /// Tells it to stop.
+    fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// What became of the rows, when it has ended.
+    async fn served(self) -> Served {
+        self.task.await.unwrap()
+    }
+
+    /// Tells it to stop, and what became of the rows.
+    async fn stopped(self) -> Served {
+        self.stop();
+        self.served().await
     }
 }

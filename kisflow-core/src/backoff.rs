@@ -31,8 +31,25 @@ impl Backoff {
         self.attempts
     }
 
+    /// Whether the next pause is one that people are told of: less and less often while it lasts.
+    pub(crate) fn is_told(&self) -> bool {
+        self.attempts == 0 || self.attempts.is_power_of_two()
+    }
+
     /// It worked.
     pub(crate) fn reset(&mut self) {
         self.attempts = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Backoff;
+
+    #[test]
+    fn people_are_told_less_and_less_often() {
+        let mut backoff = Backoff::default();
+        let told = (0..20).filter(|_| (backoff.is_told(), backoff.next()).0).collect::<Vec<_>>();
+        assert_eq!(told, [0, 1, 2, 4, 8, 16]);
     }
 }

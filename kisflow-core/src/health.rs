@@ -7,15 +7,11 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
-use tokio::{task::JoinSet, time::timeout};
+use tokio::task::JoinSet;
 
-use crate::{connector::ConnectorSlot, error::error_chain};
-
-/// How long a connector may take to answer a ping.
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::connector::ConnectorSlot;
 
 /// Whether flows are ready to work: every connector answers, every source reads. Cheap to clone.
 #[derive(Clone, Default)]
@@ -68,16 +64,7 @@ impl Health {
         let mut pings = JoinSet::new();
         for slot in self.inner.connectors.get().into_iter().flatten() {
             let slot = slot.clone();
-            pings.spawn(async move {
-                let name = &slot.conf.cname;
-                match timeout(PATIENCE, slot.ping()).await {
-                    Ok(Ok(())) => None,
-                    Ok(Err(error)) => Some(format!("connector `{name}`: {}", error_chain(&*error))),
-                    Err(_) => {
-                        Some(format!("connector `{name}` does not answer within {PATIENCE:?}"))
-                    }
-                }
-            });
+            pings.spawn(async move { slot.away().await });
         }
         let mut problems = Vec::new();
         while let Some(ping) = pings.join_next().await {

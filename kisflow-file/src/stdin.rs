@@ -6,22 +6,18 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
     time::Duration,
 };
 
-use bytes::Bytes;
 use kisflow_core::{
     Delivery, Receipt, Result, Settled, Source, SourceConf, SourceContext, Start, async_trait,
 };
-use tokio::{
-    sync::mpsc,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    ahead::{Chunks, read_ahead},
     error::FileError,
-    frame::{CHUNK, Cut, Framer, Framing, Places, When},
+    frame::{Cut, Framer, Framing, Places, When},
     params::{Problems, StdinParams},
 };
 
@@ -39,16 +35,17 @@ const NAME: &str = "stdin";
 ///
 /// The position of a row is `stdin:offset`, where its line begins.
 ///
-/// Only one flow can read standard input, and only once.
+/// Only one flow can read standard input, and only once. A second `serve` of the same process can
+/// read on, without what the thread of the first still takes from the input.
 ///
 /// # The thread
 ///
 /// A read of standard input cannot be given up, and tokio's own waits for it when the runtime shuts
-/// down. So a thread of its own reads, two chunks of at most 256 KiB ahead, and nobody waits for it:
-/// it ends with the input, when it has read something that nobody takes any longer, or with the
+/// down. So a thread of its own reads, three chunks of at most 256 KiB ahead, and nobody waits for
+/// it: it ends with the input, when it has read something that nobody takes any longer, or with the
 /// process. What it has then read is lost.
 pub struct Stdin {
-    chunks: mpsc::Receiver<io::Result<Bytes>>,
+    chunks: Chunks,
     framer: Framer,
     /// The most rows of a batch.
     rows: usize,
@@ -147,11 +144,7 @@ impl Stdin {
         conf: &SourceConf,
     ) -> Result<Self, FileError> {
         let path: Arc<str> = NAME.into();
-        let (sender, chunks) = mpsc::channel(2);
-        thread::Builder::new()
-            .name("kisflow-stdin".to_owned())
-            .spawn(move || read(input, &sender))
-            .map_err(|error| FileError::io(&path, error))?;
+        let chunks = read_ahead(input).map_err(|error| FileError::io(&path, error))?;
         Ok(Self {
             chunks,
             framer: Framer::new(path.clone(), framing),
@@ -165,22 +158,6 @@ impl Stdin {
     fn deliver(&mut self, cut: Cut) -> Delivery {
         self.due = (!self.framer.is_empty()).then(|| Instant::now() + self.wait);
         Delivery::new(cut.batch, StdinReceipt(cut.places))
-    }
-}
-
-/// Reads until the end, or until nobody takes what was read.
-fn read(mut input: impl Read, chunks: &mpsc::Sender<io::Result<Bytes>>) {
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        let chunk = match input.read(&mut buffer) {
-            Ok(0) => return,
-            Ok(read) => Ok(Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default())),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => Err(error),
-        };
-        if chunks.blocking_send(chunk).is_err() {
-            return;
-        }
     }
 }
 
@@ -209,6 +186,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::frame::CHUNK;
 
     struct Pipes;
 

@@ -11,9 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kisflow_core::{Source, SourceConf, SourceContext};
+use kisflow_core::{Source, SourceConf, SourceContext, conformance::Entries};
 use kisflow_file::{FileError, Stdin, StdinParams};
-use support::{LONG, Shelf, mode, next, rest, silent, start_child, tell, told};
+use support::{LONG, mode, next, rest, silent, start_child, tell, told};
 
 async fn open(context: &SourceContext) -> kisflow_core::Result<Stdin> {
     let conf = SourceConf::new("piped", "stdin").batch(500, 20);
@@ -25,7 +25,7 @@ async fn open(context: &SourceContext) -> kisflow_core::Result<Stdin> {
 fn child() {
     let Some((mode, _)) = mode() else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let context = SourceContext::new("flow", "piped", Arc::new(Shelf::default()));
+    let context = SourceContext::new("flow", "piped", Arc::new(Entries::default()));
     let result = runtime.block_on(async {
         let mut stdin = open(&context).await.unwrap();
         match &*mode {

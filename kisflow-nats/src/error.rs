@@ -72,7 +72,7 @@ impl NatsError {
         )
     }
 
-    /// The connection went while rows were settled: it is not known which words arrived.
+    /// The connection went while something was asked or told: it is not known what arrived.
     pub(crate) fn unsure(place: &str) -> Self {
         Self::of(
             Class::Outage,

@@ -24,6 +24,7 @@ use tokio::{
 use crate::{
     error::NatsError,
     greeting::{Greeting, greeting},
+    name::consumer_in,
     settings::Servers,
 };
 
@@ -154,9 +155,8 @@ impl Link {
             }
             self.client.request(last.clone(), word).await.map_err(|error| match error.kind() {
                 async_nats::RequestErrorKind::NoResponders => {
-                    let mut tokens = last.split('.').skip(2);
-                    let mut token = || tokens.next().unwrap_or_default();
-                    NatsError::gone(&self.place, token(), token())
+                    let (stream, consumer) = consumer_in(last).unwrap_or_default();
+                    NatsError::gone(&self.place, stream, consumer)
                 }
                 async_nats::RequestErrorKind::TimedOut => self.silent(),
                 _ => NatsError::refused(&self.place, "an acknowledgement", error),

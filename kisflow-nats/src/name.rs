@@ -101,14 +101,25 @@ pub(crate) fn begin(start: &Start, stream: Option<&str>) -> Result<Begin, NatsEr
     }
 }
 
-/// The stream's sequence in the subject that acknowledges a row:
-/// `$JS.ACK.<stream>.<consumer>.<delivered>.<stream's sequence>.…`, since NATS 2.10 perhaps with
-/// `<domain>.<account>.` before the stream.
+/// The stream's sequence in the subject that acknowledges a row.
 pub(crate) fn sequence(reply: &str) -> Option<u64> {
+    acknowledged(reply)?.nth(3)?.parse().ok()
+}
+
+/// The stream and the consumer in the subject that acknowledges a row.
+pub(crate) fn consumer_in(reply: &str) -> Option<(&str, &str)> {
+    let mut tokens = acknowledged(reply)?;
+    Some((tokens.next()?, tokens.next()?))
+}
+
+/// What a subject says that acknowledges a row:
+/// `$JS.ACK.<stream>.<consumer>.<delivered>.<stream's sequence>.…`, since NATS 2.10 perhaps with
+/// `<domain>.<account>.` before the stream. Here it begins with the stream.
+fn acknowledged(reply: &str) -> Option<impl Iterator<Item = &str>> {
     let tokens = reply.strip_prefix("$JS.ACK.")?;
     // Seven tokens in the old form, nine or more in the new.
-    let position = if tokens.split('.').count() < 9 { 3 } else { 5 };
-    tokens.split('.').nth(position)?.parse().ok()
+    let before = if tokens.split('.').count() < 9 { 0 } else { 2 };
+    Some(tokens.split('.').skip(before))
 }
 
 #[cfg(test)]
@@ -165,11 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn the_sequence_is_read_from_both_forms_of_reply() {
+    fn what_a_reply_says_is_read_from_both_of_its_forms() {
         let old = "$JS.ACK.ORDERS.billing.1.42.7.1700000000000000000.3";
         let new = "$JS.ACK.hub.hash.ORDERS.billing.1.42.7.1700000000000000000.3.token";
         assert_eq!(sequence(old), Some(42));
         assert_eq!(sequence(new), Some(42));
+        assert_eq!(consumer_in(old), Some(("ORDERS", "billing")));
+        assert_eq!(consumer_in(new), Some(("ORDERS", "billing")));
         assert_eq!(sequence("_INBOX.x"), None);
         assert_eq!(sequence("$JS.ACK.ORDERS"), None);
     }

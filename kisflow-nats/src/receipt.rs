@@ -3,8 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{Subject, jetstream::AckKind};
-use async_trait::async_trait;
-use kisflow_core::{Receipt, Result, Settled};
+use kisflow_core::{Receipt, Result, Settled, async_trait};
 
 use crate::link::Link;
 

@@ -1,10 +1,12 @@
 //! Entries in spaces, and how much each space holds: [`Durable`].
 
-use std::{collections::BTreeMap, ops::Bound};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    ops::Bound,
+};
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use kisflow_core::{Change, Durable, Result, Usage};
+use kisflow_core::{Change, Durable, Result, Usage, async_trait};
 use redb::{Error, ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
 
 use crate::{connect::Redb, writer::Work};
@@ -79,10 +81,8 @@ pub(crate) fn apply(write: &WriteTransaction, changes: &[Change]) -> Result<(), 
         };
         let old = old.map(|old| size(key, old.value()));
         let usage = match usages.entry(space) {
-            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::btree_map::Entry::Vacant(new) => {
-                new.insert(usage_of(&counters, space)?)
-            }
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(usage_of(&counters, space)?),
         };
         if let Some(bytes) = old {
             usage.entries = usage.entries.saturating_sub(1);
@@ -119,8 +119,7 @@ fn page(
     after: &str,
     limit: usize,
 ) -> Result<Vec<(String, Bytes)>, Error> {
-    // The least text that is greater: where the next space may begin.
-    let next = format!("{space}\0");
+    let next = next(space);
     let place = (Bound::Excluded((space, after)), Bound::Excluded((next.as_str(), "")));
     let mut page = Vec::new();
     for entry in read.open_table(ENTRIES)?.range(place)?.take(limit) {
@@ -136,6 +135,11 @@ fn usage_of(
 ) -> Result<Usage, Error> {
     let (entries, bytes) = counters.get(space)?.map(|found| found.value()).unwrap_or_default();
     Ok(Usage { entries, bytes })
+}
+
+/// The least text that is greater: where the next space, or record, may begin.
+pub(crate) fn next(text: &str) -> String {
+    format!("{text}\0")
 }
 
 fn size(key: &str, value: &[u8]) -> u64 {

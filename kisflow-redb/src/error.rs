@@ -38,7 +38,7 @@ struct Inner {
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 enum Kind {
     Conf(&'static str),
     /// The value of a key.
@@ -162,7 +162,7 @@ impl fmt::Display for RedbError {
             ),
             Kind::InUse => write!(
                 formatter,
-                "{path} is open already, in another process or by another connector of this one; give each a file of its own, or keep quarantine on redis"
+                "{path} is open already, in another process or by another connector of this one; stop that process, give each a file of its own, or keep quarantine on redis, which several processes can read at once"
             ),
             Kind::Foreign => write!(
                 formatter,

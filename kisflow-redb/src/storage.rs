@@ -1,10 +1,9 @@
 //! Records, one row of a table for each field: [`Storage`].
 
-use async_trait::async_trait;
-use kisflow_core::{BoxError, Fields, Record, Result, Storage, Unavailable};
+use kisflow_core::{BoxError, Fields, Record, Result, Storage, Unavailable, async_trait};
 use redb::{Error, ReadOnlyTable, ReadTransaction, TableDefinition, TableError, WriteTransaction};
 
-use crate::{connect::Redb, error::RedbError, writer::Work};
+use crate::{connect::Redb, durable::next, error::RedbError, writer::Work};
 
 /// Texts by record and field: a put writes the fields that it has, and reads nothing.
 const RECORDS: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("records");
@@ -98,9 +97,4 @@ fn fields(
         fields.push((place.value().1.to_owned(), text.value().to_owned()));
     }
     Ok((!fields.is_empty()).then_some(fields))
-}
-
-/// The least text that is greater: where the next record may begin.
-fn next(key: &str) -> String {
-    format!("{key}\0")
 }

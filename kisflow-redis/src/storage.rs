@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use async_trait::async_trait;
 use fred::{bytes::Bytes, types::Value};
-use kisflow_core::{Fields, Record, Result, Storage};
+use kisflow_core::{Fields, Record, Result, Storage, async_trait};
 
 use crate::{
     connect::Redis,

@@ -12,6 +12,8 @@
 #[allow(dead_code, reason = "shared with the tests of the whole")]
 #[path = "../../tests/support/redis_server.rs"]
 mod redis_server;
+#[path = "../../tests/support/server.rs"]
+mod server;
 
 #[path = "stream/cluster.rs"]
 mod cluster;

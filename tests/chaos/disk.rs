@@ -5,7 +5,7 @@ use std::fs;
 use crate::{
     feed,
     process::{Stage, number},
-    redis_server::poll,
+    server::poll,
 };
 
 /// Rows that cannot be kept are not acknowledged; when there is room again, each is kept.

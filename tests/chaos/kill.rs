@@ -4,7 +4,7 @@ use crate::{
     feed,
     nats_server::NatsServer,
     process::{ROWS, Stage, any_instant, number, random},
-    redis_server::free_port,
+    server::free_port,
 };
 
 /// What dies.

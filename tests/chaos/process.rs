@@ -12,7 +12,7 @@ use std::{
 use kisflow::{ConnConf, Connector, Redb};
 use tempfile::TempDir;
 
-use crate::redis_server::{RedisServer, poll};
+use crate::{redis_server::RedisServer, server::poll};
 
 /// The rows of a test.
 pub(crate) const ROWS: u64 = 100_000;

@@ -19,7 +19,7 @@ fn check(what: &str, stage: &Stage) {
             );
             let worker = stage.worker_with(name, &["2"]);
             // It has read its conf when its store is there.
-            assert!(crate::redis_server::poll(|| kept.exists()), "{}", worker.log());
+            assert!(crate::server::poll(|| kept.exists()), "{}", worker.log());
             worker
         })
         .into();
@@ -29,7 +29,7 @@ fn check(what: &str, stage: &Stage) {
     all(&mut workers, ROWS / 4);
     let three = workers.remove(2);
     assert!(
-        crate::redis_server::poll(|| stage.by_worker().len() == 3),
+        crate::server::poll(|| stage.by_worker().len() == 3),
         "all three have a share: {:?}",
         stage.by_worker()
     );

@@ -1,6 +1,10 @@
 //! What is away comes back, and nothing is lost or put into quarantine meanwhile.
 
-use std::{future::pending, sync::atomic::Ordering, time::Duration};
+use std::{
+    future::pending,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use kisflow::{ConnConf, Connector, FlowConf, Result, SourceConf};
 
@@ -12,15 +16,10 @@ async fn a_function_that_says_it_is_unavailable_is_asked_until_it_is_back() {
     let scene = Scene::default();
     scene.0.away.store(true, Ordering::SeqCst);
     let world = World::new(&scene, "closed", &["Deliver"], |source| source);
-    let flows = world.flows().await;
-    let task = tokio::spawn({
-        let flows = flows.clone();
-        async move { flows.serve(pending()).await.unwrap() }
-    });
+    let serving = world.start().await;
+    let flows = serving.flows.clone();
     // More often than a row is tried that is at fault itself.
-    while scene.calls() < 10 {
-        tokio::task::yield_now().await;
-    }
+    scene.called(10).await;
     let problems = flows.health().problems().await;
     assert_eq!(
         problems,
@@ -28,14 +27,14 @@ async fn a_function_that_says_it_is_unavailable_is_asked_until_it_is_back() {
     );
     assert!(tape.done().is_empty());
     scene.0.away.store(false, Ordering::SeqCst);
-    let ledger = task.await.unwrap().flows["Orders"];
+    let ledger = serving.served().await.flows["Orders"];
     assert_eq!((ledger.delivered, ledger.quarantined), (300, 0), "{ledger}");
     assert!(flows.health().problems().await.is_empty());
 }
 
 /// `type: moody`: its ping, and with it the function, fail as often as its address says.
 struct Moody {
-    left: std::sync::atomic::AtomicUsize,
+    left: AtomicUsize,
 }
 
 impl Connector for Moody {
@@ -77,15 +76,62 @@ async fn while_a_connector_does_not_answer_its_batches_wait() {
             .function(kisflow::FunctionConf::new("AskMoody", kisflow::Mode::Save).connector("mood"))
     };
     let world = World::new(&scene, "moody", &["AskMoody"], |source| source).with(conf);
-    let registry = kisflow::Registry::linked()
-        .source::<super::TapeSource>()
-        .connector::<kisflow::Redb>()
-        .connector::<Moody>()
-        .state(scene.clone());
-    let flows = registry.link(world.conf.clone()).await.unwrap();
+    let flows = world.flows_with(kisflow::Registry::connector::<Moody>).await;
     let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
     assert_eq!((ledger.delivered, ledger.quarantined), (200, 0), "{ledger}");
     assert_eq!(scene.seen().len(), 200);
+}
+
+/// `type: polite`: always answers.
+struct Polite;
+
+/// How often all connectors of this type were asked.
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+impl Connector for Polite {
+    const TYPE: &'static str = "polite";
+    type Params = kisflow::RawParams;
+
+    async fn connect(_: &ConnConf, _: Self::Params) -> Result<Self> {
+        Ok(Self)
+    }
+
+    async fn ping(&self) -> Result<()> {
+        ASKED.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[kisflow::faas("Greet")]
+async fn greet(_: &[super::Order], _: kisflow::Conn<'_, Polite>) -> kisflow::Action {
+    kisflow::Action::Reuse
+}
+
+#[kisflow::faas("Nod")]
+async fn nod(_: &[super::Order], _: kisflow::Conn<'_, Polite>) -> kisflow::Action {
+    kisflow::Action::Reuse
+}
+
+#[tokio::test]
+async fn a_connector_that_several_functions_use_is_asked_once() {
+    Tape::new("polite", 1);
+    let save = |name: &str, connector: &str| {
+        kisflow::FunctionConf::new(name, kisflow::Mode::Save).connector(connector)
+    };
+    let scene = Scene::poisoned([0]);
+    let world =
+        World::new(&scene, "polite", &["Greet", "Nod", "Greet", "Deliver"], |source| source).with(
+            |conf| {
+                conf.connector(ConnConf::new("one", "polite"))
+                    .connector(ConnConf::new("two", "polite"))
+                    .function(save("Greet", "one"))
+                    .function(save("Nod", "two"))
+            },
+        );
+    let flows = world.flows_with(kisflow::Registry::connector::<Polite>).await;
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
+    assert_eq!((ledger.delivered, ledger.quarantined), (0, 1), "{ledger}");
+    assert_eq!(ASKED.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
@@ -117,17 +163,50 @@ async fn the_task_of_a_flow_that_dies_is_started_again() {
 async fn a_source_that_is_read_again_is_no_problem_any_more() {
     let tape = Tape::new("mended", 300).broken(1, 1, 0, 0).endless();
     let world = World::new(&Scene::default(), "mended", &["Deliver"], |source| source);
-    let flows = world.flows().await;
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let task = tokio::spawn({
-        let flows = flows.clone();
-        async move { flows.serve(async { drop(stopped.await) }).await.unwrap() }
-    });
+    let serving = world.start().await;
+    let flows = serving.flows.clone();
     tape.until(|tape| tape.done().len() == 300).await;
     assert!(flows.health().problems().await.is_empty());
-    stop.send(()).unwrap();
-    task.await.unwrap();
+    serving.stopped().await;
     assert_eq!(flows.health().problems().await, ["flow `Orders` has been stopped"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_answers_again_is_no_problem_though_no_row_comes() {
+    let tape = Tape::new("quiet", 0).broken(2, 0, 0, 0).endless().mute(true);
+    let world = World::new(&Scene::default(), "quiet", &["Deliver"], |source| source);
+    let serving = world.start().await;
+    let flows = serving.flows.clone();
+    let jammed = ["flow `Orders`: source `orders` cannot be read: the tape is jammed"];
+    // The clock stands still but for these: what the flow does meanwhile comes in order.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(flows.health().problems().await, jammed, "nobody knows whether it is mended");
+    tape.mute(false);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(flows.health().problems().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_only_fails_stays_a_problem_and_is_asked_less_and_less_often() {
+    let tape = Tape::new("jammed", 0).broken(u32::MAX, 0, 0, 0).endless();
+    let world = World::new(&Scene::default(), "jammed", &["Deliver"], |source| source);
+    let serving = world.start().await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(
+        serving.flows.health().problems().await,
+        ["flow `Orders`: source `orders` cannot be read: the tape is jammed"]
+    );
+    let reads = u32::MAX - tape.broken_reads();
+    assert!((5..40).contains(&reads), "{reads} reads");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_takes_long_to_say_how_much_waits_is_read_all_the_same() {
+    Tape::new("ponders", 300).ponders(Duration::from_secs(2));
+    let world = World::new(&Scene::default(), "ponders", &["Deliver"], |source| source);
+    let served = tokio::time::timeout(Duration::from_secs(600), world.serve()).await;
+    let (_, ledger) = served.expect("it is never read");
+    assert_eq!(ledger.delivered, 300, "{ledger}");
 }
 
 #[tokio::test]
@@ -145,11 +224,10 @@ async fn a_receipt_that_panics_costs_its_delivery_and_no_other() {
     let scene = Scene::default();
     let world = World::new(&scene, "torn slips", &["Deliver"], |source| source.in_flight(3));
     let gate = scene.0.gate.write().await;
-    let flows = world.flows().await;
-    let task = tokio::spawn(async move { flows.serve(pending()).await.unwrap() });
+    let serving = world.start().await;
     tape.until(|tape| tape.most_held() == 300).await;
     drop(gate);
-    let served = task.await.unwrap();
+    let served = serving.served().await;
     let ledger = served.flows["Orders"];
     assert_eq!((ledger.read, ledger.returned, ledger.delivered), (500, 200, 300), "{ledger}");
     assert_eq!(ledger.unaccounted(), 0, "{ledger}");
@@ -164,23 +242,17 @@ async fn a_flow_whose_source_cannot_start_keeps_no_other_from_running() {
         conf.source(SourceConf::new("nowhere", "tape").key("no such tape"))
             .flow(FlowConf::new("Stuck").source("nowhere").then_named("Deliver"))
     });
-    let flows = world.flows().await;
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let task = tokio::spawn({
-        let flows = flows.clone();
-        async move { flows.serve(async { drop(stopped.await) }).await.unwrap() }
-    });
+    let serving = world.start().await;
     tape.until(|tape| tape.done().len() == 300).await;
     let problems = loop {
-        let problems = flows.health().problems().await;
+        let problems = serving.flows.health().problems().await;
         if problems.iter().any(|problem| problem.contains("no such tape")) {
             break problems;
         }
         tokio::task::yield_now().await;
     };
     assert_eq!(problems, ["flow `Stuck`: source `nowhere` cannot be opened: no such tape"]);
-    stop.send(()).unwrap();
-    let served = task.await.unwrap();
+    let served = serving.stopped().await;
     assert!(served.is_complete(), "{served}");
 }
 
@@ -198,11 +270,10 @@ async fn a_lease_is_renewed_while_its_rows_are_worked_on() {
     let scene = Scene::default();
     let world = World::new(&scene, "lease", &["Deliver"], |source| source);
     let gate = scene.0.gate.write().await;
-    let flows = world.flows().await;
-    let task = tokio::spawn(async move { flows.serve(pending()).await.unwrap() });
+    let serving = world.start().await;
     tape.until(|tape| tape.renewed() >= 3).await;
     drop(gate);
-    assert!(task.await.unwrap().is_complete());
+    assert!(serving.served().await.is_complete());
 }
 
 /// A one-row function that says of a row that something is away.
@@ -221,22 +292,16 @@ async fn a_row_that_is_rejected_because_something_is_unavailable_waits() {
     let scene = Scene::default();
     scene.0.away.store(true, Ordering::SeqCst);
     let world = World::new(&scene, "phone", &["Phone", "Judge"], |source| source);
-    let flows = world.flows().await;
-    let task = tokio::spawn({
-        let flows = flows.clone();
-        async move { flows.serve(pending()).await.unwrap() }
-    });
-    while scene.calls() < 500 {
-        tokio::task::yield_now().await;
-    }
-    let problems = flows.health().problems().await;
+    let serving = world.start().await;
+    scene.called(500).await;
+    let problems = serving.flows.health().problems().await;
     assert_eq!(
         problems,
         ["flow `Orders`: what the function depends on is unavailable: nobody answers the phone"]
     );
     assert!(tape.done().is_empty());
     scene.0.away.store(false, Ordering::SeqCst);
-    let ledger = task.await.unwrap().flows["Orders"];
+    let ledger = serving.served().await.flows["Orders"];
     assert_eq!((ledger.delivered, ledger.quarantined), (100, 0), "{ledger}");
 }
 
@@ -265,12 +330,7 @@ async fn rows_that_are_rejected_while_the_connector_does_not_answer_wait() {
     };
     let world =
         World::new(&scene, "moody-picks", &["PickMoody"], |source| source.in_flight(1)).with(conf);
-    let registry = kisflow::Registry::linked()
-        .source::<super::TapeSource>()
-        .connector::<kisflow::Redb>()
-        .connector::<Moody>()
-        .state(scene.clone());
-    let flows = registry.link(world.conf.clone()).await.unwrap();
+    let flows = world.flows_with(kisflow::Registry::connector::<Moody>).await;
     let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
     assert_eq!((ledger.delivered, ledger.quarantined), (200, 0), "{ledger}");
 }

@@ -1,6 +1,6 @@
 //! Rows in quarantine: looked at, mended, sent on, discarded; and what happens when it is full.
 
-use std::future::pending;
+use std::{future::pending, time::SystemTime};
 
 use kisflow::{QuarantineConf, QuarantineFilter, RetryFrom, WhenFull};
 
@@ -114,11 +114,23 @@ async fn the_same_row_is_kept_once_however_often_it_comes() {
     Tape::new(name, 10);
     let world = World::new(&scene, name, &["Deliver"], |source| source);
     let (flows, _) = world.serve().await;
+    let first = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
     drop(flows);
+    until_ms(first[0].since_ms + 1);
     Tape::new(name, 10);
     let (flows, ledger) = world.serve().await;
     assert_eq!(ledger.quarantined, 1);
-    assert_eq!(flows.quarantine().unwrap().list(&all(), 10).await.unwrap().len(), 1);
+    let kept = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].since_ms, first[0].since_ms, "it has been here since then");
+    assert!(kept[0].tried_ms > first[0].tried_ms);
+}
+
+/// Waits for the clock.
+fn until_ms(ms: u64) {
+    while SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() < u128::from(ms) {
+        std::hint::spin_loop();
+    }
 }
 
 fn limited(world: World, rows: u64, when_full: WhenFull) -> World {
@@ -135,11 +147,8 @@ async fn when_it_is_full_the_batch_waits_until_there_is_room() {
     let scene = Scene::poisoned([1, 101, 201]);
     let world = World::new(&scene, "full", &["Deliver"], |source| source.in_flight(1));
     let world = limited(world, 2, WhenFull::Stop);
-    let flows = world.flows().await;
-    let task = tokio::spawn({
-        let flows = flows.clone();
-        async move { flows.serve(pending()).await.unwrap() }
-    });
+    let serving = world.start().await;
+    let flows = serving.flows.clone();
     let problem = loop {
         let problems = flows.health().problems().await;
         if let Some(problem) = problems.into_iter().find(|problem| problem.contains("full")) {
@@ -155,7 +164,7 @@ async fn when_it_is_full_the_batch_waits_until_there_is_room() {
     let quarantine = flows.quarantine().unwrap();
     let id = quarantine.list(&all(), 1).await.unwrap()[0].id.clone();
     quarantine.discard(&id, "room").await.unwrap();
-    let served = task.await.unwrap();
+    let served = serving.served().await;
     assert!(served.is_complete(), "{served}");
     assert_eq!(quarantine.list(&all(), 10).await.unwrap().len(), 2);
 }
@@ -239,10 +248,7 @@ async fn rows_that_are_older_than_the_conf_allows_make_way() {
     drop(flows);
     *scene.0.poison.lock().unwrap() = vec![2];
     Tape::new("old", 10);
-    let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
-    while now() <= first[0].since_ms + 2 {
-        tokio::task::yield_now().await;
-    }
+    until_ms(first[0].since_ms + 3);
     let (flows, _) = world.serve().await;
     let kept = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
     let positions: Vec<_> = kept.iter().map(|row| &*row.position).collect();

@@ -3,9 +3,8 @@
 use std::future::pending;
 
 use kisflow::{FlowConf, Ledger, SourceConf};
-use tokio::sync::oneshot;
 
-use super::{Scene, World, tape::Tape};
+use super::{Scene, Serving, World, tape::Tape};
 
 #[tokio::test]
 async fn told_to_stop_a_flow_works_on_what_it_has_read_and_reads_no_more() {
@@ -13,22 +12,16 @@ async fn told_to_stop_a_flow_works_on_what_it_has_read_and_reads_no_more() {
     let scene = Scene::default();
     let world = World::new(&scene, "drains", &["Deliver"], |source| source.in_flight(2));
     let gate = scene.0.gate.write().await;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let flows = world.flows().await;
-    let health = flows.health().clone();
-    let task =
-        tokio::spawn(async move { flows.serve(async { drop(stopped.await) }).await.unwrap() });
+    let serving = world.start().await;
     tape.until(|tape| tape.most_held() == 200).await;
-    while scene.calls() < 2 {
-        tokio::task::yield_now().await;
-    }
-    stop.send(()).unwrap();
+    scene.called(2).await;
+    serving.stop();
     // It says so as soon as it reads no more, while it still works.
-    while health.problems().await != ["flow `Orders` has been stopped"] {
+    while serving.flows.health().problems().await != ["flow `Orders` has been stopped"] {
         tokio::task::yield_now().await;
     }
     drop(gate);
-    let served = task.await.unwrap();
+    let served = serving.served().await;
     assert!(served.is_complete(), "{served}");
     let ledger = served.flows["Orders"];
     assert_eq!((ledger.read, ledger.delivered), (200, 200), "{ledger}");
@@ -45,15 +38,9 @@ async fn what_is_not_done_when_the_grace_time_is_over_is_given_back() {
             conf.global(global)
         });
     let _gate = scene.0.gate.write().await;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let flows = world.flows().await;
-    let task =
-        tokio::spawn(async move { flows.serve(async { drop(stopped.await) }).await.unwrap() });
-    while scene.calls() < 3 {
-        tokio::task::yield_now().await;
-    }
-    stop.send(()).unwrap();
-    let served = task.await.unwrap();
+    let serving = world.start().await;
+    scene.called(3).await;
+    let served = serving.stopped().await;
     assert!(!served.is_complete());
     let Ledger { read, delivered, returned, .. } = served.flows["Orders"];
     assert_eq!((read, delivered, returned), (300, 0, 300));
@@ -71,13 +58,12 @@ async fn a_slow_flow_slows_no_other() {
             .flow(FlowConf::new("Quick").source("quick").then_named("Sift"))
     });
     let gate = scene.0.gate.write().await;
-    let flows = world.flows().await;
-    let task = tokio::spawn(async move { flows.serve(pending()).await.unwrap() });
+    let serving = world.start().await;
     quick.until(|tape| tape.done().len() == 10_000).await;
     assert!(slow.done().is_empty());
     assert_eq!(slow.most_held(), 400, "the slow flow's source is not read on");
     drop(gate);
-    let served = task.await.unwrap();
+    let served = serving.served().await;
     assert!(served.is_complete(), "{served}");
     assert_eq!(served.flows["Quick"].filtered, 3_334);
 }
@@ -110,13 +96,9 @@ async fn told_to_stop_before_it_begins_it_reads_nothing() {
 async fn a_source_that_never_opens_does_not_keep_it_from_stopping() {
     let tape = Tape::new("stuck", 100).stuck();
     let world = World::new(&Scene::default(), "stuck", &["Deliver"], |source| source);
-    let (stop, stopped) = oneshot::channel::<()>();
-    let flows = world.flows().await;
-    let task =
-        tokio::spawn(async move { flows.serve(async { drop(stopped.await) }).await.unwrap() });
+    let serving = world.start().await;
     tape.until(|tape| tape.opened() == 1).await;
-    stop.send(()).unwrap();
-    assert!(task.await.unwrap().is_complete());
+    assert!(serving.stopped().await.is_complete());
 }
 
 /// Stops while three batches are held up, without any patience.
@@ -128,15 +110,9 @@ async fn stop_at_once(name: &str, tape: impl FnOnce(std::sync::Arc<Tape>) -> std
         conf.global(global)
     });
     let _gate = scene.0.gate.write().await;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let flows = world.flows().await;
-    let task =
-        tokio::spawn(async move { flows.serve(async { drop(stopped.await) }).await.unwrap() });
-    while scene.calls() < 3 {
-        tokio::task::yield_now().await;
-    }
-    stop.send(()).unwrap();
-    let ledger = task.await.unwrap().flows["Orders"];
+    let serving = world.start().await;
+    scene.called(3).await;
+    let ledger = serving.stopped().await.flows["Orders"];
     assert_eq!((ledger.read, ledger.returned, ledger.unaccounted()), (300, 300, 0), "{ledger}");
     assert!(tape.done().is_empty());
 }
@@ -157,18 +133,13 @@ async fn flows_are_served_once_at_a_time_and_again_afterwards() {
     let scene = Scene::default();
     let world = World::new(&scene, "twice", &["Deliver"], |source| source);
     let gate = scene.0.gate.write().await;
-    let flows = world.flows().await;
-    let task = tokio::spawn({
-        let flows = flows.clone();
-        async move { flows.serve(pending()).await.unwrap() }
-    });
-    while scene.calls() < 1 {
-        tokio::task::yield_now().await;
-    }
+    let serving = world.start().await;
+    let flows = serving.flows.clone();
+    scene.called(1).await;
     let error = flows.serve(pending()).await.unwrap_err();
     assert!(error.is_already(), "{error}");
     drop(gate);
-    assert!(task.await.unwrap().is_complete());
+    assert!(serving.served().await.is_complete());
     assert_eq!(tape.opened(), 1);
 
     Tape::new("twice", 50);
@@ -217,15 +188,9 @@ async fn a_row_that_waits_for_its_next_attempt_is_given_back() {
             conf.global(global)
         },
     );
-    let (stop, stopped) = oneshot::channel::<()>();
-    let flows = world.flows().await;
-    let task =
-        tokio::spawn(async move { flows.serve(async { drop(stopped.await) }).await.unwrap() });
-    while scene.calls() < 1 {
-        tokio::task::yield_now().await;
-    }
-    stop.send(()).unwrap();
-    assert_eq!(task.await.unwrap().flows["Orders"].returned, 1);
+    let serving = world.start().await;
+    scene.called(1).await;
+    assert_eq!(serving.stopped().await.flows["Orders"].returned, 1);
     assert_eq!(tape.released(), [0], "and not after its lease");
 }
 
@@ -238,17 +203,14 @@ async fn when_the_source_ends_what_was_read_may_take_as_long_as_it_takes() {
         conf.global(global)
     });
     let gate = scene.0.gate.write().await;
-    let flows = world.flows().await;
-    let task = tokio::spawn(async move { flows.serve(pending()).await.unwrap() });
-    while scene.calls() < 3 {
-        tokio::task::yield_now().await;
-    }
+    let serving = world.start().await;
+    scene.called(3).await;
     // Long enough for the reader to see the end, and for a grace time to be over.
     for _ in 0..1_000 {
         tokio::task::yield_now().await;
     }
     drop(gate);
-    let served = task.await.unwrap();
+    let served = serving.served().await;
     assert!(served.is_complete(), "{served}");
     assert_eq!(tape.done().len(), 300);
 }
@@ -301,17 +263,8 @@ async fn a_store_that_does_not_answer_keeps_it_neither_from_working_nor_from_sto
             let global = conf.global.clone().quarantine(kisflow::QuarantineConf::on("deaf"));
             conf.connector(kisflow::ConnConf::new("deaf", "deaf")).global(global)
         });
-    let registry = kisflow::Registry::linked()
-        .source::<super::TapeSource>()
-        .connector::<kisflow::Redb>()
-        .connector::<Deaf>()
-        .state(world.scene.clone());
-    let flows = registry.link(world.conf.clone()).await.unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let task =
-        tokio::spawn(async move { flows.serve(async { drop(stopped.await) }).await.unwrap() });
+    let serving = Serving::of(world.flows_with(kisflow::Registry::connector::<Deaf>).await);
     tape.until(|tape| tape.done().len() == 300).await;
-    stop.send(()).unwrap();
-    let served = task.await.unwrap();
+    let served = serving.stopped().await;
     assert!(served.is_complete(), "{served}");
 }

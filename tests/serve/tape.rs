@@ -37,6 +37,10 @@ struct Inner {
     broken_opens: u32,
     broken_acks: u32,
     panics: u32,
+    /// It does not say how many rows wait.
+    mute: bool,
+    /// How long it takes to say that.
+    ponders: Duration,
     broken_releases: u32,
     /// So many acknowledgements, openings, questions for a position panic.
     torn_slips: u32,
@@ -123,6 +127,16 @@ impl Tape {
         self.set(|tape| tape.stuck = true)
     }
 
+    /// Whether it does not say how many rows wait.
+    pub(crate) fn mute(self: Arc<Self>, mute: bool) -> Arc<Self> {
+        self.set(|tape| tape.mute = mute)
+    }
+
+    /// How long it takes to say how many rows wait.
+    pub(crate) fn ponders(self: Arc<Self>, time: Duration) -> Arc<Self> {
+        self.set(|tape| tape.ponders = time)
+    }
+
     /// Rows cannot be given back.
     pub(crate) fn deaf_to_releases(self: Arc<Self>) -> Arc<Self> {
         self.set(|tape| tape.broken_releases = u32::MAX)
@@ -150,6 +164,11 @@ impl Tape {
     /// How many deliveries were acknowledged.
     pub(crate) fn settlements(&self) -> usize {
         self.inner.lock().unwrap().settlements
+    }
+
+    /// How many reads are to fail yet.
+    pub(crate) fn broken_reads(&self) -> u32 {
+        self.inner.lock().unwrap().broken_reads
     }
 
     pub(crate) fn opened(&self) -> u32 {
@@ -288,7 +307,13 @@ impl Source for TapeSource {
     }
 
     async fn lag(&mut self) -> Result<Option<u64>> {
-        Ok(Some(self.tape.inner.lock().unwrap().waiting.len() as u64))
+        let ponders = self.tape.inner.lock().unwrap().ponders;
+        tokio::time::sleep(ponders).await;
+        let inner = self.tape.inner.lock().unwrap();
+        match inner.mute {
+            true => Err("the tape is mute".into()),
+            false => Ok(Some(inner.waiting.len() as u64)),
+        }
     }
 }
 

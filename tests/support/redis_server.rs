@@ -1,29 +1,55 @@
-//! A private redis-server: on a port and in a directory of its own, gone when it is dropped.
+//! A private redis-server, and what tests do with it.
 
 use std::{
-    fs::{self, File},
-    io::ErrorKind,
-    net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::Command,
 };
 
-use tempfile::TempDir;
+use super::server::{Program, Server, poll};
 
-/// Longer than a server takes to start, however busy the machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) type RedisServer = Server<Redis>;
 
-pub(crate) struct RedisServer {
-    child: Option<Child>,
-    port: u16,
-    dir: TempDir,
+/// redis-server, as a server or as a sentinel.
+pub(crate) struct Redis {
+    /// As on its command line; `{port}` is the port.
     options: Vec<String>,
     /// What redis-cli needs to talk to it: `-a`, `--tls`, …
     cli: Vec<String>,
     /// The file of conf that a sentinel works on.
     sentinel: Option<PathBuf>,
+}
+
+impl Program for Redis {
+    const PATHS: &'static [&'static str] = &["redis-server"];
+    const MISSING: &'static str = "these tests need redis-server and redis-cli 7 or later: `apt-get install redis-server`, `brew install redis`";
+
+    fn arguments(&self, command: &mut Command, port: u16, dir: &Path) {
+        let port = port.to_string();
+        command.args(&self.sentinel);
+        if !self.options.iter().any(|option| option == "{port}") {
+            command.args(["--port", &port]);
+        }
+        command.args(["--bind", "127.0.0.1", "--dir"]).arg(dir);
+        match self.sentinel {
+            Some(_) => command.arg("--sentinel"),
+            None => command.args(["--save", "", "--appendonly", "no"]),
+        };
+        command.args(self.options.iter().map(|option| option.replace("{port}", &port)));
+    }
+
+    fn answers(&self, port: u16) -> bool {
+        let said = said(self.cli(port).arg("PING"));
+        ["PONG", "NOAUTH"].iter().any(|word| said.contains(word))
+    }
+}
+
+impl Redis {
+    fn cli(&self, port: u16) -> Command {
+        let mut command = Command::new("redis-cli");
+        command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
+        command.args(&self.cli).arg("--no-auth-warning");
+        command
+    }
 }
 
 impl RedisServer {
@@ -34,61 +60,19 @@ impl RedisServer {
 
     /// Starts a server that redis-cli needs options for. An option `{port}` is the port.
     pub(crate) fn start_with(options: &[&str], cli: &[&str]) -> Self {
-        Self::start_any(options, cli, None)
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        Self::of(Redis { options: owned(options), cli: owned(cli), sentinel: None })
     }
 
     /// Starts a sentinel that watches what a file of conf says, and writes to it.
     pub(crate) fn start_sentinel(conf: &Path) -> Self {
-        Self::start_any(&[], &[], Some(conf.to_owned()))
-    }
-
-    fn start_any(options: &[&str], cli: &[&str], sentinel: Option<PathBuf>) -> Self {
-        let dir = TempDir::new().unwrap();
-        let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let cli = cli.iter().map(|option| (*option).to_owned()).collect();
-        let mut server = Self { child: None, port: 0, dir, options, cli, sentinel };
-        // Another process may take the port between the look and the bind.
-        for _ in 0..20 {
-            server.port = free_port();
-            if server.launch() {
-                return server;
-            }
-        }
-        panic!("redis-server did not start; its log:\n{}", server.log());
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
-    pub(crate) fn addr(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        let sentinel = Some(conf.to_owned());
+        Self::of(Redis { options: Vec::new(), cli: Vec::new(), sentinel })
     }
 
     /// What redis-cli prints.
     pub(crate) fn cli(&self, arguments: &[&str]) -> String {
-        let output = self.cli_command().args(arguments).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-    }
-
-    /// Kills it, as a crash would.
-    pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-    }
-
-    /// Starts it again, on the same port and in the same directory.
-    pub(crate) fn restart(&mut self) {
-        self.kill();
-        assert!(self.launch(), "redis-server did not start again; its log:\n{}", self.log());
-    }
-
-    /// `STOP` freezes it: it accepts and never answers. `CONT` goes on.
-    pub(crate) fn signal(&self, signal: &str) {
-        let id = self.child.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        said(self.program.cli(self.port()).args(arguments))
     }
 
     /// Polls until redis-cli prints what is wanted.
@@ -100,95 +84,10 @@ impl RedisServer {
         });
         assert!(met, "redis-cli {arguments:?} still prints: {last}");
     }
-
-    /// Whether it came up; not, when its port was taken.
-    fn launch(&mut self) -> bool {
-        let log = File::create(self.log_path()).unwrap();
-        let port = self.port.to_string();
-        let mut command = Command::new("redis-server");
-        command.args(&self.sentinel);
-        if !self.options.iter().any(|option| option == "{port}") {
-            command.args(["--port", &port]);
-        }
-        command.args(["--bind", "127.0.0.1", "--dir"]).arg(self.dir.path());
-        match self.sentinel {
-            Some(_) => command.arg("--sentinel"),
-            None => command.args(["--save", "", "--appendonly", "no"]),
-        };
-        command.args(self.options.iter().map(|option| option.replace("{port}", &port)));
-        let child = command.stdin(Stdio::null()).stdout(log).stderr(Stdio::null()).spawn();
-        self.child = Some(match child {
-            Ok(child) => child,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                panic!(
-                    "these tests need redis-server and redis-cli 7 or later: `apt-get install redis-server`, `brew install redis`"
-                )
-            }
-            Err(error) => panic!("redis-server cannot be started: {error}"),
-        });
-        let answers = |server: &Self| {
-            ["PONG", "NOAUTH"].iter().any(|word| server.cli(&["PING"]).contains(word))
-        };
-        let mut exited = false;
-        let ready = poll(|| {
-            exited = self.child.as_mut().unwrap().try_wait().unwrap().is_some();
-            exited || answers(self)
-        });
-        assert!(ready, "redis-server does not answer PING; its log:\n{}", self.log());
-        // It may be another process that answered at a port that this one did not get.
-        !exited && self.child.as_mut().unwrap().try_wait().unwrap().is_none()
-    }
-
-    fn cli_command(&self) -> Command {
-        let mut command = Command::new("redis-cli");
-        command
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
-            .args(&self.cli)
-            .arg("--no-auth-warning");
-        command
-    }
-
-    fn log_path(&self) -> PathBuf {
-        self.dir.path().join("log")
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.log_path()).unwrap_or_default()
-    }
 }
 
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-/// A port that nothing listens at. Below those that systems hand out by themselves: none of the
-/// connections that other tests make can take it while a server is restarted. A cluster's bus has
-/// the port 10,000 above.
-pub(crate) fn free_port() -> u16 {
-    let seed = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-    let mut port = seed;
-    loop {
-        port = 10_000 + port.wrapping_mul(31).wrapping_add(7) % 10_000;
-        if [port, port + 10_000].iter().all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        {
-            return port;
-        }
-    }
-}
-
-/// Asks until the answer is yes; `false` when patience ends.
-pub(crate) fn poll(mut ready: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + PATIENCE;
-    while !ready() {
-        if Instant::now() > end {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    true
+/// What a command prints.
+fn said(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }

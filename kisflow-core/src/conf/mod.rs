@@ -228,7 +228,7 @@ pub struct GlobalConf {
     #[serde(skip_serializing_if = "source::is_default_grace")]
     pub grace_ms: u64,
     /// Where rows are kept that cannot be processed.
-    #[serde(skip_serializing_if = "source::is_default_quarantine")]
+    #[serde(skip_serializing_if = "is_default")]
     pub quarantine: QuarantineConf,
     #[serde(skip)]
     pub(crate) origin: Origin,

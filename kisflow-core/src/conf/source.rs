@@ -4,7 +4,7 @@
 use serde::{Serialize, Serializer};
 
 use super::{
-    Origin, RawParams, is_default,
+    Origin, RawParams,
     node::{Kind, Node},
     read::word,
     section::Section,
@@ -334,8 +334,4 @@ pub(super) fn quarantine(section: &mut Section<'_>) -> QuarantineConf {
 /// The global conf says nothing of what is left to its defaults.
 pub(super) fn is_default_grace(ms: &u64) -> bool {
     *ms == super::GRACE_MS
-}
-
-pub(super) fn is_default_quarantine(conf: &QuarantineConf) -> bool {
-    is_default(conf)
 }

@@ -1,5 +1,6 @@
 //! The rules that engines keep, as tests for those who write one: [`storage`], [`durable`],
-//! [`source`]. They need the feature `conformance`, and a tokio runtime with time.
+//! [`source`]; and [`Entries`], for sources that keep positions. They need the feature `conformance`,
+//! and a tokio runtime with time.
 //!
 //! Each panics with the rule that is broken.
 
@@ -8,6 +9,10 @@
 mod durable;
 #[cfg(test)]
 mod durable_tests;
+mod entries;
+mod reading;
+#[cfg(test)]
+mod shelf;
 mod source;
 #[cfg(test)]
 mod source_tests;
@@ -17,6 +22,7 @@ mod storage_tests;
 
 pub use self::{
     durable::durable,
+    entries::Entries,
     source::{Lease, SourceWorld, World, source},
     storage::storage,
 };

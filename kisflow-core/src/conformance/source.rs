@@ -3,16 +3,15 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use super::done;
-use crate::{
-    error::error_chain,
-    source::{Delivery, Settled, Source},
+use super::{
+    done,
+    reading::{
+        LONG, acknowledge, acknowledge_by, ended, next, next_by, placed, read_all, rows_of, texts,
+    },
 };
-
-/// Longer than anything here takes, unless something waits for what never comes.
-const LONG: Duration = Duration::from_secs(60);
+use crate::source::Source;
 
 /// How long rows may stay with a reader that is silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +71,9 @@ pub async fn source<S: SourceWorld>(worlds: &S) {
         suite.silent_readers().await;
         suite.restarts().await;
         suite.gaps().await;
+        suite.dropped_deliveries().await;
     }
+    suite.repeated_acknowledgements().await;
     if S::SHARES {
         suite.two_readers().await;
         suite.back_pressure().await;
@@ -234,6 +235,58 @@ impl<S: SourceWorld> Suite<'_, S> {
         done("closing", reader.close().await);
     }
 
+    async fn dropped_deliveries(&self) {
+        const RULE: &str =
+            "a delivery that is dropped comes again, also when the reader was closed";
+        let world = self.world(0..30).await;
+        let mut reader = world.open(Lease::Short).await;
+        acknowledge(&next(&mut reader).await).await;
+        let dropped = next(&mut reader).await;
+        let open: BTreeSet<_> = placed(&dropped).into_iter().collect();
+        // As when the task that works on it panics: closing is no word on what became of it.
+        drop(dropped);
+        let third = next(&mut reader).await;
+        acknowledge(&third).await;
+        done("closing", reader.close().await);
+        let mut reader = world.open(Lease::Short).await;
+        // A quick source may have handed them out to the same reader.
+        let mut seen: BTreeSet<_> = placed(&third).into_iter().collect();
+        while !seen.is_superset(&open) {
+            let delivery = next_by(&mut reader, RULE).await;
+            seen.extend(placed(&delivery));
+            acknowledge(&delivery).await;
+        }
+        done("closing", reader.close().await);
+    }
+
+    async fn repeated_acknowledgements(&self) {
+        const RULE: &str = "acknowledging twice does no harm";
+        let world = self.world(0..20).await;
+        let mut reader = world.open(Lease::Long).await;
+        let first = next(&mut reader).await;
+        let gone: BTreeSet<String> = rows_of(&first).into_iter().collect();
+        acknowledge(&first).await;
+        let second = next(&mut reader).await;
+        // The engine repeats what it had no answer to, whatever was handed out since.
+        acknowledge_by(&first, RULE).await;
+        let mut rest = BTreeSet::new();
+        if S::REPLAYS {
+            done("a release", second.receipt().release().await);
+            drop((first, second));
+            done("closing", reader.close().await);
+            reader = world.open(Lease::Long).await;
+        } else {
+            rest.extend(rows_of(&second));
+        }
+        while rest.len() < 20 - gone.len() {
+            let delivery = next_by(&mut reader, RULE).await;
+            acknowledge(&delivery).await;
+            rest.extend(rows_of(&delivery));
+            assert!(gone.is_disjoint(&rest), "broken rule: {RULE}; rows came again: {rest:?}");
+        }
+        done("closing", reader.close().await);
+    }
+
     async fn two_readers(&self) {
         let world = self.worlds.create().await;
         let (mut one, mut other) = (world.open(Lease::Long).await, world.open(Lease::Long).await);
@@ -283,72 +336,4 @@ impl<S: SourceWorld> Suite<'_, S> {
         done("closing", slow.close().await);
         done("closing", quick.close().await);
     }
-}
-
-fn texts(rows: std::ops::Range<usize>) -> Vec<String> {
-    rows.map(|id| format!("{{\"id\":{id}}}")).collect()
-}
-
-fn rows_of(delivery: &Delivery) -> Vec<String> {
-    let text = done("the text of rows", delivery.batch().to_ndjson());
-    text.lines().map(str::to_owned).collect()
-}
-
-/// Each row with its position.
-fn placed(delivery: &Delivery) -> Vec<(String, String)> {
-    let position = |(index, row)| (delivery.receipt().position(index), row);
-    rows_of(delivery).into_iter().enumerate().map(position).collect()
-}
-
-/// Reads so many rows, and acknowledges them.
-async fn read_all<S: Source>(reader: &mut S, rows: usize) -> BTreeSet<(String, String)> {
-    let mut seen = BTreeSet::new();
-    while seen.len() < rows {
-        let delivery = next(reader).await;
-        seen.extend(placed(&delivery));
-        acknowledge(&delivery).await;
-    }
-    seen
-}
-
-/// The next delivery; an error is allowed for a while, as in an outage, and tried again.
-async fn next<S: Source>(reader: &mut S) -> Delivery {
-    let mut last = String::new();
-    let read = async {
-        loop {
-            match reader.next().await {
-                Ok(Some(delivery)) if delivery.batch().is_empty() => {}
-                Ok(Some(delivery)) => return delivery,
-                Ok(None) => ended(),
-                Err(error) => last = error_chain(&*error).to_string(),
-            }
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    match timeout(LONG, read).await {
-        Ok(delivery) => delivery,
-        Err(_) => {
-            panic!("broken rule: rows that are there come; nothing came for {LONG:?} ({last})")
-        }
-    }
-}
-
-fn ended() -> ! {
-    panic!("broken rule: a source does not end before its rows do")
-}
-
-/// Acknowledges; an error is allowed for a while, as in an outage, and tried again.
-async fn acknowledge(delivery: &Delivery) {
-    let settled = Settled::new(delivery.batch().len(), 0);
-    let mut last = None;
-    let told = async {
-        while let Err(error) = delivery.receipt().done(&settled).await {
-            last = Some(error_chain(&*error).to_string());
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    assert!(
-        timeout(LONG, told).await.is_ok(),
-        "broken rule: rows that are done can be acknowledged: {last:?}"
-    );
 }

@@ -9,10 +9,11 @@ use std::{
     any::{Any, TypeId},
     future::Future,
     sync::Arc,
+    time::Duration,
 };
 
 use serde::de::DeserializeOwned;
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::timeout};
 
 pub(crate) use self::fields::{from_fields, to_fields};
 pub use self::memory::{Memory, MemoryParams};
@@ -22,9 +23,12 @@ use crate::{
     caas::BoxFuture,
     conf::ConnConf,
     durable::Durable,
-    error::Result,
+    error::{Result, error_chain},
     link::{Misfit, connector_params},
 };
+
+/// How long a connector may take to answer a ping.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a [`Connector`] shows itself as [`Storage`].
 pub type AsStorage<C> = fn(&C) -> &dyn Storage;
@@ -206,7 +210,17 @@ impl ConnectorSlot {
         self.connection.get_or_try_init(connect).await.map(|_| ())
     }
 
-    pub(crate) async fn ping(&self) -> Result<()> {
+    /// Why it is of no use now, if it is of none: it does not answer a ping.
+    pub(crate) async fn away(&self) -> Option<String> {
+        let name = &self.conf.cname;
+        match timeout(PATIENCE, self.ping()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("connector `{name}`: {}", error_chain(&*error))),
+            Err(_) => Some(format!("connector `{name}` does not answer within {PATIENCE:?}")),
+        }
+    }
+
+    async fn ping(&self) -> Result<()> {
         self.connected()?.ping().await
     }
 

@@ -21,7 +21,7 @@ pub(crate) use self::context::{FlowContext, Node, RunContext};
 pub use self::error::{RunError, UnknownFlow};
 pub use self::flows::Flows;
 pub(crate) use self::lineage::Lineage;
-pub(crate) use self::outage::{away, unavailable};
+pub(crate) use self::outage::unavailable;
 pub use self::report::{FunctionReport, Report, RowCounts, RunOutcome};
 use self::run::Begin;
 pub use self::store::{Cache, Metadata};
@@ -244,17 +244,15 @@ impl Flow {
 }
 
 impl Flow {
-    /// The connectors of its functions; one that several use may come several times.
+    /// The connectors of its functions, each once, in the order of the chain.
     pub(crate) fn connectors(&self) -> Vec<Arc<ConnectorSlot>> {
-        let mut slots: Vec<_> = self
-            .inner
-            .chain
-            .load()
-            .nodes
-            .iter()
-            .filter_map(|node| node.connector.clone())
-            .collect();
-        slots.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        let mut slots: Vec<Arc<ConnectorSlot>> = Vec::new();
+        for slot in self.inner.chain.load().nodes.iter().filter_map(|node| node.connector.as_ref())
+        {
+            if !slots.iter().any(|known| Arc::ptr_eq(known, slot)) {
+                slots.push(slot.clone());
+            }
+        }
         slots
     }
 

@@ -5,6 +5,7 @@ mod entry;
 mod error;
 mod filter;
 mod repair;
+mod room;
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +15,6 @@ use std::{
 };
 
 use tokio::{sync::Mutex, time::timeout};
-use tracing::warn;
 
 pub(crate) use self::entry::now_ms;
 pub use self::{
@@ -24,7 +24,7 @@ pub use self::{
     repair::{RetryFrom, RetryReport},
 };
 use crate::{
-    conf::{QuarantineConf, WhenFull},
+    conf::QuarantineConf,
     durable::{Change, Durable, Usage},
     flow::Flow,
     metrics::QuarantineMetrics,
@@ -38,8 +38,6 @@ const DISCARDED: &str = "discarded";
 const PAGE: usize = 500;
 /// How long looking at the usage may take when it is for the metrics only.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often it is looked at what is too old, at most.
-const EXPIRY: Duration = Duration::from_secs(60);
 
 /// The rows that could not be processed, kept durably until somebody mends or discards them; cheap
 /// to clone. [`Flows::quarantine`](crate::Flows::quarantine) has it.
@@ -118,6 +116,37 @@ impl Quarantine {
         Ok(oldest.into_values().collect())
     }
 
+    /// The ids of all rows of a kind, sorted: to go through them one by one, each as it is then.
+    ///
+    /// # Errors
+    ///
+    /// When what keeps them cannot be read.
+    pub async fn ids(&self, filter: &QuarantineFilter) -> Result<Vec<String>, QuarantineError> {
+        self.ids_of(SPACE, filter).await
+    }
+
+    /// The ids of all rows of a kind that were [discarded](Self::discarded), sorted.
+    ///
+    /// # Errors
+    ///
+    /// When what keeps them cannot be read.
+    pub async fn discarded_ids(
+        &self,
+        filter: &QuarantineFilter,
+    ) -> Result<Vec<String>, QuarantineError> {
+        self.ids_of(DISCARDED, filter).await
+    }
+
+    async fn ids_of(
+        &self,
+        space: &str,
+        filter: &QuarantineFilter,
+    ) -> Result<Vec<String>, QuarantineError> {
+        let mut ids = Vec::new();
+        self.each(space, |row| ids.extend(filter.takes(&row).then_some(row.id))).await?;
+        Ok(ids)
+    }
+
     /// One row.
     ///
     /// # Errors
@@ -184,100 +213,13 @@ impl Quarantine {
     ) -> Result<(), QuarantineError> {
         let mut row = self.show(id).await?;
         row.discarded = Some(reason.into());
-        self.drop_oldest(DISCARDED, 1, 0, |_| {}).await?;
+        let one = Usage { entries: 1, bytes: 0 };
+        while let Some(oldest) = self.in_the_way(DISCARDED, one).await? {
+            self.remove(DISCARDED, &oldest).await?;
+        }
         self.write(vec![Change::remove(SPACE, id), put(DISCARDED, &row)]).await?;
         self.inner.metrics.discarded.increment(1);
         Ok(())
-    }
-
-    /// Keeps rows; they are safe when it returns.
-    pub(crate) async fn keep(&self, rows: Vec<Quarantined>) -> Result<(), QuarantineError> {
-        let changes: Vec<Change> = rows.iter().map(|row| put(SPACE, row)).collect();
-        let mut room = self.inner.room.lock().await;
-        self.drop_expired(&mut room).await?;
-        self.make_room(&changes).await?;
-        self.write(changes).await
-    }
-
-    async fn make_room(&self, changes: &[Change]) -> Result<(), QuarantineError> {
-        let conf = &self.inner.conf;
-        let usage = self.usage().await?;
-        let fits = |rows: u64, bytes: u64| {
-            usage.entries + rows <= conf.max_rows && usage.bytes + bytes <= conf.max_bytes
-        };
-        if fits(changes.len() as u64, changes.iter().map(size).sum()) {
-            return Ok(());
-        }
-        // A batch that comes again brings rows that are here already: they take no more room.
-        let (mut rows, mut bytes) = (0, 0);
-        for change in changes {
-            let there = self.inner.durable.read(SPACE, &change.key).await;
-            if there.map_err(QuarantineError::storage("read"))?.is_none() {
-                rows += 1;
-                bytes += size(change);
-            }
-        }
-        if rows == 0 || fits(rows, bytes) {
-            return Ok(());
-        }
-        if conf.when_full == WhenFull::Stop {
-            return Err(QuarantineError::full(format!(
-                "the quarantine is full ({} of {} rows, {} of {} bytes, and {rows} rows of {bytes} bytes come), so what cannot be processed stays with its source; mend or discard rows, or raise `quarantine.max_rows` or `max_bytes`, or set `when_full: drop_oldest`",
-                usage.entries, conf.max_rows, usage.bytes, conf.max_bytes
-            )));
-        }
-        self.drop_oldest(SPACE, rows, bytes, |row| {
-            warn!(?row, "the quarantine is full: its oldest row is dropped");
-            self.inner.metrics.dropped.increment(1);
-        })
-        .await
-    }
-
-    /// Drops the oldest rows of a space until so many more fit.
-    async fn drop_oldest(
-        &self,
-        space: &str,
-        rows: u64,
-        bytes: u64,
-        each: impl Fn(&Quarantined),
-    ) -> Result<(), QuarantineError> {
-        let conf = &self.inner.conf;
-        loop {
-            let usage = self.inner.durable.usage(space).await;
-            let usage = usage.map_err(QuarantineError::storage("read"))?;
-            let fits =
-                usage.entries + rows <= conf.max_rows && usage.bytes + bytes <= conf.max_bytes;
-            if fits || usage.entries == 0 {
-                return Ok(());
-            }
-            // A tenth at once: the search for the oldest reads all of them.
-            let count = usize::try_from((conf.max_rows / 10).max(rows)).unwrap_or(PAGE).min(PAGE);
-            let oldest = self.list_space(space, &QuarantineFilter::new(), count.max(1)).await?;
-            oldest.iter().for_each(&each);
-            self.write(oldest.iter().map(|row| Change::remove(space, &row.id)).collect()).await?;
-        }
-    }
-
-    /// Drops what is too old. The search reads all entries, so it is made now and then only.
-    async fn drop_expired(&self, last: &mut Option<Instant>) -> Result<(), QuarantineError> {
-        let Some(age) = self.inner.conf.max_age_ms else { return Ok(()) };
-        let pause = EXPIRY.min(Duration::from_millis(age));
-        if last.is_some_and(|last| last.elapsed() < pause) {
-            return Ok(());
-        }
-        let expired = QuarantineFilter::new().until_ms(now_ms().saturating_sub(age));
-        loop {
-            let old = self.list(&expired, PAGE).await?;
-            if old.is_empty() {
-                *last = Some(Instant::now());
-                return Ok(());
-            }
-            for row in &old {
-                warn!(?row, "a row in quarantine is older than `max_age_ms` and is dropped");
-                self.inner.metrics.dropped.increment(1);
-            }
-            self.write(old.iter().map(|row| Change::remove(SPACE, &row.id)).collect()).await?;
-        }
     }
 
     async fn write(&self, changes: Vec<Change>) -> Result<(), QuarantineError> {
@@ -314,10 +256,6 @@ impl Quarantine {
 fn put(space: &str, row: &Quarantined) -> Change {
     // Texts and numbers: nothing in an entry can fail to become JSON.
     Change::put(space, &row.id, serde_json::to_vec(row).unwrap_or_default())
-}
-
-fn size(change: &Change) -> u64 {
-    (change.key.len() + change.value.as_ref().map_or(0, |value| value.len())) as u64
 }
 
 fn decode(id: &str, entry: &[u8]) -> Result<Quarantined, QuarantineError> {

@@ -47,9 +47,8 @@ impl<'de> Visitor<'de> for Field<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let names = [self.name.to_owned()];
         let mut found = None;
-        while let Some(position) = map.next_key_seed(Position { must: &names })? {
+        while let Some(position) = map.next_key_seed(Position { names: &[self.name] })? {
             match position {
                 Some(_) => found = Some(map.next_value()?),
                 None => drop(map.next_value::<IgnoredAny>()?),
@@ -74,7 +73,7 @@ impl<'de, 'm> Visitor<'de> for Scan<'m> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         // One bit a field: nothing is allocated for a row.
         let mut seen = 0_u64;
-        while let Some(position) = map.next_key_seed(Position { must: self.must })? {
+        while let Some(position) = map.next_key_seed(Position { names: self.must })? {
             seen |= position.map_or(0, |position| 1 << position);
             map.next_value::<IgnoredAny>()?;
         }
@@ -83,12 +82,12 @@ impl<'de, 'm> Visitor<'de> for Scan<'m> {
     }
 }
 
-/// Where a key stands in `must`; compared in place, never copied.
-struct Position<'m> {
-    must: &'m [String],
+/// Where a key stands among names; compared in place, never copied.
+struct Position<'n, N> {
+    names: &'n [N],
 }
 
-impl<'de> DeserializeSeed<'de> for Position<'_> {
+impl<'de, N: AsRef<str>> DeserializeSeed<'de> for Position<'_, N> {
     type Value = Option<usize>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -96,7 +95,7 @@ impl<'de> DeserializeSeed<'de> for Position<'_> {
     }
 }
 
-impl Visitor<'_> for Position<'_> {
+impl<N: AsRef<str>> Visitor<'_> for Position<'_, N> {
     type Value = Option<usize>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,7 +103,7 @@ impl Visitor<'_> for Position<'_> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.must.iter().position(|field| field == key))
+        Ok(self.names.iter().position(|name| name.as_ref() == key))
     }
 }
 

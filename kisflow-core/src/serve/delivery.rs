@@ -6,18 +6,18 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use tokio::{sync::oneshot, time::sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::{
     ledger::{Books, Entry, Tally},
     piece::Piece,
+    wait::Wait,
 };
 use crate::{
-    backoff::Backoff,
     conf::SourceConf,
     error::error_chain,
-    flow::{Flow, RunError, away, unavailable},
-    health::{Health, Trouble},
+    flow::{Flow, RunError, unavailable},
+    health::Health,
     quarantine::{Quarantine, Quarantined},
     source::{Delivery, Receipt, Settled},
 };
@@ -125,7 +125,7 @@ impl Desk {
             return Some(error_chain(said).to_string());
         }
         for slot in self.flow.connectors() {
-            if let Some(cause) = away(&slot).await {
+            if let Some(cause) = slot.away().await {
                 return Some(cause);
             }
         }
@@ -137,12 +137,10 @@ impl Desk {
         if bad.is_empty() {
             return Ok(());
         }
-        let mut backoff = Backoff::default();
-        let mut _trouble;
-        while let Err(error) = self.quarantine.keep(bad.clone()).await {
+        let mut wait = Wait::default();
+        while let Err(error) = self.quarantine.keep(&bad).await {
             let error = error_chain(&error).to_string();
-            _trouble = self.health.trouble(self.flow.name(), &*error);
-            if backoff.attempts().is_power_of_two() || backoff.attempts() == 0 {
+            if wait.tell(self, &*error) {
                 warn!(
                     flow = self.flow.name(),
                     rows = bad.len(),
@@ -150,7 +148,7 @@ impl Desk {
                     "rows cannot be put into quarantine; their batch waits, unacknowledged"
                 );
             }
-            self.sleep(backoff.next()).await?;
+            wait.pause(self).await?;
         }
         Ok(())
     }
@@ -168,15 +166,15 @@ impl Desk {
             Some(rows) => settled.bad_rows(rows),
             None => settled,
         };
-        let mut backoff = Backoff::default();
-        let mut _trouble;
+        let mut wait = Wait::default();
         while let Err(error) = receipt.done(&settled).await {
             self.books.metrics.errors.increment(1);
             let error = error_chain(&*error).to_string();
-            let cause = format!("a batch cannot be acknowledged: {error}");
-            _trouble = self.health.trouble(self.flow.name(), cause);
-            warn!(flow = self.flow.name(), error, "a batch is done and could not be acknowledged");
-            self.sleep(backoff.next()).await?;
+            if wait.tell(self, format!("a batch cannot be acknowledged: {error}")) {
+                let flow = self.flow.name();
+                warn!(flow, error, "a batch is done and could not be acknowledged");
+            }
+            wait.pause(self).await?;
         }
         Ok(())
     }
@@ -209,38 +207,4 @@ fn named(bad: Vec<BadRow>) -> Vec<Quarantined> {
         row
     };
     bad.into_iter().map(name).collect()
-}
-
-/// Waits while something is away that the flow needs.
-#[derive(Default)]
-pub(super) struct Outage {
-    backoff: Backoff,
-    trouble: Option<Trouble>,
-}
-
-impl Outage {
-    pub(super) async fn wait(
-        &mut self,
-        desk: &Desk,
-        error: &RunError,
-        cause: &str,
-    ) -> Result<(), Interrupted> {
-        if self.backoff.attempts() == 0 {
-            desk.books.metrics.outages.increment(1);
-        }
-        // Told less and less often while it lasts.
-        if self.backoff.attempts() == 0 || self.backoff.attempts().is_power_of_two() {
-            self.trouble = Some(desk.health.trouble(desk.flow.name(), cause));
-            let (flow, function) = (desk.flow.name(), error.function().unwrap_or_default());
-            warn!(flow, function, cause, error = ?error, "a batch waits for what it needs");
-        }
-        let pause = self.backoff.next();
-        desk.sleep(pause).await
-    }
-
-    pub(super) fn over(&mut self, desk: &Desk) {
-        if self.trouble.take().is_some() {
-            info!(flow = desk.flow.name(), "what the batch waited for is back");
-        }
-    }
 }

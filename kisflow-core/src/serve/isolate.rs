@@ -4,11 +4,12 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{
-    delivery::{BadRow, Desk, Interrupted, Outage, Work},
+    delivery::{BadRow, Desk, Interrupted, Work},
     piece::Piece,
+    wait::Wait,
 };
 use crate::{
     backoff::pause,
@@ -29,7 +30,7 @@ impl Desk {
         work: &'a mut Work,
     ) -> BoxFuture<'a, Result<bool, Interrupted>> {
         Box::pin(async move {
-            let mut outage = Outage::default();
+            let mut outage = Wait::default();
             if piece.len() == 0 {
                 // A source may hand out an empty batch: there is nothing to call a function for.
                 return Ok(true);
@@ -43,7 +44,9 @@ impl Desk {
                     self.flow.run_served(piece.rows.clone(), piece.at, self.hard_stop.clone());
                 let error = match run.await {
                     Ok(report) => {
-                        outage.over(self);
+                        if outage.over() {
+                            info!(flow = self.flow.name(), "what the batch waited for is back");
+                        }
                         self.finish(delivery, &piece, &report, work);
                         return Ok(true);
                     }
@@ -57,12 +60,14 @@ impl Desk {
                     continue;
                 }
                 if let Some(cause) = self.outage(&error).await {
-                    outage.wait(self, &error, &cause).await?;
+                    self.wait_out(&mut outage, &error, &cause).await?;
                     // What the functions before did is done; the rows go on where they were.
                     let failures = piece.failures;
                     piece = Piece { failures, ..self.failed(delivery, piece, &error, work) };
                     continue;
                 }
+                // Everything answers: if something was away, it is back, and this is about the rows.
+                outage.over();
                 let failures = piece.failures;
                 let mut failed = self.failed(delivery, piece, &error, work);
                 if failed.len() > 1 && self.source.isolate {
@@ -81,6 +86,23 @@ impl Desk {
                 return Ok(false);
             }
         })
+    }
+
+    /// Waits a while for what is away that the flow needs.
+    async fn wait_out(
+        &self,
+        outage: &mut Wait,
+        error: &RunError,
+        cause: &str,
+    ) -> Result<(), Interrupted> {
+        if !outage.has_begun() {
+            self.books.metrics.outages.increment(1);
+        }
+        if outage.tell(self, cause) {
+            let (flow, function) = (self.flow.name(), error.function().unwrap_or_default());
+            warn!(flow, function, cause, error = ?error, "a batch waits for what it needs");
+        }
+        outage.pause(self).await
     }
 
     async fn split(

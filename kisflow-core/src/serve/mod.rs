@@ -7,6 +7,7 @@ mod ledger;
 mod piece;
 mod reader;
 mod signal;
+mod wait;
 
 use std::{
     collections::BTreeMap,
@@ -133,14 +134,11 @@ impl Keeper {
         let mut backoff = Backoff::default();
         while let Some(reader) = self.reader() {
             let begun = Instant::now();
-            let mut task = JoinSet::new();
-            task.spawn(async move {
-                let result = reader.run().await;
-                (reader, result)
-            });
-            let died = match task.join_next().await {
-                None | Some(Ok((_, Ok(())))) => return,
-                Some(Ok((_, Err(panic)))) | Some(Err(panic)) => panic,
+            // A task of its own, so that a panic ends no more than that.
+            let task = AbortOnDropHandle::new(tokio::spawn(async move { reader.run().await }));
+            let died = match task.await {
+                Ok(Ok(())) => return,
+                Ok(Err(panic)) | Err(panic) => panic,
             };
             let flow = self.flow.name();
             if begun.elapsed() > LONG {

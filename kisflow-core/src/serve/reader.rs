@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     task::{JoinError, JoinSet},
-    time::{self, MissedTickBehavior, sleep, timeout},
+    time::{self, Instant, MissedTickBehavior, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -106,6 +106,8 @@ impl Reader {
         let room = usize::try_from(conf.in_flight).unwrap_or(usize::MAX);
         let mut lanes = Lanes::new(conf.ordered.clone(), conf.in_flight);
         let mut backoff = Backoff::default();
+        // Since when it is read without an error.
+        let mut resumed = Instant::now();
         let mut tick = time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -121,13 +123,17 @@ impl Reader {
                 Event::Stop => return End::Stopped,
                 Event::Done(Ok(())) => {}
                 Event::Done(Err(panic)) => return End::Died(panic),
-                Event::Tick => self.observe(source).await,
-                Event::Read(Ok(Some(delivery))) => {
-                    if backoff.attempts() > 0 {
-                        backoff.reset();
-                        self.state(SourceState::Reading);
-                        info!(flow = self.flow(), "the source is read again");
+                Event::Tick => {
+                    let steady = resumed.elapsed() >= TICK;
+                    // A source without new rows is no less mended.
+                    if self.observe(source).await && steady {
+                        self.mended(&mut backoff);
                     }
+                    // One that takes longer than a tick to answer is read in between.
+                    tick.reset();
+                }
+                Event::Read(Ok(Some(delivery))) => {
+                    self.mended(&mut backoff);
                     let parts = lanes.parts(&delivery);
                     let desk = self.desk.clone();
                     tasks.spawn(async move {
@@ -142,8 +148,18 @@ impl Reader {
                     if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
                         return End::Stopped;
                     }
+                    resumed = Instant::now();
                 }
             }
+        }
+    }
+
+    /// The source is read, if it was not before.
+    fn mended(&self, backoff: &mut Backoff) {
+        if backoff.attempts() > 0 {
+            backoff.reset();
+            self.state(SourceState::Reading);
+            info!(flow = self.flow(), "the source is read again");
         }
     }
 
@@ -184,12 +200,15 @@ impl Reader {
         }
     }
 
-    async fn observe(&self, source: &mut dyn ErasedSource) {
+    /// Looks at lag and age. Whether the source answered.
+    async fn observe(&self, source: &mut dyn ErasedSource) -> bool {
         self.desk.books.observe();
         let lag = self.stop.run_until_cancelled(timeout(PATIENCE, source.lag()));
-        if let Some(Ok(Ok(Some(rows)))) = lag.await {
+        let Some(Ok(Ok(lag))) = lag.await else { return false };
+        if let Some(rows) = lag {
             self.desk.books.metrics.lag.set(rows as f64);
         }
+        true
     }
 
     fn fail(&self, what: &str, error: &BoxError, pause: Duration) {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use kisflow_core::{Positions, Prefix, Receipt, Result, Settled, async_trait};
+use kisflow_core::{Positions, Prefix, Receipt, Result, Settled, Ticket, async_trait};
 use tokio::sync::{Notify, watch};
 
 use super::position::Position;
@@ -34,12 +34,9 @@ struct State {
     requests: u64,
 }
 
-/// Marks a delivery as done. A function, because the type of a prefix' tickets has no public name.
-type MarkDone = Box<dyn Fn(&mut Prefix<Position>) -> Option<Position> + Send + Sync>;
-
 /// A delivery's place in the order.
 pub(super) struct Turn {
-    mark: MarkDone,
+    ticket: Ticket,
     number: u64,
 }
 
@@ -78,8 +75,7 @@ impl Commits {
         let mut state = self.state();
         let number = state.begun;
         state.begun += 1;
-        let ticket = state.prefix.begin(end);
-        Turn { mark: Box::new(move |prefix| prefix.done(ticket)), number }
+        Turn { ticket: state.prefix.begin(end), number }
     }
 
     /// Waits until there are not too many deliveries behind one that is not done.
@@ -112,7 +108,7 @@ impl Commits {
     /// Asks for the position to be kept, unless that is of no use to this delivery.
     fn request(&self, turn: &Turn) -> Option<u64> {
         let mut state = self.state();
-        if let Some(end) = (turn.mark)(&mut state.prefix) {
+        if let Some(end) = state.prefix.done(turn.ticket) {
             state.reached = end;
             self.grown.notify_one();
         }

@@ -1,5 +1,7 @@
-//! CSV records as JSON objects. The reader is our own because rows come in pieces: `csv` takes the
-//! end of a piece for the end of a record, and does not say where a broken one began.
+//! CSV records as JSON objects. The reader is our own, though `csv-core` can be fed in pieces as well:
+//! of each record we need where it stands and its text as it came, for its position and for the row
+//! that it is where it cannot be read; and text behind a closing quote is a broken record here, at a
+//! known place, where `csv-core` takes it for a part of the field.
 
 use bytes::Bytes;
 use kisflow_core::Batch;

@@ -9,12 +9,11 @@
 )]
 
 use std::{
-    collections::BTreeMap,
     future::Future,
     io::Write,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -23,7 +22,7 @@ use std::{
 use bytes::Bytes;
 use kisflow_core::{
     BoxError, Change, Delivery, Durable, RawRow, Result, Row, Settled, Source, SourceConf,
-    SourceContext, Usage, async_trait,
+    SourceContext, Usage, async_trait, conformance::Entries,
 };
 use kisflow_file::{File, FileParams};
 use serde_json::Value;
@@ -40,7 +39,7 @@ pub async fn soon<F: Future>(future: F) -> F::Output {
 /// A store in memory, which counts writes, and can be slow or broken.
 #[derive(Default)]
 pub struct Shelf {
-    pub entries: Mutex<BTreeMap<(String, String), Bytes>>,
+    pub entries: Entries,
     pub begun: AtomicUsize,
     pub broken: AtomicBool,
     /// If there is one, each write takes a permit.
@@ -57,26 +56,19 @@ impl Durable for Shelf {
         if self.broken.load(Ordering::SeqCst) {
             return Err("disk full".into());
         }
-        let mut entries = self.entries.lock().unwrap();
-        for Change { space, key, value } in changes {
-            match value {
-                Some(value) => entries.insert((space, key), value),
-                None => entries.remove(&(space, key)),
-            };
-        }
-        Ok(())
+        self.entries.write(changes).await
     }
 
     async fn read(&self, space: &str, key: &str) -> Result<Option<Bytes>> {
-        Ok(self.entries.lock().unwrap().get(&(space.to_owned(), key.to_owned())).cloned())
+        self.entries.read(space, key).await
     }
 
-    async fn scan(&self, _: &str, _: &str, _: usize) -> Result<Vec<(String, Bytes)>> {
-        Err("not of use here".into())
+    async fn scan(&self, space: &str, after: &str, limit: usize) -> Result<Vec<(String, Bytes)>> {
+        self.entries.scan(space, after, limit).await
     }
 
-    async fn usage(&self, _: &str) -> Result<Usage> {
-        Err("not of use here".into())
+    async fn usage(&self, space: &str) -> Result<Usage> {
+        self.entries.usage(space).await
     }
 }
 

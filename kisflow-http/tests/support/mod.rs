@@ -14,11 +14,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use kisflow_core::{
-    Change, Delivery, Durable, Result, Settled, Source, SourceConf, SourceContext, Usage,
-    async_trait,
-};
+use kisflow_core::{Delivery, Settled, Source, SourceConf, SourceContext, conformance::Entries};
 use kisflow_http::{Http, HttpParams};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -29,31 +25,9 @@ use tokio::{
 /// Longer than anything here takes, unless something waits for what never comes.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-/// A source that is pushed to keeps nothing.
-struct Nowhere;
-
-#[async_trait]
-impl Durable for Nowhere {
-    async fn write(&self, _: Vec<Change>) -> Result<()> {
-        Err("nothing is kept here".into())
-    }
-
-    async fn read(&self, _: &str, _: &str) -> Result<Option<Bytes>> {
-        Err("nothing is kept here".into())
-    }
-
-    async fn scan(&self, _: &str, _: &str, _: usize) -> Result<Vec<(String, Bytes)>> {
-        Err("nothing is kept here".into())
-    }
-
-    async fn usage(&self, _: &str) -> Result<Usage> {
-        Err("nothing is kept here".into())
-    }
-}
-
 /// A context of a flow, as of a process of its own.
 pub(crate) fn context(flow: &str) -> SourceContext {
-    SourceContext::new(flow, "posts", Arc::new(Nowhere))
+    SourceContext::new(flow, "posts", Arc::new(Entries::default()))
 }
 
 /// A port that nobody listens at, below those that the system gives to clients.

@@ -15,3 +15,5 @@ mod opening;
 mod outage;
 mod reader;
 mod reading;
+#[path = "../../../tests/support/server.rs"]
+mod server;

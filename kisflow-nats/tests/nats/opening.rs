@@ -9,8 +9,9 @@ use tempfile::TempDir;
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 
 use crate::{
-    nats_server::{NatsServer, free_port},
+    nats_server::NatsServer,
     reader::{conf, open, params, read, refusal, server, texts, timed},
+    server::free_port,
 };
 
 /// Whatever stands there, the answer is there in time.

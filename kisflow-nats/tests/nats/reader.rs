@@ -3,12 +3,10 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use kisflow_core::{
-    ConnConf, Connector, Delivery, Receipt, Result, Settled, Source, SourceConf, SourceContext,
+    Delivery, Receipt, Result, Settled, Source, SourceConf, SourceContext, conformance::Entries,
     error_chain,
 };
 use kisflow_nats::{Nats, NatsParams};
-use kisflow_redb::{Redb, RedbParams};
-use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::nats_server::NatsServer;
@@ -16,13 +14,9 @@ use crate::nats_server::NatsServer;
 /// Longer than anything takes here.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The context of flow `billing`; the source keeps nothing in it.
-pub(crate) async fn context(flow: &str) -> SourceContext {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("positions.redb");
-    let conf = ConnConf::new("positions", "redb").addrs(path.to_str().unwrap());
-    let redb = Redb::connect(&conf, RedbParams::default()).await.unwrap();
-    SourceContext::new(flow, "orders", Arc::new(redb))
+/// The context of a flow, as of a process of its own.
+pub(crate) fn context(flow: &str) -> SourceContext {
+    SourceContext::new(flow, "orders", Arc::new(Entries::default()))
 }
 
 /// Subject `orders.>` of stream `ORDERS`, ten rows a batch.
@@ -49,12 +43,12 @@ pub(crate) fn texts(rows: std::ops::Range<usize>) -> Vec<String> {
 }
 
 pub(crate) async fn open(conf: &SourceConf, params: NatsParams) -> Nats {
-    Nats::open(conf, params, context("billing").await).await.unwrap()
+    Nats::open(conf, params, context("billing")).await.unwrap()
 }
 
 /// Why it cannot be opened, with all causes.
 pub(crate) async fn refusal(conf: &SourceConf, params: NatsParams) -> String {
-    match Nats::open(conf, params, context("billing").await).await {
+    match Nats::open(conf, params, context("billing")).await {
         Ok(_) => panic!("it was opened"),
         Err(error) => error_chain(&*error).to_string(),
     }

@@ -187,7 +187,7 @@ async fn a_consumer_that_is_deleted_is_made_again_where_the_group_was() {
 #[tokio::test]
 async fn a_flow_whose_name_nats_does_not_take_has_a_consumer_all_the_same() {
     let server = server(0..3).await;
-    let flow = context("orders.fast 订单").await;
+    let flow = context("orders.fast 订单");
     let mut reader = kisflow_nats::Nats::open(&conf(&server), params(|_| {}), flow).await.unwrap();
     assert_eq!(read(&mut reader, 3).await, texts(0..3));
     assert!(info(&server, "orders=2E=fast=20=订单").await.is_some());

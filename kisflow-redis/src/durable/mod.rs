@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use fred::{
     bytes::Bytes,
     error::Error as FredError,
     types::{ClusterHash, Value},
 };
-use kisflow_core::{Change, Durable, Result, Usage};
+use kisflow_core::{Change, Durable, Result, Usage, async_trait};
 
 use crate::{connection::Connection, error::RedisError, script::Script};
 

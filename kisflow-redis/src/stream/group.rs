@@ -153,7 +153,7 @@ impl Group {
         Ok(())
     }
 
-    /// Gives all entries of this reader back, and takes its name out of the group.
+    /// Gives all entries of this reader back, and takes its name out of the group if there were none.
     pub(super) async fn leave(&self) -> Result<(), RedisError> {
         self.run(&self.leave, &[LONGEST_LEASE_MS], &[], "XCLAIM").await.map(|_| ())
     }

@@ -161,7 +161,8 @@ impl Source for RedisStream {
         Ok(self.group.lag().await?)
     }
 
-    /// Gives back what was fetched, and takes this reader's name out of the group.
+    /// Gives back what was fetched. This reader's name leaves the group as well, unless entries are
+    /// still under it: then those who take them over remove it, later on.
     ///
     /// # Errors
     ///

@@ -31,11 +31,11 @@ const REMAKES: u32 = 3;
 /// Reads the entries of a group: what was lost on its way first, then what readers left behind that
 /// are gone, then what is new.
 pub(super) struct Reader {
-    pub(super) group: Arc<Group>,
+    group: Arc<Group>,
     /// Reads that block have a connection of their own.
-    pub(super) connection: Arc<Connection>,
-    pub(super) reading: Reading,
-    pub(super) stop: CancellationToken,
+    connection: Arc<Connection>,
+    reading: Reading,
+    stop: CancellationToken,
     /// An answer may have been lost: entries behind this one are looked for among our own.
     lost: Option<Bytes>,
     /// When to look for lost entries again: a connection that is gone for us may have been there for
@@ -178,8 +178,9 @@ impl Reader {
     async fn lost_entries(&mut self, after: Bytes) -> Result<Page, Trouble> {
         let in_flight = self.group.in_flight.ids();
         let mut page = self.read(self.reading.rows, None, Value::Bytes(after)).await?;
-        self.lost = page.last.clone().filter(|_| page.entries() >= self.reading.rows);
+        // Should it fail, these entries are looked for again.
         self.group.acknowledge(&page.gone).await?;
+        self.lost = page.last.clone().filter(|_| page.entries() >= self.reading.rows);
         page.keep(|id| !in_flight.contains(id));
         Ok(page)
     }

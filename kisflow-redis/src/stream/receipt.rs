@@ -2,8 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use kisflow_core::{Receipt, Result, Settled};
+use kisflow_core::{Receipt, Result, Settled, async_trait};
 
 use super::{group::Group, in_flight::Held};
 use crate::error::RedisError;

@@ -10,7 +10,8 @@ use tokio::{
 };
 
 use crate::{
-    redis_server::{RedisServer, free_port},
+    redis_server::RedisServer,
+    server::free_port,
     world::{misfits, open, orders, try_open},
 };
 

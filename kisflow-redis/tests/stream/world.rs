@@ -1,16 +1,14 @@
-//! What the tests share: a server with a stream, readers of it, and a little durable storage.
+//! What the tests share: a stream, readers of it, and what they read.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use kisflow_core::{
-    Change, Delivery, Durable, Result, Settled, Source, SourceConf, SourceContext, Usage,
-    async_trait, error_chain,
+    Delivery, Result, Settled, Source, SourceConf, SourceContext, conformance::Entries, error_chain,
 };
-use kisflow_redis::{RedisStream, fred::bytes::Bytes};
+use kisflow_redis::RedisStream;
 use serde_json::Value as Json;
 use tokio::time::timeout;
 
@@ -18,36 +16,6 @@ use crate::redis_server::RedisServer;
 
 /// Longer than anything here takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Entries in memory.
-#[derive(Default)]
-struct Entries(Mutex<BTreeMap<(String, String), Bytes>>);
-
-#[async_trait]
-impl Durable for Entries {
-    async fn write(&self, changes: Vec<Change>) -> Result<()> {
-        let mut entries = self.0.lock().unwrap();
-        for Change { space, key, value } in changes {
-            match value {
-                Some(value) => entries.insert((space, key), value),
-                None => entries.remove(&(space, key)),
-            };
-        }
-        Ok(())
-    }
-
-    async fn read(&self, space: &str, key: &str) -> Result<Option<Bytes>> {
-        Ok(self.0.lock().unwrap().get(&(space.to_owned(), key.to_owned())).cloned())
-    }
-
-    async fn scan(&self, _: &str, _: &str, _: usize) -> Result<Vec<(String, Bytes)>> {
-        Ok(Vec::new())
-    }
-
-    async fn usage(&self, _: &str) -> Result<Usage> {
-        Ok(Usage::default())
-    }
-}
 
 /// The conf of a source of the stream `orders`.
 pub(crate) fn orders(addrs: impl Into<String>) -> SourceConf {

@@ -1,0 +1,257 @@
+//! Keeping rows, and making room for them.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use tracing::warn;
+
+use super::{
+    PAGE, Quarantine, QuarantineError, QuarantineFilter, Quarantined, SPACE, decode, now_ms, put,
+};
+use crate::{
+    conf::WhenFull,
+    durable::{Change, Usage},
+};
+
+/// How often it is looked at what is too old, at most.
+const EXPIRY: Duration = Duration::from_secs(60);
+/// How many rows are looked for at once: a server that keeps them may be far away.
+const READS: usize = 32;
+
+impl Quarantine {
+    /// Keeps rows; they are safe when it returns.
+    pub(crate) async fn keep(&self, rows: &[Quarantined]) -> Result<(), QuarantineError> {
+        let mut room = self.inner.room.lock().await;
+        self.drop_expired(&mut room).await?;
+        let mut changes = Vec::with_capacity(rows.len());
+        let mut new = Usage::default();
+        for (row, there) in rows.iter().zip(self.there(rows).await?) {
+            if let Some(entry) = there {
+                // A batch that comes again brings rows that are here already: they take no more
+                // room, and are as old as they were.
+                let since_ms = decode(&row.id, &entry).map_or(row.since_ms, |row| row.since_ms);
+                changes.push(put(SPACE, &Quarantined { since_ms, ..row.clone() }));
+            } else {
+                let change = put(SPACE, row);
+                new.entries += 1;
+                new.bytes += size(&change);
+                changes.push(change);
+            }
+        }
+        self.make_room(new).await?;
+        self.write(changes).await
+    }
+
+    /// The entries of these rows that are here already, each in its row's place.
+    async fn there(&self, rows: &[Quarantined]) -> Result<Vec<Option<Bytes>>, QuarantineError> {
+        let mut there = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(READS) {
+            let reads = rows.iter().map(|row| self.inner.durable.read(SPACE, &row.id));
+            there.extend(try_join_all(reads).await.map_err(QuarantineError::storage("read"))?);
+        }
+        Ok(there)
+    }
+
+    async fn make_room(&self, new: Usage) -> Result<(), QuarantineError> {
+        let conf = &self.inner.conf;
+        let usage = self.usage().await?;
+        if new.entries == 0 || self.fits(usage, new) {
+            return Ok(());
+        }
+        if conf.when_full == WhenFull::Stop {
+            return Err(QuarantineError::full(format!(
+                "the quarantine is full ({} of {} rows, {} of {} bytes, and {} rows of {} bytes come), so what cannot be processed stays with its source; mend or discard rows, or raise `quarantine.max_rows` or `max_bytes`, or set `when_full: drop_oldest`",
+                usage.entries, conf.max_rows, usage.bytes, conf.max_bytes, new.entries, new.bytes
+            )));
+        }
+        while let Some(oldest) = self.in_the_way(SPACE, new).await? {
+            self.lose(&oldest, "the quarantine is full: its oldest row is dropped").await?;
+        }
+        Ok(())
+    }
+
+    /// The oldest rows of a space, as long as so much more does not fit.
+    pub(super) async fn in_the_way(
+        &self,
+        space: &str,
+        new: Usage,
+    ) -> Result<Option<Vec<Quarantined>>, QuarantineError> {
+        let usage = self.inner.durable.usage(space).await;
+        let usage = usage.map_err(QuarantineError::storage("read"))?;
+        if usage.entries == 0 || self.fits(usage, new) {
+            return Ok(None);
+        }
+        // A tenth at once: the search for the oldest reads all of them.
+        let count = (self.inner.conf.max_rows / 10).max(new.entries).max(1);
+        let count = usize::try_from(count).unwrap_or(PAGE).min(PAGE);
+        Ok(Some(self.list_space(space, &QuarantineFilter::new(), count).await?))
+    }
+
+    fn fits(&self, usage: Usage, new: Usage) -> bool {
+        let conf = &self.inner.conf;
+        usage.entries + new.entries <= conf.max_rows && usage.bytes + new.bytes <= conf.max_bytes
+    }
+
+    /// Drops what is too old. The search reads all entries, so it is made now and then only.
+    async fn drop_expired(&self, last: &mut Option<Instant>) -> Result<(), QuarantineError> {
+        let Some(age) = self.inner.conf.max_age_ms else { return Ok(()) };
+        let pause = EXPIRY.min(Duration::from_millis(age));
+        if last.is_some_and(|last| last.elapsed() < pause) {
+            return Ok(());
+        }
+        let expired = QuarantineFilter::new().until_ms(now_ms().saturating_sub(age));
+        loop {
+            let old = self.list(&expired, PAGE).await?;
+            if old.is_empty() {
+                *last = Some(Instant::now());
+                return Ok(());
+            }
+            self.lose(&old, "a row in quarantine is older than `max_age_ms` and is dropped")
+                .await?;
+        }
+    }
+
+    /// Drops rows that nobody has looked after. The log has each before it is gone; it counts once
+    /// it is.
+    async fn lose(&self, rows: &[Quarantined], why: &str) -> Result<(), QuarantineError> {
+        for row in rows {
+            warn!(?row, "{why}");
+        }
+        self.remove(SPACE, rows).await?;
+        self.inner.metrics.dropped.increment(rows.len() as u64);
+        Ok(())
+    }
+
+    pub(super) async fn remove(
+        &self,
+        space: &str,
+        rows: &[Quarantined],
+    ) -> Result<(), QuarantineError> {
+        self.write(rows.iter().map(|row| Change::remove(space, &row.id)).collect()).await
+    }
+}
+
+fn size(change: &Change) -> u64 {
+    (change.key.len() + change.value.as_ref().map_or(0, |value| value.len())) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeMap,
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicBool, AtomicU64, Ordering},
+        },
+    };
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use metrics::Counter;
+
+    use super::{Change, Quarantine, Quarantined, Usage, WhenFull};
+    use crate::{
+        conf::QuarantineConf, durable::Durable, error::Result, metrics::QuarantineMetrics,
+    };
+
+    /// Rows by space and id, which it may refuse to remove.
+    #[derive(Default)]
+    struct Cellar {
+        rows: Mutex<BTreeMap<(String, String), Bytes>>,
+        locked: AtomicBool,
+    }
+
+    #[async_trait]
+    impl Durable for Cellar {
+        async fn write(&self, changes: Vec<Change>) -> Result<()> {
+            let removes = changes.iter().any(|change| change.value.is_none());
+            if removes && self.locked.load(Ordering::SeqCst) {
+                return Err("the cellar is locked".into());
+            }
+            let mut rows = self.rows.lock().unwrap();
+            for Change { space, key, value } in changes {
+                match value {
+                    Some(value) => rows.insert((space, key), value),
+                    None => rows.remove(&(space, key)),
+                };
+            }
+            Ok(())
+        }
+
+        async fn read(&self, space: &str, key: &str) -> Result<Option<Bytes>> {
+            Ok(self.rows.lock().unwrap().get(&(space.to_owned(), key.to_owned())).cloned())
+        }
+
+        async fn scan(
+            &self,
+            space: &str,
+            after: &str,
+            limit: usize,
+        ) -> Result<Vec<(String, Bytes)>> {
+            let rows = self.rows.lock().unwrap();
+            let behind = rows.iter().filter(|((of, key), _)| of == space && &**key > after);
+            Ok(behind.take(limit).map(|((_, key), row)| (key.clone(), row.clone())).collect())
+        }
+
+        async fn usage(&self, space: &str) -> Result<Usage> {
+            let rows = self.rows.lock().unwrap();
+            let entries = rows.keys().filter(|(of, _)| of == space).count() as u64;
+            Ok(Usage { entries, bytes: entries })
+        }
+    }
+
+    /// A quarantine, what it is kept in, and how many rows it says that it has dropped.
+    fn quarantine(conf: QuarantineConf) -> (Quarantine, Arc<Cellar>, Arc<AtomicU64>) {
+        let (cellar, dropped) = (Arc::<Cellar>::default(), Arc::<AtomicU64>::default());
+        let mut metrics = QuarantineMetrics::new();
+        metrics.dropped = Counter::from_arc(dropped.clone());
+        (Quarantine::new(cellar.clone(), conf, BTreeMap::new(), metrics), cellar, dropped)
+    }
+
+    fn row(id: &str, since_ms: u64) -> Quarantined {
+        Quarantined {
+            id: id.to_owned(),
+            flow: String::new(),
+            source: String::new(),
+            position: String::new(),
+            function: String::new(),
+            at: 0,
+            attempt: 1,
+            since_ms,
+            tried_ms: since_ms,
+            field: None,
+            cause: String::new(),
+            row: "{}".into(),
+            origin: None,
+            discarded: None,
+        }
+    }
+
+    impl Cellar {
+        fn ids(&self) -> Vec<String> {
+            self.rows.lock().unwrap().keys().map(|(_, id)| id.clone()).collect()
+        }
+    }
+
+    /// Rows that must make way cannot at first.
+    async fn drops_one_row(conf: QuarantineConf) {
+        let (quarantine, cellar, dropped) = quarantine(conf);
+        quarantine.keep(&[row("a", 1)]).await.unwrap();
+        cellar.locked.store(true, Ordering::SeqCst);
+        // So that it is looked at anew what is too old.
+        quarantine.inner.room.lock().await.take();
+        quarantine.keep(&[row("b", 2)]).await.unwrap_err();
+        assert_eq!((cellar.ids(), dropped.load(Ordering::SeqCst)), (vec!["a".to_owned()], 0));
+        cellar.locked.store(false, Ordering::SeqCst);
+        quarantine.keep(&[row("b", 2)]).await.unwrap();
+        assert_eq!((cellar.ids(), dropped.load(Ordering::SeqCst)), (vec!["b".to_owned()], 1));
+    }
+
+    #[tokio::test]
+    async fn a_row_that_could_not_be_dropped_is_not_counted() {
+        drops_one_row(QuarantineConf::default().limit(1, 1 << 20).when_full(WhenFull::DropOldest))
+            .await;
+        drops_one_row(QuarantineConf::default().max_age_ms(1)).await;
+    }
+}
