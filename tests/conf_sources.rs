@@ -4,7 +4,9 @@
 
 use std::fs;
 
-use kisflow::{Delivery, Ordered, SourceContext, Start, WhenFull, prelude::*};
+use kisflow::{
+    Delivery, Ordered, QuarantineConf, SourceContext, Start, Status, WhenFull, prelude::*,
+};
 use kisflow_core::Source;
 
 #[derive(Serialize, Deserialize)]
@@ -209,4 +211,28 @@ fn a_quarantine_that_would_not_outlive_the_process_is_a_problem() {
             "1.yml:3: source: nothing keeps the rows that cannot be processed; register an embedded store (`.connector::<Redb>()`), or name a connector that outlives the process as `quarantine.cname` of the global conf",
         ],
     );
+}
+
+/// What keeps the quarantine of a conf: the connector's name and address.
+fn kept_by(conf: Conf) -> Option<(String, String)> {
+    let conn = registry().quarantine_conn(&conf)?;
+    Some((conn.cname, conn.addrs))
+}
+
+#[test]
+fn a_quarantine_is_found_whether_its_flows_are_enabled_or_not() {
+    let redb = |cname: &str, addrs: &str| ConnConf::new(cname, "redb").addrs(addrs);
+    let flow = || FlowConf::new("Orders").source("orders").then::<take>();
+    let conf = |flow: FlowConf| Conf::new().flow(flow).source(SourceConf::new("orders", "empty"));
+    let found = |cname: &str, addrs: &str| Some((cname.to_owned(), addrs.to_owned()));
+    assert_eq!(kept_by(conf(FlowConf::new("Orders").then::<take>())), None);
+    assert_eq!(kept_by(conf(flow())), found("kisflow", "kisflow.redb"));
+    assert_eq!(kept_by(conf(flow().status(Status::Disabled))), found("kisflow", "kisflow.redb"));
+
+    let own = conf(flow()).connector(redb("kisflow", "other.redb"));
+    assert_eq!(kept_by(own.clone()), found("kisflow_", "kisflow.redb"), "the name is taken");
+    let same = own.clone().connector(redb("kept", "kisflow.redb"));
+    assert_eq!(kept_by(same), found("kept", "kisflow.redb"), "a file is open once");
+    let named = own.global(GlobalConf::default().quarantine(QuarantineConf::on("kisflow")));
+    assert_eq!(kept_by(named), found("kisflow", "other.redb"));
 }

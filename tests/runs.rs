@@ -117,6 +117,11 @@ struct Factor {
     factor: u32,
 }
 
+#[faas("NoNines")]
+fn no_nines(row: &u32) -> Result<u32> {
+    if *row == 9 { Err("it is nine".into()) } else { Ok(row + 1) }
+}
+
 async fn link(conf: impl Into<Conf>, shared: &Shared) -> Flow {
     let conf = conf.into();
     let name = conf.flows.keys().next().unwrap().clone();
@@ -261,6 +266,30 @@ async fn a_flow_with_status_0_does_not_run_and_hands_its_rows_back() {
     assert_eq!(report.outcome(), RunOutcome::Disabled);
     assert_eq!(*report.output().rows::<u32>().unwrap(), [1, 2]);
     assert_eq!(report.to_string(), "flow F: disabled, 2 rows in, 2 out");
+}
+
+#[tokio::test]
+async fn a_row_that_is_fed_is_known_again_where_it_is_rejected() {
+    let flow = FlowConf::new("F").then::<no_nines>().then::<no_nines>();
+    let flow = link(flow, &Shared::default()).await;
+    let report = flow.feed(Batch::json(["1", "9", "x", "8"])).await.unwrap();
+    report.assert_balanced();
+    let rejected: Vec<_> =
+        report.rejected().iter().map(|row| (row.index(), row.origin())).collect();
+    assert_eq!(rejected, [(1, Some(1)), (2, Some(2)), (1, Some(3))]);
+    assert_eq!(report.rows_out(), 1);
+}
+
+#[tokio::test]
+async fn a_trace_has_what_each_call_was_given_handed_on_and_rejected() {
+    let flow = FlowConf::new("F").then::<no_nines>().then::<no_nines>();
+    let flow = link(flow.on_reject(kisflow::OnReject::Quarantine), &Shared::default()).await;
+    let report = flow.trace(vec![1_u32, 8]).await.unwrap();
+    let [first, second] = report.visits() else { panic!("{:?}", report.visits()) };
+    assert_eq!(first.handed_on.as_ref().unwrap().to_ndjson().unwrap(), "2\n9\n");
+    assert_eq!((first.rejected.len(), second.rejected.len()), (0, 1));
+    assert_eq!(second.given.to_ndjson().unwrap(), "2\n9\n");
+    assert_eq!(second.handed_on.as_ref().unwrap().to_ndjson().unwrap(), "3\n");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! [`Action`]: what a function asks of its flow.
 
-use std::{borrow::Cow, ops::BitOr};
+use std::{borrow::Cow, fmt, ops::BitOr};
 
 /// What a function asks of its flow, beside or instead of handing on rows.
 ///
@@ -58,6 +58,19 @@ impl PartialEq for Action {
     }
 }
 
+/// `Reuse`, `Jump(AvgStuScore)`, several with ` | ` between them.
+impl fmt::Display for Action {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plan = self.plan();
+        let words = [("Reuse", plan.reuse), ("Force", plan.force), ("Abort", plan.abort)];
+        let words = words.iter().filter(|(_, is)| *is).map(|(word, _)| (*word).to_owned());
+        let jumps = plan.jump.iter().map(|target| format!("Jump({target})"));
+        let words: Vec<String> = words.chain(jumps).collect();
+        formatter.write_str(if words.is_empty() { "Next" } else { "" })?;
+        formatter.write_str(&words.join(" | "))
+    }
+}
+
 /// An action as the engine reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -73,6 +86,16 @@ impl Action {
         let mut plan = Plan::default();
         plan.add(self);
         plan
+    }
+}
+
+impl From<&Plan> for Action {
+    fn from(plan: &Plan) -> Self {
+        let jumps = plan.jump.iter().map(|target| Self::Jump(target.clone()));
+        let words =
+            [(plan.reuse, Self::Reuse), (plan.force, Self::Force), (plan.abort, Self::Abort)];
+        let words = words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word);
+        words.chain(jumps).fold(Self::Next, BitOr::bitor)
     }
 }
 

@@ -22,6 +22,7 @@ mod error;
 mod flow;
 mod function;
 mod health;
+mod inspect;
 mod link;
 mod metrics;
 mod parameter;
@@ -35,6 +36,9 @@ mod source;
 pub use async_trait::async_trait;
 pub use tokio_util::sync::CancellationToken;
 
+/// For messages about the conf that are not the core's own: those of its tests.
+#[doc(hidden)]
+pub use crate::conf::suggest;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub use crate::{
@@ -42,19 +46,21 @@ pub use crate::{
     batch::{Batch, RowBytes, Rows},
     caas::{BoxFuture, StorageLogic},
     conf::{
-        Address, AddressError, BatchConf, Conf, ConfError, ConnConf, FlowConf, FunctionConf,
-        FunctionSourceConf, GlobalConf, Mode, OnReject, OptionConf, Ordered, Problem,
-        QuarantineConf, RawParams, SourceConf, Start, Status, StepConf, WhenFull,
+        Address, AddressError, BatchConf, Conf, ConfError, ConnConf, ExpectConf, FlowConf,
+        FunctionConf, FunctionSourceConf, GivenConf, GlobalConf, Mode, OnReject, OptionConf,
+        Ordered, Problem, QuarantineConf, RawParams, RejectedConf, SourceConf, Start, Status,
+        StepConf, TestConf, TestRecords, WhenFull,
     },
     connector::{AsDurable, AsStorage, Connector, Fields, Memory, MemoryParams, Record, Storage},
     durable::{Change, Durable, Usage},
     error::{BoxError, Result, Unavailable, error_chain},
     flow::{
         Cache, Flow, Flows, FunctionReport, Metadata, Report, RowCounts, RunError, RunId,
-        RunOutcome, UnknownFlow,
+        RunOutcome, UnknownFlow, Visit,
     },
     function::{Answer, BatchResult, Borrowed, Call, Function, Outcome, Place, RowResult},
     health::Health,
+    inspect::{Edge, FunctionInfo, HandsOn, Inspection, RowType, Verdict},
     link::{Link, LoadError},
     metrics::Exporter,
     parameter::{Caas, Conn, Cx, Parameter, Params, RecordError, State, Store},
@@ -79,11 +85,11 @@ pub mod __private {
         caas::{CaasCall, CaasDef},
         connector::ConnectorSlot,
         function::{
-            Collector, Done, Failure, Fallible, Filter, FilterMap, Find, FlatMap, Found,
+            Collector, Done, Emits, Failure, Fallible, Filter, FilterMap, Find, FlatMap, Found,
             FunctionDef, Map, Missing, Plain, Replied, Shape, Shim, Unfit, Unreadable, task,
         },
         parameter::BoundStore,
-        row::Fields,
+        row::{Fields, Given, Hidden},
     };
 
     #[cfg(feature = "auto")]

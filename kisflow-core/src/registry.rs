@@ -9,16 +9,18 @@ use std::{
 
 use crate::{
     caas::{CaasDef, StorageLogic},
-    conf::{Conf, ConfError},
-    connector::{Connector, ConnectorDef, Memory},
+    conf::{Conf, ConnConf},
+    connector::{Connector, ConnectorDef, ConnectorSlot, Memory},
+    error::Result,
     flow::Flows,
     function::{Function, FunctionDef},
-    link::{Linker, LoadError},
+    link::LoadError,
     metrics::Exporter,
     source::{Source, SourceDef},
 };
 
-/// What the code offers: functions, types of connectors, storage logic, state.
+/// What the code offers: functions, types of connectors, storage logic, state. A clone shares the
+/// state and the exporter.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -38,13 +40,16 @@ use crate::{
 /// # Ok::<(), kisflow_core::BoxError>(())
 /// # }).unwrap();
 /// ```
+#[derive(Clone)]
 pub struct Registry {
     pub(crate) functions: Vec<FunctionDef>,
     pub(crate) caas: Vec<CaasDef>,
     pub(crate) connectors: Vec<ConnectorDef>,
     pub(crate) sources: Vec<SourceDef>,
     pub(crate) state: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
-    pub(crate) exporter: Option<Box<dyn Exporter>>,
+    pub(crate) exporter: Option<Arc<dyn Exporter>>,
+    /// Whether connectors are only stubs.
+    pub(crate) stubs: bool,
 }
 
 impl Registry {
@@ -57,6 +62,7 @@ impl Registry {
             sources: Vec::new(),
             state: HashMap::new(),
             exporter: None,
+            stubs: false,
         };
         registry.connector::<Memory>()
     }
@@ -115,7 +121,15 @@ impl Registry {
 
     /// Adds what `prometheus_enable` of the global conf starts.
     pub fn exporter(mut self, exporter: impl Exporter) -> Self {
-        self.exporter = Some(Box::new(exporter));
+        self.exporter = Some(Arc::new(exporter));
+        self
+    }
+
+    /// Puts an empty `type: memory` in the place of every connector of the conf: a dry run. A
+    /// function that talks to its engine itself (`Conn`, or storage logic that does) is left out of
+    /// its flows, and the rows pass; a warning names it.
+    pub fn stub_connectors(mut self) -> Self {
+        self.stubs = true;
         self
     }
 
@@ -143,20 +157,23 @@ impl Registry {
         Flows::link(self, conf.into(), Vec::new()).await
     }
 
-    /// Whether a directory of conf would link; connects to nothing. For the tests of your own
-    /// project.
+    /// Connects a connector of a conf, asks whether it answers, and lets it go.
     ///
     /// # Errors
     ///
-    /// All problems of all files.
-    pub fn check(self, dir: impl AsRef<Path>) -> Result<Conf, ConfError> {
-        let (conf, mut problems) = Conf::read_all(dir.as_ref());
-        let linker = Linker::new(self, &conf, &mut problems);
-        for flow in conf.flows.values() {
-            linker.flow(flow, &mut problems);
-        }
-        ConfError::check(problems)?;
-        Ok(conf)
+    /// When no connector of its type is registered, when it cannot connect, and when it does not
+    /// answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn ping(&self, conn: &ConnConf) -> Result<()> {
+        let Some(def) = self.connectors.iter().find(|def| def.engine == conn.engine) else {
+            return Err(format!("no connector of type \"{}\" is registered", conn.engine).into());
+        };
+        let slot = ConnectorSlot::new(conn.clone(), *def);
+        slot.connect().await?;
+        slot.away().await.map_or(Ok(()), |why| Err(why.into()))
     }
 
     /// The names of the functions.

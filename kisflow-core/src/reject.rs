@@ -42,6 +42,12 @@ impl Reject {
         self.index
     }
 
+    /// Which row of the run's input it was, from 0; known to runs that are
+    /// [fed](crate::Flow::feed), unless a function before made new rows and did not say of which.
+    pub fn origin(&self) -> Option<usize> {
+        self.origin
+    }
+
     /// The row itself: as it arrived, or as JSON where it had been decoded before.
     pub fn row(&self) -> &Bytes {
         &self.row

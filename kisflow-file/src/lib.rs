@@ -66,17 +66,22 @@
 //! | `frame` | bytes to rows, wherever the bytes come from |
 //! | `file` | [`File`]: growth, rotation, truncation, positions |
 //! | `stdin` | [`Stdin`] |
+//! | `rows` | [`Rows`]: the same rows without a source, for a program that feeds a flow itself |
+//! | `ahead` | the thread that reads for both |
 //! | `error` | [`FileError`] |
 
+mod ahead;
 mod error;
 mod file;
 mod frame;
 mod params;
+mod rows;
 mod stdin;
 
 pub use crate::{
     error::FileError,
     file::File,
     params::{FileParams, Format, StdinParams},
+    rows::{PlacedRows, Rows},
     stdin::Stdin,
 };

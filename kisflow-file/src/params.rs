@@ -93,26 +93,33 @@ pub enum Format {
     Csv,
 }
 
+impl Format {
+    /// What a file's ending says: `.csv` and `.tsv` are CSV, all else is NDJSON.
+    pub fn of(path: &str) -> Self {
+        match ending(path).as_deref() {
+            Some("csv" | "tsv") => Self::Csv,
+            _ => Self::Ndjson,
+        }
+    }
+}
+
+fn ending(path: &str) -> Option<String> {
+    path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase())
+}
+
 /// The path of each key that is wrong, and why.
 pub(crate) type Problems = Vec<(String, String)>;
 
 impl FileParams {
     /// How the file at `path` is cut into rows.
     pub(crate) fn framing(&self, path: &str) -> Result<Framing, Problems> {
-        let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-        let (format, delimiter) = match ending.as_deref() {
-            Some("csv") => (Format::Csv, ","),
-            Some("tsv") => (Format::Csv, "\t"),
-            _ => (Format::Ndjson, ","),
-        };
         let Self { max_line_bytes, header, fields, text, .. } = self.clone();
+        let format = self.format.unwrap_or(Format::of(path));
+        let tab = format == Format::Csv && ending(path).as_deref() == Some("tsv");
         let framing = StdinParams {
-            format: self.format.or(Some(format)),
+            format: Some(format),
             max_line_bytes,
-            delimiter: self
-                .delimiter
-                .clone()
-                .or_else(|| (delimiter != ",").then(|| delimiter.to_owned())),
+            delimiter: self.delimiter.clone().or_else(|| tab.then(|| "\t".to_owned())),
             header,
             fields,
             text,

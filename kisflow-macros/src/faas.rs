@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{Ident, ItemFn, LitStr, Path, ext::IdentExt};
+use syn::{Ident, ItemFn, LitStr, Path, Type, ext::IdentExt};
 
 use crate::{
     assertion::{self, member, placed},
@@ -11,7 +11,7 @@ use crate::{
     errors::Errors,
     model::{Rows, read},
     result::{Output, Shape},
-    signature::{Parameters, local},
+    signature::{Parameters, is_named, local},
 };
 
 pub(crate) fn expand(arguments: &TokenStream, item: &TokenStream) -> TokenStream {
@@ -77,6 +77,7 @@ fn shim(
     let answer = answer(krate, function, rows, &parameters.pass, reference);
     let (link, found, call, cx) = (local("link"), local("bound"), local("call"), local("cx"));
     let fields = member(row, &quote!(#krate::Row), "fields");
+    let emits = emits(krate, function, rows);
     let result = match rows {
         Rows::Batch { .. } => assertion::batch_result(krate, &function.sig.output),
         Rows::Each { shape, .. } => assertion::row_result(krate, &function.sig.output, *shape),
@@ -108,8 +109,14 @@ fn shim(
                     #answer
                 }
 
-                fn fields() -> #krate::__private::Fields {
-                    #fields()
+                fn reads() -> ::core::option::Option<#krate::__private::Fields> {
+                    ::core::option::Option::Some(#fields())
+                }
+
+                fn emits() -> #krate::__private::Emits {
+                    #[allow(unused_imports, reason = "it is what a type that hides its fields falls back on")]
+                    use #krate::__private::Hidden as _;
+                    #emits
                 }
             }
             #krate::__submit!(#krate::__private::FunctionDef::of::<#ident>());
@@ -159,6 +166,33 @@ fn answer(
             };
             quote!(#shim::of_row(|#reference: &#row| #body).each(#call))
         }
+    }
+}
+
+/// What the words of the result type say of the rows that are handed on.
+fn emits(krate: &Path, function: &ItemFn, rows: &Rows) -> TokenStream {
+    let output = Output::read(&function.sig.output);
+    let emits = quote!(#krate::__private::Emits);
+    let rows_of = |ty: &Type| quote!(#krate::__private::Given::<#ty>::fields());
+    let emitted = match rows {
+        Rows::Batch { .. } => output.emitted(),
+        Rows::Each { shape: Shape::Map, .. } => output.ty,
+        Rows::Each { .. } => output.inner(),
+    };
+    match (output.ty, emitted) {
+        (Some(Type::Tuple(_)), Some(row)) => {
+            let row = rows_of(row);
+            quote!(#emits::Either(#row))
+        }
+        (_, Some(row)) => {
+            let row = rows_of(row);
+            quote!(#emits::Rows(#row))
+        }
+        _ if output.shape() == Shape::Sink => quote!(#emits::Nothing),
+        (Some(ty), None) if is_named(ty, "Action") || is_named(ty, "bool") => {
+            quote!(#emits::Passed)
+        }
+        _ => quote!(#emits::Unsaid),
     }
 }
 

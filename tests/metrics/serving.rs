@@ -220,6 +220,7 @@ kisflow_function_duration_seconds{flow="Served",function="Sum",mode="Calculate"}
 /// Serves `Served` to its end.
 pub(crate) async fn serve(endpoint: &Endpoint) {
     let served = timeout(PATIENCE, endpoint.flows.serve(pending())).await.unwrap().unwrap();
+    assert_eq!(endpoint.flows.lags()["Served"], Some(7), "as the metrics have it");
     assert_eq!(
         served.to_string(),
         "flow Served: 7 rows read, 2 delivered, 1 filtered, 3 quarantined, 2 added, 2 folded, 1 returned"

@@ -105,6 +105,14 @@ async fn rows_are_found_by_what_they_are_and_counted_by_cause() {
     assert_eq!(count(all().flow("Orders").source("orders").function("Judge")).await, 4);
     assert_eq!(count(all().until_ms(1)).await, 0);
     assert_eq!(quarantine.list(&all(), 3).await.unwrap().len(), 3);
+
+    let ids = quarantine.ids(&all()).await.unwrap();
+    assert_eq!(ids.len(), 4);
+    assert!(ids.is_sorted());
+    quarantine.discard(&ids[0], "a test order").await.unwrap();
+    assert_eq!(quarantine.ids(&all()).await.unwrap(), ids[1..]);
+    assert_eq!(quarantine.discarded_ids(&all().function("Judge")).await.unwrap(), ids[..1]);
+    assert!(quarantine.ids(&all().cause("nothing of the kind")).await.unwrap().is_empty());
 }
 
 #[tokio::test]

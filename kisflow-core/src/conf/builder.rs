@@ -2,7 +2,7 @@
 
 use super::{
     Conf, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GlobalConf, Mode, OnReject,
-    OptionConf, Origin, Problem, QuarantineConf, SourceConf, Status, StepConf,
+    OptionConf, Origin, Problem, QuarantineConf, SourceConf, Status, StepConf, TestConf,
 };
 use crate::function::Function;
 
@@ -71,6 +71,14 @@ impl Conf {
         match twice("source", "sname", &source.sname, &source.origin, first) {
             Some(problem) => self.repeated.push(problem),
             None => drop(self.sources.insert(source.sname.clone(), source)),
+        }
+    }
+
+    pub(super) fn add_test(&mut self, test: TestConf) {
+        let first = self.tests.get(&test.tname).map(|first| &first.origin);
+        match twice("test", "tname", &test.tname, &test.origin, first) {
+            Some(problem) => self.repeated.push(problem),
+            None => drop(self.tests.insert(test.tname.clone(), test)),
         }
     }
 

@@ -10,6 +10,7 @@ mod problem;
 mod read;
 mod section;
 mod source;
+mod test;
 mod write;
 
 use std::collections::BTreeMap;
@@ -17,9 +18,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use self::address::{Address, AddressError};
-pub use self::problem::{ConfError, Problem};
-pub(crate) use self::problem::{Origin, nearest, suggest};
+pub use self::problem::{ConfError, Problem, suggest};
+pub(crate) use self::problem::{Origin, in_order, nearest};
 pub use self::source::{BatchConf, Ordered, QuarantineConf, SourceConf, Start, WhenFull};
+pub use self::test::{ExpectConf, GivenConf, RejectedConf, TestConf, TestRecords};
 
 /// Params as they stand in conf: any YAML values, by name.
 pub type RawParams = serde_json::Map<String, serde_json::Value>;
@@ -36,6 +38,8 @@ pub struct Conf {
     pub connectors: BTreeMap<String, ConnConf>,
     /// `kistype: source`, by `sname`.
     pub sources: BTreeMap<String, SourceConf>,
+    /// `kistype: test`, by `tname`.
+    pub tests: BTreeMap<String, TestConf>,
     /// `kistype: global`.
     pub global: GlobalConf,
     /// Names that two pieces of conf claim; a problem when the conf is linked.

@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use serde::Serialize;
+
 /// All problems of a conf, in the order of files and lines.
 #[derive(Clone)]
 pub struct ConfError {
@@ -16,13 +18,8 @@ pub struct ConfError {
 
 impl ConfError {
     /// `Err` with the problems, if there are any.
-    pub(crate) fn check(mut problems: Vec<Problem>) -> Result<(), Self> {
-        if problems.is_empty() {
-            return Ok(());
-        }
-        problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-        problems.dedup_by(|a, b| a.to_string() == b.to_string());
-        Err(Self { problems })
+    pub(crate) fn check(problems: Vec<Problem>) -> Result<(), Self> {
+        if problems.is_empty() { Ok(()) } else { Err(Self { problems: in_order(problems) }) }
     }
 
     /// Each problem.
@@ -53,7 +50,7 @@ impl fmt::Debug for ConfError {
 impl Error for ConfError {}
 
 /// One problem of a conf: `conf/flow.yml:6: flows[1].fname: no function is named …`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Problem {
     /// The file, when the conf came from one.
@@ -80,6 +77,13 @@ impl fmt::Display for Problem {
         }
         formatter.write_str(&self.message)
     }
+}
+
+/// Problems in the order of files and lines, each once.
+pub(crate) fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    problems.dedup_by(|a, b| a.to_string() == b.to_string());
+    problems
 }
 
 /// Where a piece of conf came from. Two pieces that say the same are equal wherever they stand.
@@ -158,7 +162,7 @@ impl FileOrigin {
 }
 
 /// `; did you mean "…"?`, or `; known: …`, or nothing.
-pub(crate) fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     match nearest(wrong, known.iter().copied()) {
         Some(near) => format!("; did you mean \"{near}\"?"),

@@ -7,15 +7,16 @@ use std::{
 
 use super::{
     Conf, ConfError, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GRACE_MS, GlobalConf,
-    Mode, OnReject, OptionConf, Origin, Problem, SourceConf, Status, StepConf,
+    Mode, OnReject, OptionConf, Origin, Problem, SourceConf, Status, StepConf, TestConf,
     node::{Kind, Node},
     section::{Section, origin},
     source::{quarantine, source},
     suggest,
+    test::test,
 };
 
 /// The kinds of conf.
-const KINDS: [&str; 5] = ["flow", "func", "conn", "source", "global"];
+const KINDS: [&str; 6] = ["flow", "func", "conn", "source", "test", "global"];
 
 impl Conf {
     /// Reads every `.yml` and `.yaml` file below `dir`, or the one file that `dir` is.
@@ -113,6 +114,13 @@ impl Conf {
                 section.finish();
                 if let Some(source) = source {
                     self.add_source(SourceConf { origin, ..source });
+                }
+            }
+            Kind::Scalar(word) if *word == "test" => {
+                let test = test(&mut section);
+                section.finish();
+                if let Some(test) = test {
+                    self.add_test(TestConf { origin, ..test });
                 }
             }
             Kind::Scalar(word) if *word == "global" => {

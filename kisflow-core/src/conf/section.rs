@@ -265,6 +265,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Where it begins.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
     /// Reports every key that nobody asked for.
     pub(super) fn finish(&mut self) {
         for (key, node) in std::mem::take(&mut self.fields) {

@@ -16,9 +16,9 @@ struct Document<'a, T> {
 }
 
 impl Conf {
-    /// Writes one file for each flow, function, connector and source, and one for the global conf
-    /// if it says anything, into `flow/`, `func/`, `conn/` and `source/` below `dir`. Files that are there are
-    /// overwritten; others are left alone.
+    /// Writes one file for each flow, function, connector, source and test, and one for the global
+    /// conf if it says anything, into `flow/`, `func/`, `conn/`, `source/` and `test/` below `dir`.
+    /// Files that are there are overwritten; others are left alone.
     ///
     /// # Errors
     ///
@@ -36,6 +36,9 @@ impl Conf {
         }
         for (name, conf) in &self.sources {
             write_file(&dir.join("source").join(file_name("source", name)), "source", conf)?;
+        }
+        for (name, conf) in &self.tests {
+            write_file(&dir.join("test").join(file_name("test", name)), "test", conf)?;
         }
         if self.global != super::GlobalConf::default() {
             write_file(&dir.join("kis-flow.yml"), "global", &self.global)?;

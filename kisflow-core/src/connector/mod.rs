@@ -18,7 +18,7 @@ use tokio::{sync::OnceCell, time::timeout};
 pub(crate) use self::fields::{from_fields, to_fields};
 pub use self::memory::{Memory, MemoryParams};
 pub use self::storage::{Fields, Record, Storage};
-pub(crate) use self::unattended::bind as bind_unattended;
+pub(crate) use self::unattended::{bind as bind_unattended, fields as unattended_fields};
 use crate::{
     caas::BoxFuture,
     conf::ConnConf,
@@ -202,6 +202,12 @@ pub struct ConnectorSlot {
 impl ConnectorSlot {
     pub(crate) fn new(conf: ConnConf, def: ConnectorDef) -> Self {
         Self { conf, def, connection: OnceCell::new() }
+    }
+
+    /// A `memory` connector in the place of another.
+    pub(crate) fn stub(conf: &ConnConf) -> Self {
+        let stub = ConnConf::new(&conf.cname, Memory::TYPE).key(&conf.key);
+        Self::new(stub, ConnectorDef::of::<Memory>())
     }
 
     /// Connects, unless that has been done.

@@ -2,11 +2,12 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
     action::Action,
-    conf::Mode,
+    conf::{Mode, RawParams},
     error::Result,
     function::{Answer, Borrowed, BoundFunction, Call},
     link::Link,
@@ -40,7 +41,7 @@ pub(crate) fn bind(link: &mut Link<'_>, mode: Mode) -> Option<Arc<dyn BoundFunct
 }
 
 /// `[a, b]`, `"a, b"`, or `{a: b}`: the record's field `a` is the row's field `b`.
-#[derive(serde::Deserialize)]
+#[derive(Deserialize)]
 #[serde(
     untagged,
     expecting = "`fields` is a list of names, names with commas, or a map of record fields to row fields"
@@ -60,6 +61,15 @@ impl FieldNames {
             Self::Renamed(pairs) => pairs.into_iter().collect(),
         }
     }
+}
+
+/// The field that holds the id, and the fields of the row that are saved or loaded, as far as the
+/// params say; without `fields` it is all of them.
+pub(crate) fn fields(params: &RawParams) -> (Option<String>, Option<Vec<String>>) {
+    let id = params.get("id").and_then(Value::as_str).map(str::to_owned);
+    let named = params.get("fields").and_then(|fields| FieldNames::deserialize(fields).ok());
+    let fields = named.map(|named| named.pairs().into_iter().map(|(_, own)| own).collect());
+    (id, fields)
 }
 
 impl BoundFunction for Unattended {

@@ -67,7 +67,7 @@ pub(crate) struct RunContext {
     pub(crate) id: RunId,
     pub(crate) cancel: Option<CancellationToken>,
     pub(crate) on_reject: OnReject,
-    /// Whether a source feeds the run: who looks after its rows wants to know where each came from.
+    /// Whether the run is fed: who looks after its rows wants to know where each came from.
     pub(crate) traced: bool,
 }
 

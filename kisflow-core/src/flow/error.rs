@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use super::{Lineage, Report, RunId};
-use crate::{batch::Batch, error::BoxError, reject::Reject};
+use crate::{batch::Batch, conf::suggest, error::BoxError, reject::Reject};
 
 /// Why a run failed: where, in which attempt, and with what is needed to lose nothing.
 pub struct RunError {
@@ -187,7 +187,14 @@ impl Error for RunError {
 
 /// There is no flow of this name.
 pub struct UnknownFlow {
-    pub(super) message: String,
+    message: String,
+}
+
+impl UnknownFlow {
+    /// `known` are the names that there are.
+    pub(crate) fn new<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { message: format!("no flow is named \"{name}\"{}", suggest(name, known)) }
+    }
 }
 
 impl fmt::Display for UnknownFlow {

@@ -8,15 +8,19 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
+
+use tracing::warn;
 
 use super::{Flow, Linked, UnknownFlow};
 use crate::{
-    conf::{Conf, ConfError, FunctionConf, Mode, Problem, SourceConf, Status, suggest},
+    conf::{Conf, ConfError, FlowConf, FunctionConf, Mode, Problem, SourceConf, Status},
     durable::Durable,
     health::{Health, SourceState},
-    link::{Linker, LoadError},
+    link::{Linker, LoadError, Prepared},
     metrics::{QuarantineMetrics, describe, with_recorder},
+    parameter::Store,
     quarantine::{Quarantine, QuarantineError},
     registry::Registry,
     serve::{Books, Ledger},
@@ -39,6 +43,8 @@ struct Inner {
     books: Mutex<BTreeMap<String, Arc<Books>>>,
     /// Held while they are served.
     serving: AtomicBool,
+    /// Flow and function.
+    left_out: Vec<(String, String)>,
 }
 
 /// Held while flows are served: by one `serve` at a time.
@@ -74,8 +80,15 @@ impl Flows {
         health.connectors(Linker::connect(used.chain(&linker.durable)).await?);
         let prepared: Vec<_> =
             prepared.into_iter().map(|(flow, functions)| (flow.clone(), functions)).collect();
+        let left_out: Vec<_> = prepared.iter().flat_map(left_out).collect();
+        for (flow, function) in &left_out {
+            warn!(
+                flow,
+                function, "the function talks to an engine that is only a stub: it is left out"
+            );
+        }
         let linked = Arc::new(Linked { linker, recorder });
-        let flow = |(conf, functions): (crate::FlowConf, _)| {
+        let flow = |(conf, functions): (FlowConf, _)| {
             if conf.source.is_some() && conf.status == Status::Enabled {
                 health.source(&conf.flow_name, SourceState::Waiting);
             }
@@ -102,6 +115,7 @@ impl Flows {
                 quarantine,
                 books: Mutex::default(),
                 serving: AtomicBool::new(false),
+                left_out,
             }),
         })
     }
@@ -112,9 +126,8 @@ impl Flows {
     ///
     /// When there is none; the error suggests one.
     pub fn get(&self, name: &str) -> Result<Flow, UnknownFlow> {
-        self.inner.flows.get(name).cloned().ok_or_else(|| UnknownFlow {
-            message: format!("no flow is named \"{name}\"{}", suggest(name, self.names())),
-        })
+        let flow = self.inner.flows.get(name).cloned();
+        flow.ok_or_else(|| UnknownFlow::new(name, self.names()))
     }
 
     /// The names of the flows, sorted.
@@ -153,6 +166,12 @@ impl Flows {
         self.books().iter().map(|(flow, books)| (flow.clone(), books.ledger())).collect()
     }
 
+    /// How many rows each flow that is or was [served](Self::serve) had still to read when its source
+    /// was last asked, by name: about once a second. `None` where the source does not know.
+    pub fn lags(&self) -> BTreeMap<String, Option<u64>> {
+        self.books().iter().map(|(flow, books)| (flow.clone(), books.lag())).collect()
+    }
+
     /// `None` while somebody else serves them.
     pub(crate) fn begin_serving(&self) -> Option<Serving> {
         let was = self.inner.serving.swap(true, Ordering::Acquire);
@@ -161,6 +180,19 @@ impl Flows {
 
     pub(crate) fn books(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Books>>> {
         self.inner.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The records of a connector, as functions see them: for tests and tools. `None` if there is no
+    /// such connector, no flow that runs uses it, or it keeps no records.
+    pub fn store(&self, cname: &str) -> Option<Store<'_>> {
+        let slot = self.inner.linked.linker.slots.get(cname)?;
+        Some(Store::new(slot.connected().ok()?.storage()?, &slot.conf.key, Duration::ZERO))
+    }
+
+    /// Where connectors are [stubs](Registry::stub_connectors): each flow and function that is left
+    /// out, because it talks to its engine itself.
+    pub fn left_out(&self) -> &[(String, String)] {
+        &self.inner.left_out
     }
 
     /// The rows that could not be processed.
@@ -203,6 +235,11 @@ impl Flows {
         self.inner.linked.recorder.as_ref()?;
         self.inner.linked.linker.registry.exporter.as_ref().map(|exporter| exporter.render())
     }
+}
+
+fn left_out((flow, functions): &(FlowConf, Vec<Prepared>)) -> Vec<(String, String)> {
+    let left_out = functions.iter().filter(|prepared| prepared.left_out);
+    left_out.map(|prepared| (flow.flow_name.clone(), prepared.conf.fname.clone())).collect()
 }
 
 impl fmt::Debug for Flows {

@@ -6,9 +6,9 @@ use crate::reject::Fault;
 
 /// From which row of an earlier batch each row of a batch was made.
 ///
-/// Only runs that a source feeds ask for it: it is how a row that is rejected late in the chain
-/// finds back to its position in the source. One-row functions know; a batch function that makes
-/// new rows does not say.
+/// Only runs that are fed, by a source or by [`Flow::feed`](super::Flow::feed), ask for it: it is how
+/// a row that is rejected late in the chain finds back to its position in the source. One-row
+/// functions know; a batch function that makes new rows does not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Lineage {
     #[default]

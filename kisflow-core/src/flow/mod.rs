@@ -22,7 +22,7 @@ pub use self::error::{RunError, UnknownFlow};
 pub use self::flows::Flows;
 pub(crate) use self::lineage::Lineage;
 pub(crate) use self::outage::unavailable;
-pub use self::report::{FunctionReport, Report, RowCounts, RunOutcome};
+pub use self::report::{FunctionReport, Report, RowCounts, RunOutcome, Visit};
 use self::run::Begin;
 pub use self::store::{Cache, Metadata};
 use crate::{
@@ -116,7 +116,7 @@ impl Flow {
         &self,
         rows: R,
     ) -> impl Future<Output = Result<Report, RunError>> + Send + use<R> {
-        let begin = Begin { input: rows.into(), at: 0, cancel: None, served: false };
+        let begin = Begin::new(rows.into());
         run::run(self.inner.clone(), begin)
     }
 
@@ -135,8 +135,45 @@ impl Flow {
         rows: R,
         token: CancellationToken,
     ) -> impl Future<Output = Result<Report, RunError>> + Send + use<R> {
-        let begin = Begin { input: rows.into(), at: 0, cancel: Some(token), served: false };
+        let begin = Begin { cancel: Some(token), ..Begin::new(rows.into()) };
         run::run(self.inner.clone(), begin)
+    }
+
+    /// Like [`run`](Self::run), and keeps what each function was given and handed on:
+    /// [`Report::visits`]. For looking at a few rows; every batch between functions stays in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run); the report of the error has the visits until then.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub fn trace<R: Into<Batch>>(
+        &self,
+        rows: R,
+    ) -> impl Future<Output = Result<Report, RunError>> + Send + use<R> {
+        run::run(self.inner.clone(), Begin { visits: true, ..Begin::new(rows.into()) })
+    }
+
+    /// Runs rows of an input that the caller reads, as those of a source run: whatever `on_reject`
+    /// says, the good rows go on, and each that is rejected knows which row of the input it was
+    /// ([`Reject::origin`](crate::Reject::origin)).
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), but not because of rejected rows; and when rows are rejected while the
+    /// function's connector does not answer, which says nothing of the rows. The caller tells of it:
+    /// a run that fails is not logged.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub fn feed<R: Into<Batch>>(
+        &self,
+        rows: R,
+    ) -> impl Future<Output = Result<Report, RunError>> + Send + use<R> {
+        run::run(self.inner.clone(), Begin { served: true, ..Begin::new(rows.into()) })
     }
 
     /// Runs rows that somebody looks after, from the function at `at` on: those that are rejected
@@ -147,7 +184,8 @@ impl Flow {
         at: usize,
         cancel: CancellationToken,
     ) -> impl Future<Output = Result<Report, RunError>> + Send + use<> {
-        run::run(self.inner.clone(), Begin { input, at, cancel: Some(cancel), served: true })
+        let begin = Begin { at, cancel: Some(cancel), served: true, ..Begin::new(input) };
+        run::run(self.inner.clone(), begin)
     }
 
     /// A flow of the same functions with a cache and metadata of its own; what is appended to one
@@ -276,7 +314,7 @@ impl Linked {
     }
 
     fn node(&self, flow: &str, prepared: Prepared) -> Arc<Node> {
-        let Prepared { conf, params, function, is_async, must, connector } = prepared;
+        let Prepared { conf, params, function, is_async, must, connector, left_out: _ } = prepared;
         let metrics = self
             .with_recorder(|| crate::metrics::FunctionMetrics::new(flow, &conf.fname, conf.fmode));
         Arc::new(Node {

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Chain, RunId, walk::Step};
-use crate::{batch::Batch, conf::Mode, reject::Reject};
+use crate::{action::Action, batch::Batch, conf::Mode, reject::Reject};
 
 /// What one run did.
 ///
@@ -20,7 +20,30 @@ pub struct Report {
     pub(super) rejected: Vec<Reject>,
     pub(super) output: Option<Batch>,
     pub(super) jumps: u32,
+    pub(super) visits: Vec<Visit>,
     pub(super) elapsed: Duration,
+}
+
+/// One call of a function, in a run that was [traced](super::Flow::trace).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Visit {
+    /// The function.
+    pub function: Arc<str>,
+    /// The rows that it was given.
+    pub given: Batch,
+    /// What it asked of its flow; nothing if it failed.
+    pub action: Option<Action>,
+    /// The rows that it handed on, if it did.
+    pub handed_on: Option<Batch>,
+    /// The rows that it could not use.
+    pub rejected: Vec<Reject>,
+}
+
+impl Visit {
+    pub(super) fn new(function: Arc<str>, given: Batch) -> Self {
+        Self { function, given, action: None, handed_on: None, rejected: Vec::new() }
+    }
 }
 
 /// How a run ended.
@@ -157,6 +180,12 @@ impl Report {
     /// The rows that the last function handed on; none from one that hands nothing on.
     pub fn output(&self) -> Batch {
         self.output.clone().unwrap_or_default()
+    }
+
+    /// Each call of a function, in their order; empty unless the run was
+    /// [traced](super::Flow::trace).
+    pub fn visits(&self) -> &[Visit] {
+        &self.visits
     }
 
     /// How long the run took.

@@ -21,17 +21,26 @@ pub(super) struct Begin {
     /// Whether a source feeds it: rejected rows are then kept whatever the flow's conf says, and who
     /// keeps them decides what is worth a log line.
     pub(super) served: bool,
+    /// Whether the report has what each function was given and handed on.
+    pub(super) visits: bool,
+}
+
+impl Begin {
+    /// A run of the whole chain, from outside.
+    pub(super) fn new(input: Batch) -> Self {
+        Self { input, at: 0, cancel: None, served: false, visits: false }
+    }
 }
 
 pub(super) async fn run(flow: Arc<Inner>, begin: Begin) -> Result<Report, RunError> {
-    let Begin { input, at, cancel, served } = begin;
+    let Begin { input, at, cancel, served, visits } = begin;
     let chain = flow.chain.load_full();
     let id = flow.context.next_run();
     let on_reject = if served { OnReject::Quarantine } else { chain.conf.on_reject };
     let context = RunContext { id, flow: flow.context.clone(), cancel, on_reject, traced: served };
     let metrics = &*flow.metrics;
     let input_rows = input.len();
-    let mut walk = Walk::new(&chain, context, input, at);
+    let mut walk = Walk::new(&chain, context, input, at, visits);
     if chain.conf.status == Status::Disabled {
         metrics.disabled.increment(1);
         return Ok(walk.refuse());

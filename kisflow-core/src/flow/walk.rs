@@ -3,13 +3,13 @@
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use super::{
-    Chain, Lineage, Report, RowCounts, RunContext, RunError, RunOutcome,
+    Chain, Lineage, Report, RowCounts, RunContext, RunError, RunOutcome, Visit,
     call::{Fail, call},
     error::{Inner, Kind},
     outage::rejected_in,
 };
 use crate::{
-    action::Plan,
+    action::{Action, Plan},
     batch::Batch,
     conf::{OnReject, suggest},
     function::Outcome,
@@ -43,6 +43,8 @@ pub(super) struct Walk<'a> {
     /// One for each function of the chain.
     steps: Vec<Step>,
     rejected: Vec<crate::Reject>,
+    /// Each call so far, if somebody looks.
+    visits: Option<Vec<Visit>>,
 }
 
 /// What a run has seen of one function.
@@ -68,6 +70,7 @@ impl<'a> Walk<'a> {
         context: RunContext,
         input: Batch,
         from: usize,
+        visits: bool,
     ) -> Self {
         let started = Instant::now();
         Self {
@@ -85,6 +88,7 @@ impl<'a> Walk<'a> {
             rows: RowCounts { rows_in: input.len(), ..RowCounts::default() },
             steps: vec![Step::default(); chain.nodes.len()],
             rejected: Vec::new(),
+            visits: visits.then(Vec::new),
             input,
             chain,
         }
@@ -106,6 +110,9 @@ impl<'a> Walk<'a> {
                 return End::Failed { attempt: 0, kind: Kind::Cancelled };
             }
             self.rows.hand_over(self.out, self.current.len());
+            if let Some(visits) = &mut self.visits {
+                visits.push(Visit::new(node.name.clone(), self.current.clone()));
+            }
             let answer = call(node, &self.current, &self.context).await;
             let now = Instant::now();
             node.metrics.seconds.record(now - self.clock);
@@ -136,6 +143,9 @@ impl<'a> Walk<'a> {
             true => (Some(self.current.without(&faults)), Lineage::Same),
             false => (produced, lineage),
         };
+        if let Some(visit) = self.visits.as_mut().and_then(|visits| visits.last_mut()) {
+            (visit.action, visit.handed_on) = (Some(Action::from(&plan)), rest.clone());
+        }
         let lineage = match self.context.traced {
             true => self.lineage.then(&lineage, self.current.len(), &faults),
             false => Lineage::Unknown,
@@ -144,11 +154,15 @@ impl<'a> Walk<'a> {
             let name =
                 self.chain.nodes.get(self.at).map(|node| node.name.clone()).unwrap_or_default();
             faults.sort_by_key(|fault| fault.index);
+            let before = self.rejected.len();
             self.rejected.extend(faults.into_iter().map(|fault| crate::Reject {
                 origin: self.lineage.of(fault.index),
                 at: self.at,
                 ..self.current.reject(&name, fault)
             }));
+            if let Some(visit) = self.visits.as_mut().and_then(|visits| visits.last_mut()) {
+                visit.rejected.extend_from_slice(self.rejected.get(before..).unwrap_or_default());
+            }
             if self.context.on_reject == OnReject::Fail {
                 let failed = self.current.len() - rejected;
                 self.count(RowCounts { rejected, failed, ..RowCounts::default() });
@@ -339,6 +353,7 @@ impl<'a> Walk<'a> {
             rejected: self.rejected,
             output,
             jumps: self.jumps,
+            visits: self.visits.unwrap_or_default(),
             elapsed: self.clock - self.started,
         }
     }

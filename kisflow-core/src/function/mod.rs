@@ -2,6 +2,7 @@
 
 mod answer;
 mod call;
+mod emits;
 mod result;
 mod shape;
 mod shim;
@@ -10,15 +11,19 @@ use std::{any::type_name, fmt, sync::Arc};
 
 pub use self::answer::{Answer, Outcome};
 pub use self::call::{Borrowed, Call};
+#[doc(hidden)]
+pub use self::emits::Emits;
 pub use self::result::{BatchResult, Collector, Filter, FilterMap, FlatMap, Map, RowResult};
 pub use self::shape::{Plain, Shape};
 pub use self::shim::{
     Done, Failure, Fallible, Find, Found, Missing, Replied, Shim, Unfit, Unreadable, task,
 };
+use serde::Serialize;
+
 use crate::{link::Link, row::Fields};
 
 /// Where something is written in the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
     /// The source file, as the compiler names it.
     pub file: &'static str,
@@ -82,10 +87,16 @@ pub trait Function: 'static {
     /// Computes one batch.
     fn call<'a>(bound: &'a Self::Bound, call: Call<'a>) -> Answer<'a>;
 
-    /// The fields of the row type, if it says.
+    /// What it reads its rows as, if it says.
     #[doc(hidden)]
-    fn fields() -> Fields {
-        Fields::default()
+    fn reads() -> Option<Fields> {
+        None
+    }
+
+    /// What it hands on, if its result type says.
+    #[doc(hidden)]
+    fn emits() -> Emits {
+        Emits::Unsaid
     }
 }
 
@@ -110,7 +121,8 @@ pub struct FunctionDef {
     pub(crate) place: Place,
     pub(crate) is_async: bool,
     pub(crate) type_name: fn() -> &'static str,
-    pub(crate) fields: fn() -> Fields,
+    pub(crate) reads: fn() -> Option<Fields>,
+    pub(crate) emits: fn() -> Emits,
     pub(crate) bind: fn(&mut Link<'_>) -> Option<Arc<dyn BoundFunction>>,
 }
 
@@ -122,7 +134,8 @@ impl FunctionDef {
             place: F::PLACE,
             is_async: F::ASYNC,
             type_name: type_name::<F>,
-            fields: F::fields,
+            reads: F::reads,
+            emits: F::emits,
             bind: |link| Some(Arc::new(Bound::<F>(F::bind(link)?))),
         }
     }

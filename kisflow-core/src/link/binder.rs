@@ -23,6 +23,8 @@ pub struct Link<'a> {
     pub(crate) params: &'a RawParams,
     pub(crate) connector: Option<&'a Arc<ConnectorSlot>>,
     pub(crate) problems: &'a mut Vec<Problem>,
+    /// Whether the function asks for something that a stub cannot be.
+    pub(crate) left_out: bool,
 }
 
 impl Link<'_> {

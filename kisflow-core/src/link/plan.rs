@@ -7,10 +7,11 @@ use super::{
     sources::{check_sources, durable},
 };
 use crate::{
+    action::Action,
     conf::{Conf, FlowConf, FunctionConf, Mode, Origin, Problem, RawParams, nearest, suggest},
     connector::{ConnectorSlot, bind_unattended},
     error::BoxError,
-    function::BoundFunction,
+    function::{Answer, BoundFunction, Call},
     registry::Registry,
 };
 
@@ -19,8 +20,8 @@ pub(crate) struct Linker {
     pub(crate) registry: Registry,
     functions: HashMap<String, Arc<FunctionConf>>,
     /// The connector of each function.
-    connector_of: HashMap<String, String>,
-    slots: HashMap<String, Arc<ConnectorSlot>>,
+    pub(crate) connector_of: HashMap<String, String>,
+    pub(crate) slots: HashMap<String, Arc<ConnectorSlot>>,
     /// What keeps quarantine and positions, if anything needs it.
     pub(crate) durable: Option<Arc<ConnectorSlot>>,
 }
@@ -35,6 +36,17 @@ pub(crate) struct Prepared {
     /// demand anyway.
     pub(crate) must: Vec<String>,
     pub(crate) connector: Option<Arc<ConnectorSlot>>,
+    /// Whether it is not the function itself, which asks for what a stub cannot be.
+    pub(crate) left_out: bool,
+}
+
+/// In the place of a function that talks to an engine which is only a stub: rows pass.
+struct LeftOut;
+
+impl BoundFunction for LeftOut {
+    fn call<'a>(&'a self, call: Call<'a>) -> Answer<'a> {
+        Answer::action(call, Action::Reuse)
+    }
 }
 
 impl Linker {
@@ -42,7 +54,11 @@ impl Linker {
         let connector_of = check(&registry, conf, problems);
         let slot = |(cname, conn): (&String, &crate::ConnConf)| {
             let def = registry.connectors.iter().find(|def| def.engine == conn.engine)?;
-            Some((cname.clone(), Arc::new(ConnectorSlot::new(conn.clone(), *def))))
+            let slot = match registry.stubs {
+                true => ConnectorSlot::stub(conn),
+                false => ConnectorSlot::new(conn.clone(), *def),
+            };
+            Some((cname.clone(), Arc::new(slot)))
         };
         let slots = conf.connectors.iter().filter_map(slot).collect();
         check_sources(&registry, conf, problems);
@@ -120,8 +136,9 @@ impl Linker {
             params: &params,
             connector,
             problems,
+            left_out: false,
         };
-        let function = match (written, conf.fmode) {
+        let mut function = match (written, conf.fmode) {
             (Some(def), _) => (def.bind)(&mut link),
             (None, Mode::Save | Mode::Load) => bind_unattended(&mut link, conf.fmode),
             (None, _) => {
@@ -130,6 +147,10 @@ impl Linker {
                 None
             }
         };
+        let left_out = link.left_out && function.is_none();
+        if left_out {
+            function = Some(Arc::new(LeftOut));
+        }
         if function.is_none() && problems.len() == before {
             let message = format!(
                 "function `{fname}` did not bind, and did not say why (`Function::bind` returned `None`)"
@@ -142,13 +163,14 @@ impl Linker {
         }
         let mut must = conf.source.must.clone();
         if let (false, Some(def)) = (must.is_empty(), written) {
-            let required = (def.fields)().required;
+            let required = (def.reads)().map(|fields| fields.required).unwrap_or_default();
             must.retain(|field| !required.contains(&field.as_str()));
         }
         must.sort_unstable();
         must.dedup();
         let is_async = written.is_none_or(|def| def.is_async);
         Some(Prepared {
+            left_out,
             function: function?,
             is_async,
             params,

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    conf::{Conf, FlowConf, GlobalConf, Problem, SourceConf, Status, suggest},
-    connector::ConnectorSlot,
+    conf::{Conf, ConnConf, FlowConf, GlobalConf, Problem, SourceConf, Status, suggest},
+    connector::{ConnectorDef, ConnectorSlot},
     registry::Registry,
 };
 
@@ -87,18 +87,47 @@ pub(super) fn durable(
     }
     let served = |flow: &&FlowConf| flow.source.is_some() && flow.status == Status::Enabled;
     let flow = conf.flows.values().find(served)?;
-    let embedded = registry.connectors.iter().filter(|def| def.endures);
-    let mut embedded = embedded.filter_map(|def| Some((def, (def.embedded)()?)));
-    let Some((def, embedded)) = embedded.next_back() else {
+    let Some((def, embedded)) = embedded(registry, conf) else {
         let message = "nothing keeps the rows that cannot be processed; register an embedded store (`.connector::<Redb>()`), or name a connector that outlives the process as `quarantine.cname` of the global conf";
         problems.push(of_flow(flow, message));
         return None;
     };
+    // A stub keeps nothing.
+    let same = slots.get(&embedded.cname).filter(|slot| slot.def.engine == def.engine);
+    Some(same.cloned().unwrap_or_else(|| Arc::new(ConnectorSlot::new(embedded, def))))
+}
+
+impl Registry {
+    /// The connector that keeps the quarantine of a conf: the one that its global conf names; else,
+    /// where a flow has a source, the embedded store, by a name that is free in the conf, or that of
+    /// the connector with the same address. `None` where nobody keeps one.
+    ///
+    /// For tools that look at a quarantine without the flows: a conf that names this connector as
+    /// [`QuarantineConf::cname`](crate::QuarantineConf::cname) has the same quarantine when its flows
+    /// are disabled.
+    pub fn quarantine_conn(&self, conf: &Conf) -> Option<ConnConf> {
+        if let Some(cname) = &conf.global.quarantine.cname {
+            return conf.connectors.get(cname).cloned();
+        }
+        let served = conf.flows.values().any(|flow| flow.source.is_some());
+        served.then(|| embedded(self, conf)).flatten().map(|(_, embedded)| embedded)
+    }
+}
+
+/// The store that needs no server, if one is registered, as a connector of this conf.
+fn embedded(registry: &Registry, conf: &Conf) -> Option<(ConnectorDef, ConnConf)> {
+    let embedded = registry.connectors.iter().filter(|def| def.endures);
+    let mut embedded = embedded.filter_map(|def| Some((*def, (def.embedded)()?)));
+    let (def, mut embedded) = embedded.next_back()?;
     // One that the conf has with the same address is the same one.
-    let same = slots
-        .values()
-        .find(|slot| slot.def.engine == def.engine && slot.conf.addrs == embedded.addrs);
-    Some(same.cloned().unwrap_or_else(|| Arc::new(ConnectorSlot::new(embedded, *def))))
+    let same = |conn: &&ConnConf| conn.engine == def.engine && conn.addrs == embedded.addrs;
+    if let Some(same) = conf.connectors.values().find(same) {
+        return Some((def, same.clone()));
+    }
+    while conf.connectors.contains_key(&embedded.cname) {
+        embedded.cname.push('_');
+    }
+    Some((def, embedded))
 }
 
 fn of_source(source: &SourceConf, path: &str, message: impl Into<String>) -> Problem {

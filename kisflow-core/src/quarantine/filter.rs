@@ -1,5 +1,7 @@
 //! [`QuarantineFilter`]: which rows in quarantine are meant, and what there is of them.
 
+use serde::Serialize;
+
 use super::Quarantined;
 
 /// Which rows in quarantine are meant; without anything, all.
@@ -76,7 +78,7 @@ impl QuarantineFilter {
 }
 
 /// How many rows of one kind there are.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[non_exhaustive]
 pub struct CauseCount {
     /// The flow.

@@ -5,18 +5,21 @@
 //! has neither (a protobuf message, say) implements the two traits by hand.
 
 mod codec;
+mod fields;
 pub(crate) mod finite;
-mod required;
+mod made_up;
 mod scan;
+
+use std::any::TypeId;
 
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::codec::Codec;
 pub(crate) use self::codec::CodecFor;
 pub(crate) use self::codec::ErasedCodec;
+pub(crate) use self::fields::fields_of;
 #[doc(hidden)]
-pub use self::required::Fields;
-pub(crate) use self::required::fields_of;
+pub use self::fields::{Fields, Given, Hidden};
 pub(crate) use self::scan::{MUST_LIMIT, field_text, missing_field};
 use crate::error::BoxError;
 
@@ -99,7 +102,7 @@ pub trait Row: Sized + Send + Sync + 'static {
     /// Which fields this type knows, and which of them a row must have.
     #[doc(hidden)]
     fn fields() -> Fields {
-        Fields::default()
+        Fields::hidden::<Self>()
     }
 }
 
@@ -135,7 +138,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Row for T {
     }
 
     fn fields() -> Fields {
-        fields_of::<T>()
+        Fields { type_id: Some(TypeId::of::<T>()), ..fields_of::<T>() }
     }
 }
 

@@ -7,13 +7,15 @@ use std::{
     time::Instant,
 };
 
+use serde::Serialize;
+
 use crate::{flow::RowCounts, metrics::SourceMetrics};
 
 /// What became of every row that a source has given to a flow.
 ///
 /// `read + added = delivered + filtered + quarantined + folded + returned + in_flight`, always:
 /// rows that were made of others are `added`, rows that became part of others `folded`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Ledger {
     /// Rows that came from the source. One that comes twice counts twice.
@@ -73,6 +75,8 @@ struct Inner {
     /// When each delivery in flight began.
     open: BTreeMap<u64, Instant>,
     next: u64,
+    /// How many rows were still to be read when the source was last asked.
+    lag: Option<u64>,
 }
 
 /// What became of the rows of one delivery.
@@ -137,6 +141,16 @@ impl Books {
 
     pub(crate) fn ledger(&self) -> Ledger {
         self.lock().ledger
+    }
+
+    /// The source says that so many rows are still to be read.
+    pub(super) fn lags(&self, rows: u64) {
+        self.lock().lag = Some(rows);
+        self.metrics.lag.set(rows as f64);
+    }
+
+    pub(crate) fn lag(&self) -> Option<u64> {
+        self.lock().lag
     }
 
     /// Shows how old the oldest delivery in flight is.

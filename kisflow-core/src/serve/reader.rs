@@ -206,7 +206,7 @@ impl Reader {
         let lag = self.stop.run_until_cancelled(timeout(PATIENCE, source.lag()));
         let Some(Ok(Ok(lag))) = lag.await else { return false };
         if let Some(rows) = lag {
-            self.desk.books.metrics.lag.set(rows as f64);
+            self.desk.books.lags(rows);
         }
         true
     }

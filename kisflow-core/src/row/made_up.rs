@@ -1,49 +1,18 @@
-//! Asks a row type, once at link, which fields it knows and which it cannot do without.
-//!
-//! A `must` field that the row type itself requires needs no check of its own while rows flow:
-//! decoding already refuses the row. serde has no table of a type's fields, so the type's own
-//! `Deserialize` is run on made-up rows, each without one of its fields; a field counts as
-//! required when exactly that complaint comes back. Where the answer is anything else (a type
-//! that is no struct, `#[serde(flatten)]`, a field that refuses the made-up value), the field
-//! counts as not required and every row is scanned for it instead.
+//! Made-up rows: what a row type's own `Deserialize` is run on, to learn what it asks for.
 
 use std::fmt;
 
 use serde::{
     de::{
-        DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess,
-        VariantAccess, Visitor, value::StrDeserializer,
+        DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
+        value::StrDeserializer,
     },
     forward_to_deserialize_any,
 };
 
-/// The fields of a row type.
-#[derive(Clone, Debug, Default)]
-#[doc(hidden)]
-pub struct Fields {
-    /// Every field it reads, aliases too; empty where the type does not say.
-    pub(crate) known: &'static [&'static str],
-    /// The fields without which it refuses a row.
-    pub(crate) required: Vec<&'static str>,
-}
-
-/// Asks `T`.
-pub(crate) fn fields_of<T: DeserializeOwned>() -> Fields {
-    let known = match T::deserialize(Row { without: None }) {
-        Err(Answer::Fields(known)) => known,
-        _ => &[],
-    };
-    let required = known
-        .iter()
-        .filter(|field| matches!(T::deserialize(Row { without: Some(field) }), Err(Answer::Missing(missing)) if missing == **field))
-        .copied()
-        .collect();
-    Fields { known, required }
-}
-
 /// What a type says when it is asked.
 #[derive(Debug)]
-enum Answer {
+pub(super) enum Answer {
     Fields(&'static [&'static str]),
     Missing(&'static str),
     Other,
@@ -67,12 +36,18 @@ impl serde::de::Error for Answer {
     }
 }
 
-/// The made-up row: without a field named, it only asks for the names.
-struct Row {
-    without: Option<&'static str>,
+/// A made-up row.
+#[derive(Clone, Copy)]
+pub(super) enum MadeUp {
+    /// Only asks for the names of the fields.
+    Names,
+    /// Has every field but one.
+    Without(&'static str),
+    /// Has every field, and something in each that is optional.
+    Whole,
 }
 
-impl<'de> Deserializer<'de> for Row {
+impl<'de> Deserializer<'de> for MadeUp {
     type Error = Answer;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
@@ -93,10 +68,12 @@ impl<'de> Deserializer<'de> for Row {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Answer> {
-        match self.without {
-            None => Err(Answer::Fields(fields)),
-            without => visitor.visit_map(Struct { fields: fields.iter(), without }),
-        }
+        let (without, value) = match self {
+            Self::Names => return Err(Answer::Fields(fields)),
+            Self::Without(field) => (Some(field), Value { some: false }),
+            Self::Whole => (None, Value { some: true }),
+        };
+        visitor.visit_map(Struct { fields: fields.iter(), without, value })
     }
 
     forward_to_deserialize_any! {
@@ -105,10 +82,11 @@ impl<'de> Deserializer<'de> for Row {
     }
 }
 
-/// Every field of a struct but one, each with a made-up value.
+/// The fields of a struct, but perhaps one, each with a made-up value.
 struct Struct {
     fields: std::slice::Iter<'static, &'static str>,
     without: Option<&'static str>,
+    value: Value,
 }
 
 impl<'de> MapAccess<'de> for Struct {
@@ -126,12 +104,20 @@ impl<'de> MapAccess<'de> for Struct {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Answer> {
-        seed.deserialize(Value)
+        seed.deserialize(self.value)
     }
 }
 
-/// A made-up value: zero, the empty text, nothing, the first variant.
-struct Value;
+/// A made-up value: zero, the empty text, the first variant.
+#[derive(Clone, Copy)]
+struct Value {
+    /// Whether there is something in it if it is optional. Only so at the top: a type may have
+    /// itself within.
+    some: bool,
+}
+
+/// A value within another.
+const INNER: Value = Value { some: false };
 
 macro_rules! made_up {
     ($($method:ident => $visit:ident($value:expr),)*) => {
@@ -164,7 +150,7 @@ impl<'de> Deserializer<'de> for Value {
         deserialize_bytes => visit_bytes(&[]),
         deserialize_byte_buf => visit_bytes(&[]),
         deserialize_seq => visit_seq(Items { left: 0 }),
-        deserialize_map => visit_map(Struct { fields: [].iter(), without: None }),
+        deserialize_map => visit_map(Struct { fields: [].iter(), without: None, value: INNER }),
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
@@ -172,7 +158,7 @@ impl<'de> Deserializer<'de> for Value {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Answer> {
-        visitor.visit_none()
+        if self.some { visitor.visit_some(INNER) } else { visitor.visit_none() }
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Answer> {
@@ -222,7 +208,7 @@ impl<'de> Deserializer<'de> for Value {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Answer> {
-        visitor.visit_map(Struct { fields: fields.iter(), without: None })
+        visitor.visit_map(Struct { fields: fields.iter(), without: None, value: INNER })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -251,7 +237,7 @@ impl<'de> SeqAccess<'de> for Items {
         match self.left.checked_sub(1) {
             Some(left) => {
                 self.left = left;
-                seed.deserialize(Value).map(Some)
+                seed.deserialize(INNER).map(Some)
             }
             None => Ok(None),
         }
@@ -267,7 +253,7 @@ impl<'de> EnumAccess<'de> for Variant {
     type Variant = Value;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Value), Answer> {
-        Ok((seed.deserialize(StrDeserializer::<Answer>::new(self.name))?, Value))
+        Ok((seed.deserialize(StrDeserializer::<Answer>::new(self.name))?, INNER))
     }
 }
 
@@ -291,77 +277,6 @@ impl<'de> VariantAccess<'de> for Value {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Answer> {
-        visitor.visit_map(Struct { fields: fields.iter(), without: None })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use serde::Deserialize;
-
-    use super::fields_of;
-
-    #[derive(Deserialize)]
-    #[expect(dead_code, reason = "only its shape is read")]
-    struct Inner {
-        at: (u8, f32),
-    }
-
-    #[derive(Deserialize)]
-    #[expect(dead_code, reason = "only its shape is read")]
-    enum Kind {
-        Point { x: u8 },
-    }
-
-    #[derive(Deserialize)]
-    #[expect(dead_code, reason = "only its shape is read")]
-    struct Outer {
-        id: u32,
-        #[serde(rename = "kisName")]
-        name: String,
-        maybe: Option<f64>,
-        #[serde(default)]
-        tags: Vec<String>,
-        #[serde(alias = "old")]
-        new: u8,
-        inner: Inner,
-        kind: Kind,
-        more: HashMap<String, u8>,
-    }
-
-    #[test]
-    fn a_struct_names_the_fields_it_cannot_do_without() {
-        let fields = fields_of::<Outer>();
-        assert!(fields.known.contains(&"old") && fields.known.contains(&"maybe"));
-        // `new` may come as `old`, so a row need not have a field of that name: made-up rows that
-        // have both are refused, and no field is certain. Each row is scanned then.
-        assert!(fields.required.is_empty());
-    }
-
-    #[derive(Deserialize)]
-    #[expect(dead_code, reason = "only its shape is read")]
-    struct Plain {
-        id: u32,
-        #[serde(rename = "kisName")]
-        name: String,
-        maybe: Option<f64>,
-        #[serde(default)]
-        tags: Vec<String>,
-        inner: Inner,
-        kind: Kind,
-        more: HashMap<String, u8>,
-    }
-
-    #[test]
-    fn optional_and_defaulted_fields_are_not_required() {
-        assert_eq!(fields_of::<Plain>().required, ["id", "kisName", "inner", "kind", "more"]);
-    }
-
-    #[test]
-    fn a_type_that_is_no_struct_requires_nothing() {
-        assert!(fields_of::<HashMap<String, u8>>().required.is_empty());
-        assert!(fields_of::<serde_json::Value>().required.is_empty());
+        visitor.visit_map(Struct { fields: fields.iter(), without: None, value: INNER })
     }
 }

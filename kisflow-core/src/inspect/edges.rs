@@ -1,0 +1,290 @@
+//! The edges of a flow: whether the fields that a function needs can arrive from the one before it.
+//!
+//! A field is reported only where no row that may come this way can have it. What a type hides is
+//! not guessed at.
+
+use std::{any::TypeId, collections::BTreeSet};
+
+use serde::Serialize;
+
+use super::row_type::short;
+use crate::{
+    conf::{Conf, FlowConf, Mode, Problem, RawParams},
+    connector::unattended_fields,
+    function::{Emits, Place},
+    link::Linker,
+    row::Fields,
+};
+
+/// A way that rows may go from one function of a flow to another.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Edge {
+    /// The flow.
+    pub flow: String,
+    /// The function that rows come from, by where it stands in the chain.
+    pub from: usize,
+    /// The function that they go to.
+    pub to: usize,
+    /// Whether it is a jump (`option.jump`) that leaves functions out.
+    pub jump: bool,
+    /// Whether the fields that are needed arrive.
+    pub verdict: Verdict,
+}
+
+/// Whether the fields that a function needs arrive.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// All of them can.
+    Arrives,
+    /// These cannot: a problem of the conf.
+    Missing(Vec<String>),
+    /// Nobody can tell, and why.
+    NotChecked(String),
+}
+
+/// A function at its place in a flow.
+struct Step {
+    name: String,
+    place: Option<Place>,
+    /// What it reads its rows as.
+    reads: Option<Fields>,
+    /// The fields that a row must have here.
+    needs: BTreeSet<String>,
+    emits: Sends,
+}
+
+/// What a step hands on.
+enum Sends {
+    By(Emits),
+    /// What it was given, and these fields; `None`: no telling which.
+    Adds(Option<Vec<String>>),
+}
+
+/// Rows that may come along an edge.
+#[derive(Clone)]
+struct Rows {
+    /// What made them, for messages.
+    maker: String,
+    type_id: Option<TypeId>,
+    /// Every field that they may have; `None`: no telling.
+    may_have: Option<Vec<String>>,
+    /// Fields that they have for certain, because a function that needs them let them pass.
+    have: BTreeSet<String>,
+}
+
+/// The edges of a flow. Fields that cannot arrive are problems.
+pub(super) fn of_flow(
+    linker: &Linker,
+    conf: &Conf,
+    flow: &FlowConf,
+    problems: &mut Vec<Problem>,
+) -> Vec<Edge> {
+    let steps: Vec<Step> = flow.flows.iter().map(|step| Step::new(linker, conf, step)).collect();
+    let mut sent: Vec<Vec<Rows>> = Vec::new();
+    let mut edges = Vec::new();
+    for (to, step) in steps.iter().enumerate() {
+        let mut arriving = Vec::new();
+        if to == 0 {
+            arriving.push(Rows::hidden("what the flow is fed with hides its fields".to_owned()));
+        }
+        for from in ways_to(conf, flow, to) {
+            let rows = sent.get(from).cloned().unwrap_or_default();
+            // A function that hands on nothing has nobody behind it.
+            if let (Some(verdict), Some(before)) = (step.verdict(&rows), steps.get(from)) {
+                let jump = from + 1 != to;
+                if let Verdict::Missing(fields) = &verdict {
+                    problems.push(flow.origin.problem(
+                        format!("flow `{}`", flow.flow_name),
+                        &format!("flows[{to}].fname"),
+                        missing(before, step, fields, &rows, jump),
+                    ));
+                }
+                edges.push(Edge { flow: flow.flow_name.clone(), from, to, jump, verdict });
+            }
+            arriving.extend(rows);
+        }
+        sent.push(step.send(arriving));
+    }
+    edges
+}
+
+/// The places from which rows come to the one at `to`. A jump back takes what the target's
+/// predecessor made, so that only jumps ahead are ways of their own.
+fn ways_to(conf: &Conf, flow: &FlowConf, to: usize) -> Vec<usize> {
+    let Some(target) = flow.flows.get(to) else { return Vec::new() };
+    let first = flow.flows.iter().position(|step| step.fname == target.fname);
+    let jumps = |step: &crate::StepConf| {
+        conf.functions
+            .get(&step.fname)
+            .is_some_and(|function| function.option.jump.contains(&target.fname))
+    };
+    let ahead = flow.flows.iter().take(to.saturating_sub(1)).enumerate();
+    // A jump goes to the first function of its name.
+    let ahead = ahead.filter(|(_, step)| first == Some(to) && jumps(step)).map(|(from, _)| from);
+    to.checked_sub(1).into_iter().chain(ahead).collect()
+}
+
+impl Step {
+    fn new(linker: &Linker, conf: &Conf, step: &crate::StepConf) -> Self {
+        let def = linker.registry.functions.iter().find(|def| def.name == step.fname);
+        let function = conf.functions.get(&step.fname);
+        let must = function.map(|function| function.source.must.clone()).unwrap_or_default();
+        let mut needs = BTreeSet::from_iter(must);
+        let reads = def.and_then(|def| (def.reads)());
+        let required = reads.iter().flat_map(|fields| &fields.required);
+        needs.extend(required.map(|field| (*field).to_owned()));
+        let emits = match (def, function) {
+            (Some(def), _) => Sends::By((def.emits)()),
+            (None, Some(function)) => {
+                let mut params: RawParams = function.option.default_params.clone();
+                params.extend(step.params.clone());
+                let (id, fields) = unattended_fields(&params);
+                needs.extend(id);
+                match function.fmode {
+                    Mode::Save => {
+                        needs.extend(fields.unwrap_or_default());
+                        Sends::By(Emits::Passed)
+                    }
+                    _ => Sends::Adds(fields),
+                }
+            }
+            // It has been reported.
+            (None, None) => Sends::By(Emits::Unsaid),
+        };
+        Self { name: step.fname.clone(), place: def.map(|def| def.place), reads, needs, emits }
+    }
+
+    /// Whether what is needed here arrives with `rows`; `None` when no rows do.
+    fn verdict(&self, rows: &[Rows]) -> Option<Verdict> {
+        if rows.is_empty() {
+            return None;
+        }
+        if self.needs.is_empty() {
+            return Some(match &self.reads {
+                Some(fields)
+                    if fields.known.is_empty() && rows.iter().all(|rows| rows.is(fields)) =>
+                {
+                    Verdict::Arrives
+                }
+                Some(fields) if fields.known.is_empty() => Verdict::NotChecked(format!(
+                    "`{}` reads `{}`, which does not say what it needs",
+                    self.name,
+                    short(fields.type_name)
+                )),
+                None if self.place.is_some() => Verdict::NotChecked(format!(
+                    "`{}` is written by hand, and does not say what it needs",
+                    self.name
+                )),
+                _ => Verdict::Arrives,
+            });
+        }
+        let mut missing: BTreeSet<&String> = self.needs.iter().collect();
+        let mut hidden = None;
+        for rows in rows {
+            let same = self.reads.as_ref().is_some_and(|fields| rows.is(fields));
+            let required = self.reads.iter().flat_map(|fields| &fields.required);
+            let required: BTreeSet<&str> = required.copied().collect();
+            // Rows of the very type that is read need no names to be handed over.
+            let arrives = |field: &String| {
+                rows.have.contains(field)
+                    || same && required.contains(field.as_str())
+                    || rows.may_have.iter().flatten().any(|had| had == field)
+            };
+            missing.retain(|field| !arrives(field));
+            if rows.may_have.is_none() {
+                hidden = Some(&rows.maker);
+            }
+        }
+        let missing: Vec<String> = missing.into_iter().cloned().collect();
+        Some(match (missing.is_empty(), hidden) {
+            (true, _) => Verdict::Arrives,
+            (false, Some(maker)) => Verdict::NotChecked(maker.clone()),
+            (false, None) => Verdict::Missing(missing),
+        })
+    }
+
+    /// What goes on from here.
+    fn send(&self, mut given: Vec<Rows>) -> Vec<Rows> {
+        for rows in &mut given {
+            rows.have.extend(self.needs.iter().cloned());
+        }
+        match &self.emits {
+            Sends::By(Emits::Nothing) => Vec::new(),
+            Sends::By(Emits::Passed) => given,
+            Sends::By(Emits::Rows(fields)) => vec![self.made(fields)],
+            Sends::By(Emits::Either(fields)) => {
+                given.push(self.made(fields));
+                given
+            }
+            Sends::By(Emits::Unsaid) => {
+                vec![Rows::hidden(format!("the result of `{}` does not say its fields", self.name))]
+            }
+            Sends::Adds(fields) => {
+                for rows in &mut given {
+                    // Rows with other fields are rows of another type.
+                    rows.type_id = None;
+                    match fields {
+                        Some(fields) => {
+                            rows.have.extend(fields.iter().cloned());
+                            rows.may_have.iter_mut().for_each(|had| had.extend(fields.clone()));
+                        }
+                        None => {
+                            rows.may_have = None;
+                            rows.maker = format!("`{}` adds every field of its records", self.name);
+                        }
+                    }
+                }
+                given
+            }
+        }
+    }
+
+    fn made(&self, fields: &Fields) -> Rows {
+        let name = short(fields.type_name);
+        let maker = match &fields.written {
+            Some(written) => {
+                format!("{} hands on `{name}` with {}", self.cite(), written.join(", "))
+            }
+            None => format!("`{}` hands on `{name}`, which hides its fields", self.name),
+        };
+        let (type_id, may_have) = (fields.type_id, fields.written.clone());
+        Rows { maker, type_id, may_have, have: BTreeSet::new() }
+    }
+
+    /// `` `AvgStuScore` (src/main.rs:24)``.
+    fn cite(&self) -> String {
+        match self.place {
+            Some(place) => format!("`{}` ({place})", self.name),
+            None => format!("`{}`", self.name),
+        }
+    }
+}
+
+impl Rows {
+    /// Whether they are of the very type that is read.
+    fn is(&self, read: &Fields) -> bool {
+        self.type_id.is_some() && self.type_id == read.type_id
+    }
+
+    fn hidden(maker: String) -> Self {
+        Self { maker, type_id: None, may_have: None, have: BTreeSet::new() }
+    }
+}
+
+fn missing(before: &Step, step: &Step, fields: &[String], rows: &[Rows], jump: bool) -> String {
+    let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+    let way = match jump {
+        true => format!("by the jump of {}", before.cite()),
+        false => format!("from {}", before.cite()),
+    };
+    let makers: BTreeSet<&str> = rows.iter().map(|rows| rows.maker.as_str()).collect();
+    format!(
+        "{} needs {}, which cannot arrive {way}: {}",
+        step.cite(),
+        fields.join(", "),
+        Vec::from_iter(makers).join("; ")
+    )
+}

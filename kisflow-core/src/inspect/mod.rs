@@ -1,0 +1,136 @@
+//! [`Inspection`]: what a registry and a conf say of each other, before anything connects.
+
+mod edges;
+mod row_type;
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Serialize;
+
+pub use self::edges::{Edge, Verdict};
+pub use self::row_type::{HandsOn, RowType};
+use crate::{
+    conf::{Conf, ConfError, FlowConf, Problem, in_order},
+    flow::UnknownFlow,
+    function::{FunctionDef, Place},
+    link::Linker,
+    registry::Registry,
+};
+
+/// What a registry and a conf say of each other, before anything connects: every problem, every
+/// function with its row types, and for each edge of each flow whether the fields that are needed
+/// arrive.
+///
+/// ```
+/// use kisflow_core::Registry;
+///
+/// let inspection = Registry::new().inspect("no/such/directory");
+/// let [problem] = inspection.problems.as_slice() else { panic!("one problem") };
+/// assert!(problem.message.starts_with("the directory cannot be read"));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// The conf, as far as it can be read.
+    pub conf: Conf,
+    /// Every reason why it does not link, and every field that cannot arrive, in the order of files
+    /// and lines.
+    pub problems: Vec<Problem>,
+    /// The functions of the registry, sorted by name.
+    pub functions: Vec<FunctionInfo>,
+    /// The connector of each function of the conf that has one, by name.
+    pub connector_of: BTreeMap<String, String>,
+    /// The types of connectors that are registered.
+    pub connector_types: Vec<&'static str>,
+    /// The types of sources that are registered.
+    pub source_types: Vec<&'static str>,
+    /// The ways from function to function, flow by flow.
+    pub edges: Vec<Edge>,
+}
+
+impl Inspection {
+    /// The conf of the flow of this name.
+    ///
+    /// ```
+    /// use kisflow_core::{FlowConf, Registry};
+    ///
+    /// let mut inspection = Registry::new().inspect("no/such/directory");
+    /// inspection.conf = FlowConf::new("Invoices").into();
+    /// assert!(inspection.flow("Invoices").is_ok());
+    /// let unknown = inspection.flow("Invoics").unwrap_err();
+    /// assert_eq!(unknown.to_string(), "no flow is named \"Invoics\"; did you mean \"Invoices\"?");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When there is none; the error suggests one.
+    pub fn flow(&self, name: &str) -> Result<&FlowConf, UnknownFlow> {
+        let flows = &self.conf.flows;
+        flows.get(name).ok_or_else(|| UnknownFlow::new(name, flows.keys().map(String::as_str)))
+    }
+}
+
+/// A function of a registry.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct FunctionInfo {
+    /// The name in conf.
+    pub name: &'static str,
+    /// Where it is written.
+    pub place: Place,
+    /// Whether it is an `async fn`.
+    pub is_async: bool,
+    /// What it reads its rows as; nothing for one that is written by hand.
+    pub reads: Option<RowType>,
+    /// What it hands on.
+    pub hands_on: HandsOn,
+}
+
+impl FunctionInfo {
+    fn new(def: &FunctionDef) -> Self {
+        Self {
+            name: def.name,
+            place: def.place,
+            is_async: def.is_async,
+            reads: (def.reads)().map(|fields| RowType::read(&fields)),
+            hands_on: HandsOn::new(&(def.emits)()),
+        }
+    }
+}
+
+impl Registry {
+    /// Looks at a directory of conf, or one file of it, without connecting to anything.
+    pub fn inspect(self, dir: impl AsRef<Path>) -> Inspection {
+        let (conf, mut problems) = Conf::read_all(dir.as_ref());
+        let linker = Linker::new(self, &conf, &mut problems);
+        let mut edges = Vec::new();
+        for flow in conf.flows.values() {
+            linker.flow(flow, &mut problems);
+            edges.extend(edges::of_flow(&linker, &conf, flow, &mut problems));
+        }
+        let registry = &linker.registry;
+        let mut functions: Vec<_> = registry.functions.iter().map(FunctionInfo::new).collect();
+        functions.sort_by_key(|function| function.name);
+        Inspection {
+            problems: in_order(problems),
+            functions,
+            connector_of: linker.connector_of.clone().into_iter().collect(),
+            connector_types: registry.connectors.iter().map(|def| def.engine).collect(),
+            source_types: registry.sources.iter().map(|def| def.engine).collect(),
+            edges,
+            conf,
+        }
+    }
+
+    /// Whether a directory of conf would link, and every field that a function needs can arrive;
+    /// connects to nothing. For the tests of your own project.
+    ///
+    /// # Errors
+    ///
+    /// All problems of all files.
+    pub fn check(self, dir: impl AsRef<Path>) -> Result<Conf, ConfError> {
+        let Inspection { conf, problems, .. } = self.inspect(dir);
+        ConfError::check(problems)?;
+        Ok(conf)
+    }
+}
