@@ -40,6 +40,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `auto` | yes | `Registry::linked()`, which finds every `#[faas]` and `#[caas]` |
+//! | `cli` | no | [`cli`], the program's own command line |
 //! | `file` | yes | [`File`] and [`Stdin`], sources of `type: file` and `type: stdin` |
 //! | `http` | no | [`Http`], sources of `type: http`, which rows are posted to |
 //! | `nats` | no | [`Nats`], sources of `type: nats` |
@@ -56,6 +57,9 @@
 //! [`Flows::serve`] runs flows by themselves, each fed by a [`Source`]; [`Quarantine`] has the rows
 //! that could not be processed, and [`Durable`] is what an engine implements to keep them.
 
+#[cfg(feature = "cli")]
+#[doc(inline)]
+pub use kisflow_cli::cli;
 #[doc(inline)]
 pub use kisflow_core::*;
 #[doc(hidden)]

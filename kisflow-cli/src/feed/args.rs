@@ -1,0 +1,84 @@
+//! What `feed` is told.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// The example, and what programs may rely on.
+pub(crate) const AFTER_HELP: &str = "\
+Example: {program} feed Invoices orders.ndjson --dry-run";
+
+pub(crate) const AFTER_LONG_HELP: &str = "\
+Example: {program} feed Invoices orders.ndjson --out invoices.ndjson --rejected bad.ndjson
+
+The place of a row is FILE:OFFSET, where its line begins, in bytes; its number counts the rows of all \
+files, from 1.
+
+With --output json the report is one object: flow, dry_run, left_out, rows, functions, rejected, \
+failed, stopped, seconds, rows_per_second. `rows` and each of `functions` have rows_in, rows_out, \
+filtered, rejected, failed, added, folded. The first ten rows of `rejected` and batches of `failed` \
+are there, the counts have all. With --trace it is: flow, dry_run, left_out, number, place, visits, \
+rows, error.";
+
+#[derive(Args)]
+pub(crate) struct FeedArgs {
+    /// The flow
+    pub(super) flow: String,
+    /// Files of rows; `-`, or none, for standard input
+    #[arg(value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// How rows are written; by the file's ending unless given: .csv and .tsv, all else is NDJSON
+    #[arg(long, value_enum)]
+    pub(super) format: Option<Format>,
+    /// CSV: what stands between fields, one ASCII character or `\t`
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    pub(super) delimiter: Option<String>,
+    /// CSV: the columns that are text whatever they look like
+    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',')]
+    pub(super) text: Vec<String>,
+    /// The most rows of a run
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = positive)]
+    pub(super) batch: usize,
+    /// Leave out the first rows of the input, as many as an earlier feed is done with
+    #[arg(long, value_name = "ROWS", default_value_t = 0, hide_default_value = true)]
+    pub(super) skip: u64,
+    /// Go on with the next batch where a run fails
+    #[arg(long)]
+    pub(super) keep_going: bool,
+    /// Write the rows that come out as NDJSON; `-` for standard output, the report then goes to
+    /// standard error
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Write the rejected rows as NDJSON, each with its place, function, field and cause
+    #[arg(long, value_name = "FILE")]
+    pub(super) rejected: Option<PathBuf>,
+    /// Put an empty memory in the place of every connector
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Run only this row, counted from 1, and show what each function makes of it
+    #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(conflicts_with_all = ["batch", "skip", "keep_going", "out", "rejected"])]
+    pub(super) trace: Option<u64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Format {
+    /// One JSON value a line
+    Ndjson,
+    /// With the fields' names in the first record
+    Csv,
+}
+
+fn delimiter(text: &str) -> Result<String, &'static str> {
+    match text {
+        // As people write it for a shell that does not know it.
+        "\\t" => Ok("\t".to_owned()),
+        "\"" | "\n" | "\r" => Err("a quote or a line end cannot stand between fields"),
+        text if text.len() == 1 && text.is_ascii() => Ok(text.to_owned()),
+        _ => Err("expected one ASCII character"),
+    }
+}
+
+fn positive(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|rows| *rows > 0).ok_or("expected a whole number from 1")
+}

@@ -1,0 +1,118 @@
+//! The command line of a program with flows: its `main` hands its registry to [`cli`], and the
+//! program checks, draws, feeds, runs, tests and repairs its flows.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use kisflow_core::Registry;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async
+//! fn main() -> ExitCode {
+//!     kisflow_cli::cli(Registry::new()).await
+//! }
+//! ```
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `args` | every command and option, with its help |
+//! | `terminal`, `table`, `text`, `failure` | what is printed, and how a command ends |
+//! | `conf`, `problem` | reading and linking; a problem with the lines around it |
+//! | `check`, `graph`, `list`, `feed`, `run`, `quarantine`, `test` | the commands of a program |
+//! | `generate` | completions and the man page, of the same definitions |
+//! | `kisflow`, `new`, `schema` | what the command `kisflow` does, without a registry |
+
+mod args;
+mod check;
+mod conf;
+mod failure;
+mod feed;
+mod generate;
+mod graph;
+mod kisflow;
+mod list;
+mod new;
+mod problem;
+mod quarantine;
+mod run;
+mod schema;
+mod table;
+mod terminal;
+mod test;
+mod text;
+
+use std::{env, ffi::OsString, path::Path, process::ExitCode};
+
+use clap::{CommandFactory, FromArgMatches, builder::StyledStr};
+use kisflow_core::Registry;
+
+#[doc(hidden)]
+pub use crate::kisflow::kisflow;
+use crate::{
+    args::{Args, Command},
+    failure::Failure,
+};
+
+/// Does what the program's arguments say, and tells how it went: `0` fine, `1` the flow's answer is
+/// no, `2` wrong usage or conf.
+///
+/// # Cancel safety
+///
+/// Dropping the future stops what it does at once, as killing the process would.
+pub async fn cli(registry: Registry) -> ExitCode {
+    let args: Vec<OsString> = env::args_os().collect();
+    let program = args.first().map(Path::new).and_then(Path::file_stem);
+    let program = program.map_or("flows".into(), |name| name.to_string_lossy().into_owned());
+    let matches = match command(&program).try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(help_or_mistake) => help_or_mistake.exit(),
+    };
+    let result = match Args::from_arg_matches(&matches) {
+        Ok(args) => run(registry, &program, args).await,
+        Err(mistake) => mistake.exit(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(&program),
+    }
+}
+
+/// The command line, for a program of this name.
+fn command(program: &str) -> clap::Command {
+    named(Args::command().name(program.to_owned()).bin_name(program), program)
+}
+
+/// Puts the program's name into the examples.
+fn named(mut command: clap::Command, program: &str) -> clap::Command {
+    let filled = |help: Option<&StyledStr>| {
+        help.map(|help| StyledStr::from(help.to_string().replace("{program}", program)))
+    };
+    let (short, long) = (filled(command.get_after_help()), filled(command.get_after_long_help()));
+    command = command.mut_subcommands(|subcommand| named(subcommand, program));
+    command = match short {
+        Some(help) => command.after_help(help),
+        None => command,
+    };
+    match long {
+        Some(help) => command.after_long_help(help),
+        None => command,
+    }
+}
+
+async fn run(registry: Registry, program: &str, args: Args) -> Result<(), Failure> {
+    let Args { common, command } = args;
+    match command {
+        Command::Check(args) => check::run(registry, &common, args).await,
+        Command::Graph(args) => graph::run(registry, &common, &args),
+        Command::Functions => list::functions(registry, &common),
+        Command::Flows => list::flows(registry, &common),
+        Command::Connectors(args) => list::connectors(registry, &common, args).await,
+        Command::Feed(args) => feed::run(registry, &common, args).await,
+        Command::Test(args) => test::run(registry, &common, args).await,
+        Command::Schema => schema::print(),
+        Command::Run(args) => run::run(registry, &common, &args).await,
+        Command::Quarantine(args) => quarantine::run(registry, &common, args).await,
+        Command::Completions { shell } => generate::completions(self::command(program), shell),
+        Command::Man { dir } => generate::man(self::command(program), dir.as_deref()),
+    }
+}

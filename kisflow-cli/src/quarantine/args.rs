@@ -1,0 +1,224 @@
+//! What the commands of `quarantine` are told.
+
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use kisflow_core::{QuarantineFilter, RetryFrom};
+
+use super::moment;
+use crate::failure::Failure;
+
+#[derive(ClapArgs)]
+pub(crate) struct QuarantineArgs {
+    #[command(subcommand)]
+    pub(super) command: QuarantineCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum QuarantineCommand {
+    /// List rows, the oldest first
+    #[command(after_help = "Example: {program} quarantine list --function Price --since 2h")]
+    List(ListArgs),
+    /// Show all there is to know of one row
+    #[command(after_help = "Example: {program} quarantine show 3f2a91c0")]
+    Show(ShowArgs),
+    /// Count rows by flow, function and cause
+    #[command(after_help = "Example: {program} quarantine stats --flow Invoices")]
+    Stats(Filters),
+    /// Send rows on; those that fail again stay
+    #[command(after_help = "Example: {program} quarantine retry --all --cause timeout")]
+    Retry(RetryArgs),
+    /// Change a row and send it on; if it fails again, what was changed stays
+    #[command(
+        after_help = "Example: {program} quarantine edit 3f2a91c0 --row '{\"id\":3,\"article\":\"tea\"}'"
+    )]
+    Edit(EditArgs),
+    /// Take rows out for good; they are remembered with the reason
+    #[command(
+        after_help = "Example: {program} quarantine discard 3f2a91c0 --reason 'a test order'"
+    )]
+    Discard(DiscardArgs),
+}
+
+/// Which rows are meant.
+#[derive(ClapArgs)]
+pub(super) struct Filters {
+    /// Only rows of this flow
+    #[arg(long)]
+    flow: Option<String>,
+    /// Only rows that this function could not process
+    #[arg(long)]
+    function: Option<String>,
+    /// Only rows of this source
+    #[arg(long)]
+    source: Option<String>,
+    /// Only rows whose cause has this text in it
+    #[arg(long, value_name = "TEXT")]
+    cause: Option<String>,
+    /// Only rows put there since: 15m, 2h or 3d ago, or 2026-03-01T12:00:00Z
+    #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
+    since: Option<u64>,
+    /// Only rows put there before
+    #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
+    until: Option<u64>,
+}
+
+impl Filters {
+    pub(super) fn filter(self) -> QuarantineFilter {
+        let mut filter = QuarantineFilter::new();
+        filter.flow = self.flow;
+        filter.function = self.function;
+        filter.source = self.source;
+        filter.cause = self.cause;
+        filter.since_ms = self.since;
+        filter.until_ms = self.until;
+        filter
+    }
+}
+
+#[derive(ClapArgs)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    pub(super) filters: Filters,
+    /// The most rows that are listed
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) limit: usize,
+    /// The rows that were discarded instead
+    #[arg(long)]
+    pub(super) discarded: bool,
+}
+
+#[derive(ClapArgs)]
+pub(super) struct ShowArgs {
+    /// The row's id, or as much of its beginning as no other id has
+    pub(super) id: String,
+}
+
+/// Rows by id, or all of a kind.
+#[derive(ClapArgs)]
+pub(super) struct Chosen {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    filters: Filters,
+}
+
+#[derive(ClapArgs)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// The ids of rows, or as much of each one's beginning as no other id has
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// All rows, or all that the filters leave
+    #[arg(long)]
+    all: bool,
+}
+
+/// Which rows were chosen.
+#[derive(Debug)]
+pub(super) enum Choice {
+    Ids(Vec<String>),
+    All(QuarantineFilter),
+}
+
+impl Chosen {
+    /// # Errors
+    ///
+    /// When there are ids and filters: nobody can know which is meant.
+    pub(super) fn choice(self) -> Result<Choice, Failure> {
+        let filter = self.filters.filter();
+        match self.which.all {
+            true => Ok(Choice::All(filter)),
+            false if filter != QuarantineFilter::new() => Err(Failure::usage(
+                "filters choose among all rows: leave the ids out, and say --all",
+            )),
+            false => Ok(Choice::Ids(self.which.ids)),
+        }
+    }
+}
+
+/// Where a row that is sent on begins.
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(super) enum From {
+    /// With the function that could not process it
+    #[default]
+    Function,
+    /// With the first function, as it came from the source
+    Start,
+}
+
+impl From {
+    pub(super) fn retry(self) -> RetryFrom {
+        match self {
+            Self::Function => RetryFrom::Function,
+            Self::Start => RetryFrom::Start,
+        }
+    }
+}
+
+#[derive(ClapArgs)]
+pub(super) struct RetryArgs {
+    #[command(flatten)]
+    pub(super) rows: Chosen,
+    /// Where the rows begin
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) from: From,
+}
+
+#[derive(ClapArgs)]
+pub(super) struct EditArgs {
+    /// The row's id, or as much of its beginning as no other id has
+    pub(super) id: String,
+    /// The new row: JSON, a file that has it, or - for standard input; without it, $VISUAL or
+    /// $EDITOR opens
+    #[arg(long, value_name = "JSON|FILE|-")]
+    pub(super) row: Option<String>,
+    /// Where the row begins
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) from: From,
+}
+
+#[derive(ClapArgs)]
+pub(super) struct DiscardArgs {
+    #[command(flatten)]
+    pub(super) rows: Chosen,
+    /// Why; it is remembered
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+    /// Do not ask before all are discarded
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::{Choice, Chosen};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        chosen: Chosen,
+    }
+
+    fn check(args: &[&str], meant: &str) {
+        let line = Line::try_parse_from([&["retry"], args].concat());
+        let choice = match line.map(|line| line.chosen.choice()) {
+            Ok(Ok(Choice::Ids(ids))) => ids.join(" "),
+            Ok(Ok(Choice::All(filter))) => format!("all of {:?}", filter.flow),
+            Ok(Err(_)) | Err(_) => "wrong".to_owned(),
+        };
+        assert_eq!(choice, meant, "{args:?}");
+    }
+
+    #[test]
+    fn rows_are_chosen_by_id_or_by_filter_and_never_by_nothing() {
+        check(&["3f2a91c0", "77aa"], "3f2a91c0 77aa");
+        check(&["--all"], "all of None");
+        check(&["--all", "--flow", "Invoices"], "all of Some(\"Invoices\")");
+        check(&[], "wrong");
+        check(&["--flow", "Invoices"], "wrong");
+        check(&["3f2a91c0", "--all"], "wrong");
+        check(&["3f2a91c0", "--flow", "Invoices"], "wrong");
+        check(&["--all", "--since", "yesterday"], "wrong");
+    }
+}

@@ -1,0 +1,155 @@
+//! `quarantine edit`: a row is changed, and sent on.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{self, IsTerminal, Read},
+    path::PathBuf,
+};
+
+use kisflow_core::{Quarantined, RetryFrom, RowText};
+
+use super::{
+    args::EditArgs,
+    editor, ids, json,
+    retry::Sent,
+    store::{Store, failed},
+};
+use crate::{args::Common, failure::Failure};
+
+/// What a row is to be.
+struct Written {
+    /// JSON, on one line.
+    row: String,
+    /// The file that it was written to, which goes when the row is safe.
+    file: Option<PathBuf>,
+}
+
+pub(super) async fn run(store: &Store, common: &Common, args: EditArgs) -> Result<(), Failure> {
+    let from = args.from.retry();
+    // Nothing is open while somebody writes.
+    let row = ids::row(&store.look().await?, &args.id).await?;
+    let written = match &args.row {
+        Some(given) => Written { row: given_row(given)?, file: None },
+        None => ask(&row, from)?,
+    };
+    let sent = send(store, &row, &written.row, from).await;
+    let Some(file) = &written.file else { return sent?.tell(common) };
+    match sent {
+        Ok(sent) => {
+            // It is in quarantine, or through. One that cannot be removed harms nobody.
+            fs::remove_file(file).ok();
+            sent.tell(common)
+        }
+        Err(failure) => {
+            anstream::eprintln!("what you wrote is in {}", file.display());
+            Err(failure)
+        }
+    }
+}
+
+/// Puts the new row in the place of the old, and sends it on.
+///
+/// # Errors
+///
+/// When the new row may not be in quarantine.
+async fn send(
+    store: &Store,
+    row: &Quarantined,
+    written: &str,
+    from: RetryFrom,
+) -> Result<Sent, Failure> {
+    let quarantine = store.open(&BTreeSet::from([row.flow.clone()])).await?;
+    let done = quarantine.edit(&row.id, written.to_owned(), from).await;
+    if let Err(error) = &done
+        && error.is_unknown()
+    {
+        return Err(failed(error));
+    }
+    let mut sent = Sent::default();
+    sent.take(&quarantine, &row.id, done).await?;
+    Ok(sent)
+}
+
+/// What `--row` says: JSON, a file that has it, or standard input.
+fn given_row(given: &str) -> Result<String, Failure> {
+    let text = match given {
+        "-" => {
+            let mut text = String::new();
+            let read = io::stdin().read_to_string(&mut text);
+            read.map_err(|error| Failure::io("cannot read the row", &error))?;
+            text
+        }
+        json if is_json(json) => json.to_owned(),
+        file => fs::read_to_string(file).map_err(|error| {
+            Failure::usage(format!("--row {file}: no JSON, and no file: {error}"))
+        })?,
+    };
+    json::check(&text).map_err(|error| Failure::usage(format!("the row is not JSON: {error}")))?;
+    Ok(json::compact(&text))
+}
+
+/// Whether it is JSON, or meant to be.
+fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[']) || json::check(text).is_ok()
+}
+
+/// Lets somebody write the row.
+fn ask(row: &Quarantined, from: RetryFrom) -> Result<Written, Failure> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(Failure::usage("there is no terminal to edit on: give the new row with --row"));
+    }
+    let old = old_text(row, from)?;
+    let file = editor::file(ids::short(&row.id), &json::pretty(&old).unwrap_or(old.clone()))?;
+    let text = editor::edit(&file)?;
+    if let Err(error) = json::check(&text) {
+        let file = file.display();
+        return Err(Failure::no(format!(
+            "what you wrote is not JSON, and was not sent on: {error}; it is in {file}: mend it, and say --row {file}"
+        )));
+    }
+    let written = json::compact(&text);
+    if written == json::compact(&old) {
+        fs::remove_file(&file).ok();
+        return Err(Failure::no("nothing was changed; `quarantine retry` sends a row on as it is"));
+    }
+    Ok(Written { row: written, file: Some(file) })
+}
+
+/// The text of the row where it is to begin.
+fn old_text(row: &Quarantined, from: RetryFrom) -> Result<String, Failure> {
+    // Where nobody knows what it was at the start, what it became is the best there is to go by.
+    let text = match from {
+        RetryFrom::Start => row.source_row().unwrap_or(&row.row),
+        RetryFrom::Function => &row.row,
+    };
+    as_text(text).ok_or_else(|| {
+        Failure::usage("the row is no text, which no editor can show: give the new row with --row")
+    })
+}
+
+fn as_text(row: &RowText) -> Option<String> {
+    String::from_utf8(row.bytes().to_vec()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, given_row};
+
+    fn check(given: &str, row: &str) {
+        let found = match given_row(given) {
+            Ok(row) => row,
+            Err(Failure::Usage(message)) => message,
+            Err(other) => panic!("{other:?}"),
+        };
+        assert!(found.starts_with(row), "{found}");
+    }
+
+    #[test]
+    fn a_row_is_json_before_it_is_sent() {
+        check("{ \"id\": 3,\n\"article\": \"tea\" }", r#"{"id":3,"article":"tea"}"#);
+        check("7", "7");
+        check("{\"id\": 3", "the row is not JSON: ");
+        check("no/such/file", "--row no/such/file: no JSON, and no file: ");
+    }
+}

@@ -1,0 +1,228 @@
+//! `quarantine list`, `show` and `stats`.
+
+use console::{measure_text_width, truncate_str};
+use indicatif::{HumanBytes, HumanCount};
+use kisflow_core::{CauseCount, Quarantine, QuarantineFilter, Quarantined, RowText};
+use serde::Serialize;
+
+use super::{
+    args::{Filters, ListArgs, ShowArgs},
+    ids, json, moment,
+    store::{Store, failed},
+};
+use crate::{
+    args::{Common, Output},
+    failure::Failure,
+    table::{self, Column},
+    terminal,
+    text::{harmless, one_line},
+};
+
+/// How narrow the column of causes gets at most.
+const CAUSE: usize = 16;
+
+/// What `list --output json` prints.
+#[derive(Serialize)]
+struct Listed<'a> {
+    rows: &'a [Quarantined],
+    /// Rows that are there as well.
+    more: usize,
+}
+
+pub(super) async fn list(store: &Store, common: &Common, args: ListArgs) -> Result<(), Failure> {
+    let quarantine = store.look().await?;
+    let filter = args.filters.filter();
+    let (listed, all) = match args.discarded {
+        false => (quarantine.list(&filter, args.limit).await, quarantine.ids(&filter).await),
+        true => {
+            let listed = quarantine.discarded(&filter, args.limit).await;
+            (listed, quarantine.discarded_ids(&filter).await)
+        }
+    };
+    let listed = listed.map_err(|error| failed(&error))?;
+    let more = all.map_err(|error| failed(&error))?.len().saturating_sub(listed.len());
+    if common.output == Output::Json {
+        return terminal::print_json(&Listed { rows: &listed, more });
+    }
+    let shown = ids::shown(listed.iter().map(|row| row.id.as_str()));
+    let lines = listed.iter().map(|row| {
+        vec![
+            row.id.get(..shown).unwrap_or(&row.id).to_owned(),
+            row.flow.clone(),
+            row.function.clone(),
+            moment::age(row.since_ms),
+            row.attempt.to_string(),
+            row.discarded.as_ref().unwrap_or(&row.cause).clone(),
+        ]
+    });
+    let columns = [
+        Column::Text("ID"),
+        Column::Text("FLOW"),
+        Column::Text("FUNCTION"),
+        Column::Number("AGE"),
+        Column::Number("ATTEMPTS"),
+        Column::Text(if args.discarded { "REASON" } else { "CAUSE" }),
+    ];
+    let heads = [8, 4, 8, 3, 8];
+    table::print(&columns, fitted(lines.collect(), &heads), "no row")?;
+    if more > 0 {
+        let all = listed.len() + more;
+        terminal::print(&format!("and {}: --limit {all} lists all\n", more_rows(more)))?;
+    }
+    Ok(())
+}
+
+fn more_rows(more: usize) -> String {
+    format!("{more} more {}", if more == 1 { "row" } else { "rows" })
+}
+
+pub(super) async fn show(store: &Store, common: &Common, args: &ShowArgs) -> Result<(), Failure> {
+    let quarantine = store.look().await?;
+    let row = match discarded(&quarantine, &args.id).await? {
+        Some(row) => row,
+        None => ids::row(&quarantine, &args.id).await?,
+    };
+    match common.output {
+        Output::Json => terminal::print_json(&row),
+        Output::Table => terminal::print(&described(&row)),
+    }
+}
+
+/// The row of this id, if it was discarded.
+async fn discarded(quarantine: &Quarantine, id: &str) -> Result<Option<Quarantined>, Failure> {
+    let all = QuarantineFilter::new();
+    let ids = quarantine.discarded_ids(&all).await.map_err(|error| failed(&error))?;
+    let Ok(id) = ids::find(id, &ids) else { return Ok(None) };
+    let rows = quarantine.discarded(&all, usize::MAX).await.map_err(|error| failed(&error))?;
+    Ok(rows.into_iter().find(|row| row.id == id))
+}
+
+/// All there is to know of a row.
+fn described(row: &Quarantined) -> String {
+    let at = |ms| format!("{} ({} ago)", moment::utc(ms), moment::age(ms));
+    let of = |name: &str, value: &str| format!("{name:<10} {}\n", one_line(value));
+    let mut text = of("id", &row.id);
+    text += &of("flow", &row.flow);
+    text += &of("function", &format!("{}, step {} of the flow", row.function, row.at + 1));
+    text += &of("source", &row.source);
+    text += &of("position", &row.position);
+    text += &of("since", &at(row.since_ms));
+    text += &of("tried", &format!("{}, attempt {}", at(row.tried_ms), row.attempt));
+    if let Some(field) = &row.field {
+        text += &of("field", field);
+    }
+    text += &of("cause", &row.cause);
+    if let Some(reason) = &row.discarded {
+        text += &of("discarded", reason);
+    }
+    text += &format!("\nthe row, as it reached {}:\n{}\n", row.function, indented(&row.row));
+    if let Some(origin) = row.origin.as_ref().filter(|origin| **origin != row.row) {
+        text += &format!("\nas it came from the source:\n{}\n", indented(origin));
+    }
+    text
+}
+
+fn indented(row: &RowText) -> String {
+    let text = row.to_string();
+    harmless(&json::pretty(&text).unwrap_or(text))
+}
+
+/// What `stats --output json` prints.
+#[derive(Serialize)]
+struct Stats<'a> {
+    rows: u64,
+    bytes: u64,
+    max_rows: u64,
+    max_bytes: u64,
+    causes: &'a [CauseCount],
+}
+
+pub(super) async fn stats(store: &Store, common: &Common, filters: Filters) -> Result<(), Failure> {
+    let quarantine = store.look().await?;
+    let causes = quarantine.stats(&filters.filter()).await;
+    let mut causes = causes.map_err(|error| failed(&error))?;
+    causes.sort_by_key(|cause| std::cmp::Reverse(cause.rows));
+    let usage = quarantine.usage().await.map_err(|error| failed(&error))?;
+    let bounds = &store.conf().global.quarantine;
+    let (max_rows, max_bytes) = (bounds.max_rows, bounds.max_bytes);
+    if common.output == Output::Json {
+        let (rows, bytes) = (usage.entries, usage.bytes);
+        return terminal::print_json(&Stats { rows, bytes, max_rows, max_bytes, causes: &causes });
+    }
+    let lines = causes.iter().map(|cause| {
+        vec![
+            HumanCount(cause.rows).to_string(),
+            cause.flow.clone(),
+            cause.function.clone(),
+            moment::age(cause.since_ms),
+            cause.cause.clone(),
+        ]
+    });
+    let columns = [
+        Column::Number("ROWS"),
+        Column::Text("FLOW"),
+        Column::Text("FUNCTION"),
+        Column::Number("OLDEST"),
+        Column::Text("CAUSE"),
+    ];
+    table::print(&columns, fitted(lines.collect(), &[4, 4, 8, 6]), "no row")?;
+    terminal::print(&format!(
+        "in quarantine: {} of {} rows, {} of {}\n",
+        HumanCount(usage.entries),
+        HumanCount(max_rows),
+        HumanBytes(usage.bytes),
+        HumanBytes(max_bytes)
+    ))
+}
+
+/// Rows of a table, the last cell of each shortened so that the row is one line. `heads` is how wide
+/// the heads of the cells before it are.
+fn fitted(rows: Vec<Vec<String>>, heads: &[usize]) -> Vec<Vec<String>> {
+    fitted_to(rows, heads, terminal::width().map(usize::from))
+}
+
+fn fitted_to(
+    mut rows: Vec<Vec<String>>,
+    heads: &[usize],
+    width: Option<usize>,
+) -> Vec<Vec<String>> {
+    let column = |(index, head): (usize, &usize)| {
+        let cells = rows.iter().filter_map(|row| row.get(index));
+        cells.map(|cell| measure_text_width(cell)).max().unwrap_or_default().max(*head) + 2
+    };
+    let before: usize = heads.iter().enumerate().map(column).sum();
+    // The table keeps two columns free behind every cell.
+    let room = width.map(|width| width.saturating_sub(before + 2).max(CAUSE));
+    for cell in rows.iter_mut().filter_map(|row| row.last_mut()) {
+        let line = one_line(cell);
+        *cell = match room {
+            Some(room) => truncate_str(&line, room, "…").into_owned(),
+            None => line,
+        };
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fitted_to;
+    use crate::table::{Column, render};
+
+    #[test]
+    fn a_row_is_one_line_of_the_terminal() {
+        let row = |cause: &str| {
+            ["3f2a91c0", "Invoices", "Price", "2h", "1", cause].map(str::to_owned).to_vec()
+        };
+        let long = "no article is named \"tae\":\nthe list has tea, cup and pot, and nothing else";
+        let rows = vec![row("short"), row(long)];
+        let columns = ["ID", "FLOW", "FUNCTION", "AGE", "ATTEMPTS", "CAUSE"].map(Column::Text);
+        for width in [80, 120] {
+            let rows = fitted_to(rows.clone(), &[8, 4, 8, 3, 8], Some(width));
+            let table = render(&columns, rows, Some(width as u16));
+            assert_eq!(table.lines().count(), 3, "{table}");
+            assert!(table.lines().all(|line| line.chars().count() <= width), "{table}");
+        }
+        let rows = fitted_to(rows, &[8, 4, 8, 3, 8], None);
+        assert!(rows[1][5].ends_with("nothing else"), "without a terminal nothing is left out");
+    }
+}

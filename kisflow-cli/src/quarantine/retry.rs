@@ -1,0 +1,158 @@
+//! `quarantine retry`: rows are sent on, one after the other.
+
+use std::collections::BTreeSet;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use kisflow_core::{Quarantine, QuarantineError, QuarantineFilter, RetryReport};
+use serde::Serialize;
+
+use super::{
+    args::{Choice, RetryArgs},
+    ids,
+    store::{Store, failed},
+};
+use crate::{
+    args::{Common, Output},
+    failure::Failure,
+    terminal,
+    text::{one_line, rows},
+};
+
+/// How many of the rows that stay are listed.
+const LISTED: usize = 20;
+
+pub(super) async fn run(store: &Store, common: &Common, args: RetryArgs) -> Result<(), Failure> {
+    let choice = args.rows.choice()?;
+    // What keeps the rows may be open once at a time: it is looked at, let go, and opened with the
+    // flows that the rows need.
+    let (ids, flows) = chosen(&store.look().await?, choice).await?;
+    let quarantine = store.open(&flows).await?;
+    let mut sent = Sent::default();
+    let bar = progress(ids.len());
+    for id in &ids {
+        let done = quarantine.retry(id, args.from.retry()).await;
+        sent.take(&quarantine, id, done).await?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    sent.tell(common)
+}
+
+/// The ids of the rows that are meant, and their flows.
+async fn chosen(
+    quarantine: &Quarantine,
+    choice: Choice,
+) -> Result<(Vec<String>, BTreeSet<String>), Failure> {
+    match choice {
+        Choice::Ids(given) => {
+            let rows = ids::rows(quarantine, &given).await?;
+            Ok(rows.into_iter().map(|row| (row.id, row.flow)).unzip())
+        }
+        Choice::All(filter) => all(quarantine, &filter).await.map_err(|error| failed(&error)),
+    }
+}
+
+async fn all(
+    quarantine: &Quarantine,
+    filter: &QuarantineFilter,
+) -> Result<(Vec<String>, BTreeSet<String>), QuarantineError> {
+    let counts = quarantine.stats(filter).await?;
+    let flows = counts.into_iter().map(|count| count.flow).collect();
+    Ok((quarantine.ids(filter).await?, flows))
+}
+
+/// Shows how far many rows are; nothing where nobody watches.
+pub(super) fn progress(count: usize) -> ProgressBar {
+    if count < 2 || !terminal::is_watched() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(count as u64);
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len} rows") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// What became of rows that were sent on.
+#[derive(Default, Serialize)]
+pub(super) struct Sent {
+    delivered: u64,
+    /// Rows that failed again, or could not be sent on.
+    failed: u64,
+    /// Each of those.
+    stay: Vec<Stay>,
+}
+
+#[derive(Serialize)]
+struct Stay {
+    id: String,
+    /// The function that could not process it; none where it was not sent on.
+    function: Option<String>,
+    cause: String,
+}
+
+impl Sent {
+    /// Takes note of a row.
+    ///
+    /// # Errors
+    ///
+    /// When what keeps the rows cannot be read or written: the next would fare no better.
+    pub(super) async fn take(
+        &mut self,
+        quarantine: &Quarantine,
+        id: &str,
+        done: Result<RetryReport, QuarantineError>,
+    ) -> Result<(), Failure> {
+        let stay = match done {
+            Ok(report) if report.failed == 0 => {
+                self.delivered += 1;
+                return Ok(());
+            }
+            Ok(_) => {
+                let row = quarantine.show(id).await.map_err(|error| failed(&error))?;
+                Stay { id: row.id, function: Some(row.function), cause: row.cause }
+            }
+            Err(error) if error.is_storage() => return Err(failed(&error)),
+            Err(error) => Stay { id: id.to_owned(), function: None, cause: error.to_string() },
+        };
+        self.failed += 1;
+        self.stay.push(stay);
+        Ok(())
+    }
+
+    /// Prints what became of the rows.
+    ///
+    /// # Errors
+    ///
+    /// When a row stays.
+    pub(super) fn tell(&self, common: &Common) -> Result<(), Failure> {
+        match common.output {
+            Output::Json => terminal::print_json(self)?,
+            Output::Table => terminal::print(&self.described())?,
+        }
+        if self.failed == 0 { Ok(()) } else { Err(Failure::Silent) }
+    }
+
+    fn described(&self) -> String {
+        let mut text = String::new();
+        for stay in self.stay.iter().take(LISTED) {
+            let function = stay.function.as_ref().map(|function| format!("{function}: "));
+            let function = function.unwrap_or_default();
+            text += &format!("{}  {function}{}\n", ids::short(&stay.id), one_line(&stay.cause));
+        }
+        if let Some(more) = self.stay.len().checked_sub(LISTED).filter(|more| *more > 0) {
+            text += &format!("and {more} more, which `quarantine stats` counts by cause\n");
+        }
+        let count = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX);
+        text += &match (self.delivered, self.failed) {
+            (0, 0) => "no row to send on\n".to_owned(),
+            (delivered, 0) => format!("{} delivered\n", rows(count(delivered))),
+            (delivered, failed) => format!(
+                "{} delivered, {} in quarantine still\n",
+                rows(count(delivered)),
+                rows(count(failed))
+            ),
+        };
+        text
+    }
+}

@@ -1,0 +1,180 @@
+//! `run`: serves every flow that has a source, and shows how it goes.
+
+mod figures;
+mod log;
+mod margin;
+mod stop;
+mod view;
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    path::PathBuf,
+    process,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use clap::Args as ClapArgs;
+use kisflow_core::{CancellationToken, Flows, Ledger, Registry, Served};
+use serde::Serialize;
+use tokio::time::{interval, sleep};
+use tracing::info;
+
+use self::{
+    figures::{Figures, Pace},
+    stop::Signals,
+    view::View,
+};
+use crate::{
+    args::{Common, Output},
+    conf,
+    failure::Failure,
+    terminal,
+};
+
+/// How often the view changes: often enough to be alive, seldom enough to be read.
+const LOOK: Duration = Duration::from_millis(500);
+/// Over which time a rate on the view is taken.
+const WINDOW: Duration = Duration::from_secs(5);
+/// How often the log has the figures, where there is no view.
+const REPORT: Duration = Duration::from_secs(10);
+/// How often it is asked what is wrong.
+const CHECK: Duration = Duration::from_secs(1);
+
+#[derive(ClapArgs)]
+pub(crate) struct RunArgs {
+    /// The directory of the conf
+    dir: Option<PathBuf>,
+    /// Only log lines, no live view; also for functions that print to the terminal themselves
+    #[arg(long)]
+    no_view: bool,
+}
+
+pub(crate) async fn run(
+    registry: Registry,
+    common: &Common,
+    args: &RunArgs,
+) -> Result<(), Failure> {
+    let inspection = conf::inspect(registry.clone(), common.dir(&args.dir))?;
+    let grace = Duration::from_millis(inspection.conf.global.grace_ms);
+    let view = View::new(terminal::is_watched() && !args.no_view);
+    log::start(&view);
+    let flows = conf::link(registry, inspection.conf).await?;
+    let served = serve(&flows, &view, grace).await;
+    view.clear();
+    let served = served?;
+    match common.output {
+        Output::Json => terminal::print_json(&Summary::of(&served))?,
+        Output::Table => terminal::print(&format!("{served}\n"))?,
+    }
+    verdict(&served)
+}
+
+/// What `--output json` prints.
+#[derive(Serialize)]
+struct Summary<'a> {
+    complete: bool,
+    flows: &'a BTreeMap<String, Ledger>,
+}
+
+impl<'a> Summary<'a> {
+    fn of(served: &'a Served) -> Self {
+        Self { complete: served.is_complete(), flows: &served.flows }
+    }
+}
+
+fn verdict(served: &Served) -> Result<(), Failure> {
+    if served.is_complete() {
+        return Ok(());
+    }
+    let returned: u64 = served.flows.values().map(|ledger| ledger.returned).sum();
+    if served.flows.values().any(|ledger| ledger.unaccounted() != 0) {
+        return Err(Failure::no("not every row is accounted for: that is a bug in kisflow"));
+    }
+    Err(Failure::no(format!("rows that were not done when it stopped, and come again: {returned}")))
+}
+
+/// Serves until every source has ended, or until told to stop; told twice, the process ends.
+async fn serve(flows: &Flows, view: &View, grace: Duration) -> Result<Served, Failure> {
+    let stop = CancellationToken::new();
+    // Before a source is opened: from here on a signal is ours.
+    let mut signals = Signals::new();
+    let stopping = async {
+        signals.next().await;
+        view.say(&stopping(in_flight(flows), grace, view.is_shown()));
+        stop.cancel();
+        signals.next().await;
+        in_flight(flows)
+    };
+    let problems = Mutex::new(Vec::new());
+    tokio::select! {
+        served = flows.serve(stop.cancelled()) => served.map_err(Failure::usage),
+        left = stopping => {
+            view.clear();
+            anstream::eprintln!("stopped at once: {left} rows in flight come again");
+            // Returning would wait for functions that hold a thread.
+            process::exit(1)
+        }
+        never = check(flows, &stop, &problems), if view.is_shown() => match never {},
+        never = draw(flows, view, &problems), if view.is_shown() => match never {},
+        never = report(flows), if !view.is_shown() => match never {},
+    }
+}
+
+fn in_flight(flows: &Flows) -> u64 {
+    flows.ledgers().values().map(|ledger| ledger.in_flight).sum()
+}
+
+fn stopping(rows: u64, grace: Duration, is_watched: bool) -> String {
+    let grace = match (grace.as_secs(), grace.subsec_millis()) {
+        (seconds, 0) => format!("{seconds} s"),
+        _ => format!("{} ms", grace.as_millis()),
+    };
+    let again = if is_watched { "press again to stop" } else { "a second signal stops" };
+    format!("stopping: {rows} rows in flight, up to {grace}; {again} at once")
+}
+
+/// Asks what is wrong, again and again. It may take seconds, which the view must not.
+async fn check(
+    flows: &Flows,
+    stop: &CancellationToken,
+    problems: &Mutex<Vec<String>>,
+) -> Infallible {
+    loop {
+        sleep(CHECK).await;
+        let mut found = flows.health().problems().await;
+        // What was asked for is not wrong.
+        found.retain(|problem| !stop.is_cancelled() || !problem.ends_with("has been stopped"));
+        *problems.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = found;
+    }
+}
+
+async fn draw(flows: &Flows, view: &View, problems: &Mutex<Vec<String>>) -> Infallible {
+    let mut pace = Pace::new(WINDOW);
+    let mut ticks = interval(LOOK);
+    loop {
+        ticks.tick().await;
+        let figures = pace.figures(Instant::now(), &flows.ledgers(), &flows.lags());
+        let problems = problems.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        view.show(&figures, &problems);
+    }
+}
+
+/// The figures as log lines: a flow of which nothing has changed is left out.
+async fn report(flows: &Flows) -> Infallible {
+    let mut pace = Pace::new(REPORT);
+    let mut told: BTreeMap<String, Figures> = BTreeMap::new();
+    let mut ticks = interval(REPORT);
+    loop {
+        ticks.tick().await;
+        for figures in pace.figures(Instant::now(), &flows.ledgers(), &flows.lags()) {
+            let known = told.insert(figures.flow.clone(), figures.clone());
+            if figures.read == 0 || known.is_some_and(|known| known.is_same_state(&figures)) {
+                continue;
+            }
+            let Figures { flow, per_second, read, lag, in_flight, quarantined } = figures;
+            info!(flow, per_second, read, lag, in_flight, quarantined, "rows");
+        }
+    }
+}

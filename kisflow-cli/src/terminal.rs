@@ -1,0 +1,32 @@
+//! What is printed: text with colours where they belong, JSON, and how wide a line may be.
+
+use std::io::{self, IsTerminal, Write};
+
+use console::Term;
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Prints text that ends in a line end; its colours only on a terminal, and never with `NO_COLOR`.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| Failure::io("cannot write to standard output", &error))
+}
+
+/// Prints JSON, indented.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::because(&error))?;
+    print(&(text + "\n"))
+}
+
+/// How wide a line may be: nothing where the output is no terminal.
+pub(crate) fn width() -> Option<u16> {
+    io::stdout().is_terminal().then(|| Term::stdout().size().1)
+}
+
+/// Whether somebody watches: standard error is a terminal that can move its cursor.
+pub(crate) fn is_watched() -> bool {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stderr().is_terminal() && !dumb
+}
