@@ -162,48 +162,47 @@ impl Step {
         if rows.is_empty() {
             return None;
         }
-        if self.needs.is_empty() {
-            return Some(match &self.reads {
-                Some(fields)
-                    if fields.known.is_empty() && rows.iter().all(|rows| rows.is(fields)) =>
-                {
-                    Verdict::Arrives
-                }
-                Some(fields) if fields.known.is_empty() => Verdict::NotChecked(format!(
-                    "`{}` reads `{}`, which does not say what it needs",
-                    self.name,
-                    short(fields.type_name)
-                )),
-                None if self.place.is_some() => Verdict::NotChecked(format!(
-                    "`{}` is written by hand, and does not say what it needs",
-                    self.name
-                )),
-                _ => Verdict::Arrives,
-            });
-        }
-        let mut missing: BTreeSet<&String> = self.needs.iter().collect();
-        let mut hidden = None;
-        for rows in rows {
-            let same = self.reads.as_ref().is_some_and(|fields| rows.is(fields));
-            let required = self.reads.iter().flat_map(|fields| &fields.required);
-            let required: BTreeSet<&str> = required.copied().collect();
-            // Rows of the very type that is read need no names to be handed over.
-            let arrives = |field: &String| {
-                rows.have.contains(field)
-                    || same && required.contains(field.as_str())
-                    || rows.may_have.iter().flatten().any(|had| had == field)
-            };
-            missing.retain(|field| !arrives(field));
-            if rows.may_have.is_none() {
-                hidden = Some(&rows.maker);
-            }
-        }
-        let missing: Vec<String> = missing.into_iter().cloned().collect();
+        let missing: Vec<&String> = self
+            .needs
+            .iter()
+            .filter(|field| !rows.iter().any(|rows| self.gets(field, rows)))
+            .collect();
+        let hidden = rows.iter().find(|rows| rows.may_have.is_none());
         Some(match (missing.is_empty(), hidden) {
-            (true, _) => Verdict::Arrives,
-            (false, Some(maker)) => Verdict::NotChecked(maker.clone()),
-            (false, None) => Verdict::Missing(missing),
+            (false, Some(hidden)) => Verdict::NotChecked(hidden.maker.clone()),
+            (false, None) => Verdict::Missing(missing.into_iter().cloned().collect()),
+            (true, _) => match self.unsaid(rows) {
+                Some(why) => Verdict::NotChecked(why),
+                None => Verdict::Arrives,
+            },
         })
+    }
+
+    /// Whether rows may have a field that is needed here.
+    fn gets(&self, field: &String, rows: &Rows) -> bool {
+        // Rows of the very type that is read need no names to be handed over.
+        let required = |read: &Fields| rows.is(read) && read.required.contains(&field.as_str());
+        rows.have.contains(field)
+            || rows.may_have.iter().flatten().any(|had| had == field)
+            || self.reads.as_ref().is_some_and(required)
+    }
+
+    /// Why there may be more that is needed here than anybody knows.
+    fn unsaid(&self, rows: &[Rows]) -> Option<String> {
+        let name = &self.name;
+        match &self.reads {
+            Some(read) if read.says_what_it_needs() || rows.iter().all(|rows| rows.is(read)) => {
+                None
+            }
+            Some(read) => {
+                let read = short(read.type_name);
+                Some(format!("`{name}` reads `{read}`, which does not say what it needs"))
+            }
+            None if self.place.is_some() => {
+                Some(format!("`{name}` is written by hand, and does not say what it needs"))
+            }
+            None => None,
+        }
     }
 
     /// What goes on from here.

@@ -1,19 +1,22 @@
 //! [`Fields`]: what a row type says of its fields.
 //!
 //! serde has no table of a type's fields, so the type's own `Deserialize` is run on made-up rows,
-//! once at link. Of a type that is read, a field is required when a row without it gets exactly
-//! that complaint. Of a type that is handed on, a made-up value is written, to see the names that it
-//! writes. Where there is no such answer (a type that is no struct, `#[serde(flatten)]`, a field
-//! that refuses the made-up value), nothing is claimed.
+//! once at link. A field that refuses what is made up for it gets something else, and is left out if
+//! it refuses everything. Of a type that is read, a field is required when a row without it gets
+//! exactly that complaint. Of a type that is handed on, a made-up value is written, to see the names
+//! that it writes. Where there is no such answer (a type that is no struct, `#[serde(flatten)]`, a
+//! field that cannot be made up), nothing is claimed.
 
 use std::{
     any::{TypeId, type_name},
+    cell::Cell,
     marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::made_up::{Answer, MadeUp};
+use super::made_up::{Answer, KINDS, MadeUp, Plan};
 
 /// The fields of a row type.
 #[derive(Clone, Debug)]
@@ -26,11 +29,18 @@ pub struct Fields {
     pub(crate) known: &'static [&'static str],
     /// The fields without which it refuses a row.
     pub(crate) required: Vec<&'static str>,
+    /// Whether a row of it could be made up: otherwise there may be more that it requires.
+    pub(crate) certain: bool,
     /// The fields that a row of it may have when it is handed on, where that is known.
     pub(crate) written: Option<Vec<String>>,
 }
 
 impl Fields {
+    /// Whether `required` is all that a row has to have.
+    pub(crate) fn says_what_it_needs(&self) -> bool {
+        self.certain && !self.known.is_empty()
+    }
+
     /// What is known of a type that says nothing.
     pub(crate) fn hidden<T>() -> Self {
         Self {
@@ -38,6 +48,7 @@ impl Fields {
             type_id: None,
             known: &[],
             required: Vec::new(),
+            certain: false,
             written: None,
         }
     }
@@ -45,16 +56,65 @@ impl Fields {
 
 /// Asks `T`.
 pub(crate) fn fields_of<T: DeserializeOwned>() -> Fields {
-    let known = match T::deserialize(MadeUp::Names) {
+    ask::<T>().0
+}
+
+/// Asks `T`, and hands out the row that was made up.
+fn ask<T: DeserializeOwned>() -> (Fields, Option<T>) {
+    let known = match read::<T>(MadeUp::Names) {
         Err(Answer::Fields(known)) => known,
         _ => &[],
     };
-    let required = known
-        .iter()
-        .filter(|field| matches!(T::deserialize(MadeUp::Without(field)), Err(Answer::Missing(missing)) if missing == **field))
-        .copied()
-        .collect();
-    Fields { known, required, ..Fields::hidden::<T>() }
+    let fields = Fields { known, ..Fields::hidden::<T>() };
+    let Some(MadeUpRow { row, mut plan, aliased }) = make_up::<T>(known.len()) else {
+        return (fields, None);
+    };
+    let mut required = Vec::new();
+    for (index, field) in known.iter().enumerate() {
+        let with = plan.fields.get_mut(index).and_then(Option::take);
+        match read::<T>(MadeUp::Row(&plan)) {
+            Err(Answer::Missing(missing)) if missing == *field && !aliased.contains(field) => {
+                required.push(*field);
+            }
+            _ => {}
+        }
+        plan.fields.iter_mut().skip(index).take(1).for_each(|field| *field = with);
+    }
+    (Fields { required, certain: true, ..fields }, Some(row))
+}
+
+/// A row that its type takes.
+struct MadeUpRow<T> {
+    row: T,
+    plan: Plan,
+    /// Fields that may come under other names: a row need not have one of this name.
+    aliased: Vec<&'static str>,
+}
+
+/// Makes a row up. A field that is refused is something else the next time.
+fn make_up<T: DeserializeOwned>(fields: usize) -> Option<MadeUpRow<T>> {
+    let mut plan = Plan { fields: vec![Some(0); fields], last: Cell::new(None) };
+    let mut aliased = Vec::new();
+    loop {
+        let answer = match read::<T>(MadeUp::Row(&plan)) {
+            Ok(row) => return Some(MadeUpRow { row, plan, aliased }),
+            Err(answer) => answer,
+        };
+        let refused = plan.fields.get_mut(plan.last.take()?)?;
+        *refused = match answer {
+            Answer::Twice(field) => {
+                aliased.push(field);
+                None
+            }
+            _ => refused.map(|kind| kind + 1).filter(|kind| *kind < KINDS),
+        };
+    }
+}
+
+/// Reads a made-up row. What a type of the program's own does with such a row is not known: one that
+/// panics refuses it.
+fn read<T: DeserializeOwned>(row: MadeUp<'_>) -> Result<T, Answer> {
+    catch_unwind(AssertUnwindSafe(|| T::deserialize(row))).unwrap_or(Err(Answer::Other))
 }
 
 /// What a type says of the rows that are handed on as it.
@@ -65,15 +125,17 @@ impl<T: Serialize + DeserializeOwned + 'static> Given<T> {
     /// value of it writes. (The two differ where serde is told other names for the two ways; a
     /// field may be left out of what is written now and then.)
     pub fn fields() -> Fields {
-        let fields = fields_of::<T>();
-        let mut written: Vec<String> = fields.known.iter().map(|name| (*name).to_owned()).collect();
-        if let Ok(row) = T::deserialize(MadeUp::Whole)
-            && let Ok(serde_json::Value::Object(row)) = serde_json::to_value(row)
-        {
-            let others = row.into_iter().map(|(name, _)| name);
-            written.extend(others.filter(|name| !fields.known.contains(&name.as_str())));
-        }
-        let written = (!fields.known.is_empty()).then_some(written);
+        let (fields, row) = ask::<T>();
+        let row = row.and_then(|row| serde_json::to_value(row).ok());
+        let written = match row {
+            Some(serde_json::Value::Object(row)) if !fields.known.is_empty() => {
+                let known = fields.known.iter().map(|name| (*name).to_owned());
+                let others = row.into_iter().map(|(name, _)| name);
+                let others = others.filter(|name| !fields.known.contains(&name.as_str()));
+                Some(known.chain(others).collect())
+            }
+            _ => None,
+        };
         Fields { written, type_id: Some(TypeId::of::<T>()), ..fields }
     }
 }
@@ -128,9 +190,8 @@ mod tests {
     fn a_struct_names_the_fields_it_cannot_do_without() {
         let fields = fields_of::<Outer>();
         assert!(fields.known.contains(&"old") && fields.known.contains(&"maybe"));
-        // `new` may come as `old`, so a row need not have a field of that name: made-up rows that
-        // have both are refused, and no field is certain. Each row is scanned then.
-        assert!(fields.required.is_empty());
+        // `new` may come as `old`, so a row need not have a field of that name.
+        assert_eq!(fields.required, ["id", "kisName", "inner", "kind", "more"]);
     }
 
     #[derive(Deserialize)]
@@ -150,6 +211,74 @@ mod tests {
     #[test]
     fn optional_and_defaulted_fields_are_not_required() {
         assert_eq!(fields_of::<Plain>().required, ["id", "kisName", "inner", "kind", "more"]);
+    }
+
+    /// Takes no text but one that nobody makes up.
+    struct Secret;
+
+    impl<'de> Deserialize<'de> for Secret {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            match String::deserialize(deserializer)?.as_str() {
+                "open sesame" => Ok(Self),
+                _ => Err(serde::de::Error::custom("no")),
+            }
+        }
+    }
+
+    /// Takes for granted what a text is.
+    struct Hasty;
+
+    impl<'de> Deserialize<'de> for Hasty {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            assert_eq!(String::deserialize(deserializer)?.len(), 10);
+            Ok(Self)
+        }
+    }
+
+    /// A first variant that has itself within.
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only its shape is read")]
+    enum Endless {
+        More(Box<Endless>),
+        Pair { both: (Box<Endless>, Box<Endless>) },
+        Last,
+    }
+
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only its shape is read")]
+    struct Choosy {
+        count: std::num::NonZeroU32,
+        from: std::net::IpAddr,
+        endless: Endless,
+        hasty: Hasty,
+        any: serde_json::Value,
+        #[serde(default, deserialize_with = "secret")]
+        secret: Option<Secret>,
+    }
+
+    fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
+        Secret::deserialize(from).map(Some)
+    }
+
+    #[test]
+    fn a_field_that_refuses_what_is_made_up_gets_something_else_or_is_left_out() {
+        let fields = fields_of::<Choosy>();
+        assert_eq!(fields.required, ["count", "from", "endless", "hasty", "any"]);
+        assert!(fields.certain);
+    }
+
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only its shape is read")]
+    struct Locked {
+        id: u32,
+        secret: Secret,
+    }
+
+    #[test]
+    fn where_no_row_can_be_made_up_nothing_is_certain() {
+        let fields = fields_of::<Locked>();
+        assert_eq!((fields.known, fields.certain), (&["id", "secret"][..], false));
+        assert!(fields.required.is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Made-up rows: what a row type's own `Deserialize` is run on, to learn what it asks for.
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 use serde::{
     de::{
@@ -15,6 +15,8 @@ use serde::{
 pub(super) enum Answer {
     Fields(&'static [&'static str]),
     Missing(&'static str),
+    /// It came under two names.
+    Twice(&'static str),
     Other,
 }
 
@@ -34,20 +36,46 @@ impl serde::de::Error for Answer {
     fn missing_field(field: &'static str) -> Self {
         Self::Missing(field)
     }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::Twice(field)
+    }
 }
+
+/// How often a field may refuse what is made up for it: each time it is something else.
+pub(super) const KINDS: usize = TEXTS.len();
+
+/// What a text may have to be.
+const TEXTS: [&str; 9] = [
+    "",
+    "1",
+    "2000-01-01T00:00:00Z",
+    "2000-01-01",
+    "2000-01-01T00:00:00",
+    "00:00:00",
+    "00000000-0000-0000-0000-000000000000",
+    "127.0.0.1",
+    "http://localhost/",
+];
 
 /// A made-up row.
 #[derive(Clone, Copy)]
-pub(super) enum MadeUp {
+pub(super) enum MadeUp<'a> {
     /// Only asks for the names of the fields.
     Names,
-    /// Has every field but one.
-    Without(&'static str),
-    /// Has every field, and something in each that is optional.
-    Whole,
+    /// Has fields, and something in those that are optional.
+    Row(&'a Plan),
 }
 
-impl<'de> Deserializer<'de> for MadeUp {
+/// Which fields a made-up row has, and what is in them.
+pub(super) struct Plan {
+    /// For each field the kind of its value, or that it is left out.
+    pub(super) fields: Vec<Option<usize>>,
+    /// The last field that was handed out: the one that was refused, if one was.
+    pub(super) last: Cell<Option<usize>>,
+}
+
+impl<'de> Deserializer<'de> for MadeUp<'_> {
     type Error = Answer;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
@@ -68,12 +96,10 @@ impl<'de> Deserializer<'de> for MadeUp {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Answer> {
-        let (without, value) = match self {
-            Self::Names => return Err(Answer::Fields(fields)),
-            Self::Without(field) => (Some(field), Value { some: false }),
-            Self::Whole => (None, Value { some: true }),
-        };
-        visitor.visit_map(Struct { fields: fields.iter(), without, value })
+        match self {
+            Self::Names => Err(Answer::Fields(fields)),
+            Self::Row(plan) => visitor.visit_map(Row { fields, plan, next: 0 }),
+        }
     }
 
     forward_to_deserialize_any! {
@@ -82,10 +108,40 @@ impl<'de> Deserializer<'de> for MadeUp {
     }
 }
 
-/// The fields of a struct, but perhaps one, each with a made-up value.
+/// The fields of a row that its plan does not leave out.
+struct Row<'a> {
+    fields: &'static [&'static str],
+    plan: &'a Plan,
+    next: usize,
+}
+
+impl<'de> MapAccess<'de> for Row<'_> {
+    type Error = Answer;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Answer> {
+        while let Some(field) = self.fields.get(self.next) {
+            if self.plan.fields.get(self.next).is_some_and(Option::is_some) {
+                self.plan.last.set(Some(self.next));
+                return seed.deserialize(StrDeserializer::new(field)).map(Some);
+            }
+            self.next += 1;
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Answer> {
+        let kind = self.plan.fields.get(self.next).copied().flatten().unwrap_or_default();
+        self.next += 1;
+        seed.deserialize(Value { kind, depth: 0 })
+    }
+}
+
+/// Every field of a struct within a row.
 struct Struct {
     fields: std::slice::Iter<'static, &'static str>,
-    without: Option<&'static str>,
     value: Value,
 }
 
@@ -96,11 +152,8 @@ impl<'de> MapAccess<'de> for Struct {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Answer> {
-        let without = self.without;
-        match self.fields.find(|field| Some(**field) != without) {
-            Some(field) => seed.deserialize(StrDeserializer::new(field)).map(Some),
-            None => Ok(None),
-        }
+        let field = self.fields.next();
+        field.map(|field| seed.deserialize(StrDeserializer::new(field))).transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Answer> {
@@ -108,21 +161,41 @@ impl<'de> MapAccess<'de> for Struct {
     }
 }
 
-/// A made-up value: zero, the empty text, the first variant.
+/// How deep values may be within each other: a type may have itself within.
+const DEEPEST: usize = 16;
+
+/// A made-up value: zero or one, a text, the first variant. At the top there is something in it if
+/// it is optional.
 #[derive(Clone, Copy)]
 struct Value {
-    /// Whether there is something in it if it is optional. Only so at the top: a type may have
-    /// itself within.
-    some: bool,
+    /// Which of several.
+    kind: usize,
+    /// How many values it is within.
+    depth: usize,
 }
 
-/// A value within another.
-const INNER: Value = Value { some: false };
+impl Value {
+    /// What is within it.
+    fn inner(self) -> Result<Self, Answer> {
+        let depth = self.depth + 1;
+        if depth < DEEPEST { Ok(Self { depth, ..self }) } else { Err(Answer::Other) }
+    }
+
+    fn text(self) -> &'static str {
+        TEXTS.get(self.kind).copied().unwrap_or_default()
+    }
+
+    /// Zero, unless that was refused.
+    fn number(self) -> u8 {
+        u8::from(self.kind > 0)
+    }
+}
 
 macro_rules! made_up {
-    ($($method:ident => $visit:ident($value:expr),)*) => {
+    ($value:ident, $($method:ident => $visit:ident($made:expr),)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Answer> {
-            visitor.$visit($value)
+            let $value = self;
+            visitor.$visit($made)
         })*
     };
 }
@@ -130,35 +203,40 @@ macro_rules! made_up {
 impl<'de> Deserializer<'de> for Value {
     type Error = Answer;
 
-    made_up! {
-        deserialize_bool => visit_bool(false),
-        deserialize_i8 => visit_i8(0),
-        deserialize_i16 => visit_i16(0),
-        deserialize_i32 => visit_i32(0),
-        deserialize_i64 => visit_i64(0),
-        deserialize_i128 => visit_i128(0),
-        deserialize_u8 => visit_u8(0),
-        deserialize_u16 => visit_u16(0),
-        deserialize_u32 => visit_u32(0),
-        deserialize_u64 => visit_u64(0),
-        deserialize_u128 => visit_u128(0),
-        deserialize_f32 => visit_f32(0.0),
-        deserialize_f64 => visit_f64(0.0),
+    made_up! { value,
+        deserialize_bool => visit_bool(value.kind > 0),
+        deserialize_i8 => visit_i8(value.number().cast_signed()),
+        deserialize_i16 => visit_i16(value.number().into()),
+        deserialize_i32 => visit_i32(value.number().into()),
+        deserialize_i64 => visit_i64(value.number().into()),
+        deserialize_i128 => visit_i128(value.number().into()),
+        deserialize_u8 => visit_u8(value.number()),
+        deserialize_u16 => visit_u16(value.number().into()),
+        deserialize_u32 => visit_u32(value.number().into()),
+        deserialize_u64 => visit_u64(value.number().into()),
+        deserialize_u128 => visit_u128(value.number().into()),
+        deserialize_f32 => visit_f32(value.number().into()),
+        deserialize_f64 => visit_f64(value.number().into()),
         deserialize_char => visit_char('a'),
-        deserialize_str => visit_str(""),
-        deserialize_string => visit_str(""),
+        deserialize_str => visit_str(value.text()),
+        deserialize_string => visit_str(value.text()),
         deserialize_bytes => visit_bytes(&[]),
         deserialize_byte_buf => visit_bytes(&[]),
-        deserialize_seq => visit_seq(Items { left: 0 }),
-        deserialize_map => visit_map(Struct { fields: [].iter(), without: None, value: INNER }),
+        deserialize_seq => visit_seq(Items { left: 0, value }),
+        deserialize_map => visit_map(Struct { fields: [].iter(), value }),
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer::Other)
+    /// Asked for anything, it is nothing at first, then a number, then a text.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Answer> {
+        match self.kind {
+            0 => visitor.visit_unit(),
+            1 => visitor.visit_u64(1),
+            _ => visitor.visit_str(self.text()),
+        }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Answer> {
-        if self.some { visitor.visit_some(INNER) } else { visitor.visit_none() }
+        if self.depth == 0 { visitor.visit_some(self.inner()?) } else { visitor.visit_none() }
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Answer> {
@@ -190,7 +268,7 @@ impl<'de> Deserializer<'de> for Value {
         left: usize,
         visitor: V,
     ) -> Result<V::Value, Answer> {
-        visitor.visit_seq(Items { left })
+        visitor.visit_seq(Items { left, value: self.inner()? })
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -199,7 +277,7 @@ impl<'de> Deserializer<'de> for Value {
         left: usize,
         visitor: V,
     ) -> Result<V::Value, Answer> {
-        visitor.visit_seq(Items { left })
+        visitor.visit_seq(Items { left, value: self.inner()? })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -208,7 +286,7 @@ impl<'de> Deserializer<'de> for Value {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Answer> {
-        visitor.visit_map(Struct { fields: fields.iter(), without: None, value: INNER })
+        visitor.visit_map(Struct { fields: fields.iter(), value: self.inner()? })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -217,7 +295,8 @@ impl<'de> Deserializer<'de> for Value {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Answer> {
-        visitor.visit_enum(Variant { name: variants.first().ok_or(Answer::Other)? })
+        let name = variants.get(self.kind).or(variants.first()).ok_or(Answer::Other)?;
+        visitor.visit_enum(Variant { name, value: self.inner()? })
     }
 
     forward_to_deserialize_any! { identifier }
@@ -225,6 +304,7 @@ impl<'de> Deserializer<'de> for Value {
 
 struct Items {
     left: usize,
+    value: Value,
 }
 
 impl<'de> SeqAccess<'de> for Items {
@@ -237,7 +317,7 @@ impl<'de> SeqAccess<'de> for Items {
         match self.left.checked_sub(1) {
             Some(left) => {
                 self.left = left;
-                seed.deserialize(INNER).map(Some)
+                seed.deserialize(self.value).map(Some)
             }
             None => Ok(None),
         }
@@ -246,6 +326,7 @@ impl<'de> SeqAccess<'de> for Items {
 
 struct Variant {
     name: &'static str,
+    value: Value,
 }
 
 impl<'de> EnumAccess<'de> for Variant {
@@ -253,7 +334,7 @@ impl<'de> EnumAccess<'de> for Variant {
     type Variant = Value;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Value), Answer> {
-        Ok((seed.deserialize(StrDeserializer::<Answer>::new(self.name))?, INNER))
+        Ok((seed.deserialize(StrDeserializer::<Answer>::new(self.name))?, self.value))
     }
 }
 
@@ -269,7 +350,7 @@ impl<'de> VariantAccess<'de> for Value {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, left: usize, visitor: V) -> Result<V::Value, Answer> {
-        visitor.visit_seq(Items { left })
+        visitor.visit_seq(Items { left, value: self.inner()? })
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -277,6 +358,6 @@ impl<'de> VariantAccess<'de> for Value {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Answer> {
-        visitor.visit_map(Struct { fields: fields.iter(), without: None, value: INNER })
+        visitor.visit_map(Struct { fields: fields.iter(), value: self.inner()? })
     }
 }
