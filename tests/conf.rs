@@ -116,7 +116,7 @@ fn a_file_that_is_no_map_is_a_problem() {
 fn a_file_without_a_kistype_is_a_problem() {
     check(
         "fname: x\n",
-        "x.yml:1: kistype: this key is required: one of flow, func, conn, source, global",
+        "x.yml:1: kistype: this key is required: one of flow, func, conn, source, test, global",
     );
 }
 

@@ -45,6 +45,12 @@ struct Written {
     stu_id: u32,
 }
 
+/// Lives for ever, so that it can be read from nothing that does not.
+#[derive(Serialize, Deserialize)]
+struct Sign {
+    sign: &'static str,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Id {
     stu_id: u32,
@@ -93,6 +99,16 @@ fn out(row: &Out) -> Out {
 #[faas]
 fn id(row: &Id) -> Id {
     Id { stu_id: row.stu_id }
+}
+
+#[faas]
+fn sign(row: &Average) -> Sign {
+    Sign { sign: word(row) }
+}
+
+#[faas]
+fn word(row: &Average) -> &'static str {
+    if row.avg < 0.0 { "minus" } else { "plus" }
 }
 
 #[faas]
@@ -222,6 +238,15 @@ fn a_type_that_is_written_with_other_names_than_it_is_read_with_is_no_false_alar
 #[test]
 fn rows_of_the_very_type_that_is_read_arrive_though_it_hides_its_fields() {
     check(&["anything", "anything"], &["anything → anything: arrives"]);
+}
+
+#[test]
+fn a_type_that_lives_for_ever_says_its_fields_as_well() {
+    check(&["sign", "id"], &["sign → id: missing stu_id"]);
+    check(
+        &["word", "id"],
+        &["word → id: not checked: `word` hands on `&str`, which hides its fields"],
+    );
 }
 
 #[test]

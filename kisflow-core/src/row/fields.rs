@@ -14,7 +14,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::made_up::{Answer, KINDS, MadeUp, Plan};
 
@@ -60,7 +60,7 @@ pub(crate) fn fields_of<T: DeserializeOwned>() -> Fields {
 }
 
 /// Asks `T`, and hands out the row that was made up.
-fn ask<T: DeserializeOwned>() -> (Fields, Option<T>) {
+fn ask<T: Deserialize<'static>>() -> (Fields, Option<T>) {
     let known = match read::<T>(MadeUp::Names) {
         Err(Answer::Fields(known)) => known,
         _ => &[],
@@ -92,7 +92,7 @@ struct MadeUpRow<T> {
 }
 
 /// Makes a row up. A field that is refused is something else the next time.
-fn make_up<T: DeserializeOwned>(fields: usize) -> Option<MadeUpRow<T>> {
+fn make_up<T: Deserialize<'static>>(fields: usize) -> Option<MadeUpRow<T>> {
     let mut plan = Plan { fields: vec![Some(0); fields], last: Cell::new(None) };
     let mut aliased = Vec::new();
     loop {
@@ -113,14 +113,16 @@ fn make_up<T: DeserializeOwned>(fields: usize) -> Option<MadeUpRow<T>> {
 
 /// Reads a made-up row. What a type of the program's own does with such a row is not known: one that
 /// panics refuses it.
-fn read<T: DeserializeOwned>(row: MadeUp<'_>) -> Result<T, Answer> {
+fn read<T: Deserialize<'static>>(row: MadeUp<'_>) -> Result<T, Answer> {
     catch_unwind(AssertUnwindSafe(|| T::deserialize(row))).unwrap_or(Err(Answer::Other))
 }
 
 /// What a type says of the rows that are handed on as it.
 pub struct Given<T>(PhantomData<T>);
 
-impl<T: Serialize + DeserializeOwned + 'static> Given<T> {
+// `Deserialize<'static>`: of a type with a `&'static str` the compiler would find that it is not
+// `DeserializeOwned` only when it has chosen this already.
+impl<T: Serialize + Deserialize<'static> + 'static> Given<T> {
     /// The fields of a type that can also be read: those that it reads, and those that a made-up
     /// value of it writes. (The two differ where serde is told other names for the two ways; a
     /// field may be left out of what is written now and then.)

@@ -218,10 +218,10 @@ impl<'de> Deserializer<'de> for Value {
         deserialize_f32 => visit_f32(value.number().into()),
         deserialize_f64 => visit_f64(value.number().into()),
         deserialize_char => visit_char('a'),
-        deserialize_str => visit_str(value.text()),
-        deserialize_string => visit_str(value.text()),
-        deserialize_bytes => visit_bytes(&[]),
-        deserialize_byte_buf => visit_bytes(&[]),
+        deserialize_str => visit_borrowed_str(value.text()),
+        deserialize_string => visit_borrowed_str(value.text()),
+        deserialize_bytes => visit_borrowed_bytes(&[]),
+        deserialize_byte_buf => visit_borrowed_bytes(&[]),
         deserialize_seq => visit_seq(Items { left: 0, value }),
         deserialize_map => visit_map(Struct { fields: [].iter(), value }),
     }
@@ -231,7 +231,7 @@ impl<'de> Deserializer<'de> for Value {
         match self.kind {
             0 => visitor.visit_unit(),
             1 => visitor.visit_u64(1),
-            _ => visitor.visit_str(self.text()),
+            _ => visitor.visit_borrowed_str(self.text()),
         }
     }
 
