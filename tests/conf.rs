@@ -108,6 +108,14 @@ fn an_empty_file_is_a_problem() {
 }
 
 #[test]
+fn a_key_twice_is_a_problem() {
+    check(
+        "kistype: flow\nflow_name: a\nflow_name: b\n",
+        "x.yml:3: the YAML does not parse: duplicate mapping key: flow_name",
+    );
+}
+
+#[test]
 fn a_file_that_is_no_map_is_a_problem() {
     check("- a\n", "x.yml:1: a conf file is a map with a `kistype`, not a list");
 }

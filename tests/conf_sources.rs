@@ -214,8 +214,8 @@ fn a_quarantine_that_would_not_outlive_the_process_is_a_problem() {
 }
 
 /// What keeps the quarantine of a conf: the connector's name and address.
-fn kept_by(conf: Conf) -> Option<(String, String)> {
-    let conn = registry().quarantine_conn(&conf)?;
+fn kept_by(conf: &Conf) -> Option<(String, String)> {
+    let conn = registry().quarantine_conn(conf)?;
     Some((conn.cname, conn.addrs))
 }
 
@@ -225,14 +225,14 @@ fn a_quarantine_is_found_whether_its_flows_are_enabled_or_not() {
     let flow = || FlowConf::new("Orders").source("orders").then::<take>();
     let conf = |flow: FlowConf| Conf::new().flow(flow).source(SourceConf::new("orders", "empty"));
     let found = |cname: &str, addrs: &str| Some((cname.to_owned(), addrs.to_owned()));
-    assert_eq!(kept_by(conf(FlowConf::new("Orders").then::<take>())), None);
-    assert_eq!(kept_by(conf(flow())), found("kisflow", "kisflow.redb"));
-    assert_eq!(kept_by(conf(flow().status(Status::Disabled))), found("kisflow", "kisflow.redb"));
+    assert_eq!(kept_by(&conf(FlowConf::new("Orders").then::<take>())), None);
+    assert_eq!(kept_by(&conf(flow())), found("kisflow", "kisflow.redb"));
+    assert_eq!(kept_by(&conf(flow().status(Status::Disabled))), found("kisflow", "kisflow.redb"));
 
     let own = conf(flow()).connector(redb("kisflow", "other.redb"));
-    assert_eq!(kept_by(own.clone()), found("kisflow_", "kisflow.redb"), "the name is taken");
+    assert_eq!(kept_by(&own), found("kisflow_", "kisflow.redb"), "the name is taken");
     let same = own.clone().connector(redb("kept", "kisflow.redb"));
-    assert_eq!(kept_by(same), found("kept", "kisflow.redb"), "a file is open once");
+    assert_eq!(kept_by(&same), found("kept", "kisflow.redb"), "a file is open once");
     let named = own.global(GlobalConf::default().quarantine(QuarantineConf::on("kisflow")));
-    assert_eq!(kept_by(named), found("kisflow", "other.redb"));
+    assert_eq!(kept_by(&named), found("kisflow", "other.redb"));
 }

@@ -1,5 +1,12 @@
 //! What is said of a conf before anything connects: whether the fields that a function needs arrive.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail loudly"
+)]
+
 use std::fs;
 
 use kisflow::{HandsOn, Inspection, Memory, RowType, Verdict, prelude::*};
@@ -279,6 +286,62 @@ fn a_jump_ahead_is_an_edge_of_its_own() {
 fn a_jump_back_finds_what_the_function_before_its_target_made() {
     let jump = "kistype: func\nfname: jumper\nfmode: Calculate\noption: {jump: [average]}\n";
     check_with(&["average", "jumper"], jump, &["average → jumper: arrives"]);
+}
+
+#[test]
+fn what_a_jump_ahead_left_out_may_have_been_made_in_an_earlier_round() {
+    let jumps = "\
+kistype: func
+fname: jumper
+fmode: Calculate
+option: {jump: [grade]}
+---
+kistype: func
+fname: id
+fmode: Calculate
+option: {jump: [average]}
+";
+    check_with(
+        &["average", "jumper", "rename", "id", "grade"],
+        jumps,
+        &[
+            "average → jumper: arrives",
+            "jumper → rename: missing in",
+            "rename → id: missing stu_id",
+            "id → grade: missing grade",
+            "jumper ⇢ grade: missing grade",
+        ],
+    );
+    check_with(
+        &["average", "jumper", "grade", "id", "end"],
+        &jumps.replace("[grade]", "[end]"),
+        &[
+            "average → jumper: arrives",
+            "jumper → grade: missing grade",
+            "grade → id: arrives",
+            "id → end: missing avg",
+            "jumper ⇢ end: arrives",
+        ],
+    );
+}
+
+#[test]
+fn rows_that_come_in_a_great_many_ways_are_looked_at_all_the_same() {
+    let names: Vec<String> = (0..40).map(|number| format!("Keep{number}")).collect();
+    let conn = "kistype: conn\ncname: C\ntype: memory\n";
+    let mut conf = conn.to_owned();
+    for (at, name) in names.iter().enumerate() {
+        let jump = names.get(at + 2..).unwrap_or_default().join(", ");
+        conf += &format!(
+            "---\nkistype: func\nfname: {name}\nfmode: Save\noption: {{cname: C, jump: [{jump}], default_params: {{id: stu_id}}}}\n"
+        );
+    }
+    let functions: Vec<&str> =
+        ["average"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let inspection = inspect(&functions, &conf);
+    assert!(inspection.problems.is_empty(), "{:?}", inspection.problems);
+    // From each to the next, and to all behind that.
+    assert_eq!(inspection.edges.len(), 1 + 39 + 38 * 39 / 2);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Where the conf is unless somebody says.
-const CONF: &str = "conf";
+pub(crate) const CONF: &str = "conf";
 
 #[derive(Parser)]
 #[command(
@@ -106,9 +106,9 @@ pub(crate) enum Command {
 
 #[derive(ClapArgs)]
 pub(crate) struct CheckArgs {
-    /// The directory of the conf, or one file of it
+    /// The directory of the conf
     pub(crate) dir: Option<PathBuf>,
-    /// Connect every connector that a flow uses as well
+    /// Connect every connector as well
     #[arg(long)]
     pub(crate) connect: bool,
 }
@@ -144,7 +144,7 @@ pub(crate) struct ConnectorsArgs {
 
 #[derive(ClapArgs)]
 pub(crate) struct TestArgs {
-    /// The directory of the conf, or one file of it
+    /// The directory of the conf
     pub(crate) dir: Option<PathBuf>,
     /// Run only the tests with this text in their name, or in that of their flow or function
     #[arg(long, value_name = "TEXT")]

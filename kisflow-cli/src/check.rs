@@ -1,13 +1,12 @@
 //! `check`: every mistake in the conf, and whether the fields that each function needs arrive.
 
-use kisflow_core::{Edge, Inspection, Problem, Registry, Verdict};
+use kisflow_core::{Conf, Edge, Inspection, Problem, Registry, Verdict, error_chain};
 use serde::Serialize;
 
 use crate::{
     args::{CheckArgs, Common, Output},
-    conf,
     failure::Failure,
-    problem, terminal,
+    problem, terminal, test,
     text::counted,
 };
 
@@ -18,8 +17,11 @@ struct Checked<'a> {
     functions: usize,
     connectors: usize,
     sources: usize,
+    tests: usize,
     problems: &'a [Problem],
     edges: &'a [Edge],
+    /// Why connectors cannot be connected; nothing unless that was asked for.
+    away: Option<&'a [String]>,
 }
 
 pub(crate) async fn run(
@@ -27,50 +29,63 @@ pub(crate) async fn run(
     common: &Common,
     args: CheckArgs,
 ) -> Result<(), Failure> {
-    let inspection = registry.clone().inspect(common.dir(&args.dir));
+    let mut inspection = registry.clone().inspect(common.dir(&args.dir));
+    inspection.problems.extend(test::mistakes(&registry, &inspection.conf));
     let sound = inspection.problems.is_empty();
+    let away = match args.connect && sound {
+        true => Some(connect(&registry, &inspection.conf).await),
+        false => None,
+    };
     match common.output {
-        Output::Json => terminal::print_json(&checked(&inspection))?,
-        Output::Table if sound => terminal::print(&summary(&inspection))?,
+        Output::Json => terminal::print_json(&checked(&inspection, away.as_deref()))?,
+        Output::Table if sound => terminal::print(&summary(&inspection, away.as_deref()))?,
         Output::Table => {}
     }
-    if !sound {
-        return Err(match common.output {
-            Output::Json => Failure::Usage(problem::count(&inspection.problems)),
-            Output::Table => Failure::Usage(problem::render_all(&inspection.problems)),
-        });
-    }
-    if args.connect {
-        let connectors = inspection.conf.connectors.len();
-        conf::link(registry, conf::aside(inspection.conf)).await?;
-        if common.output == Output::Table {
-            terminal::print(&format!("connected: {connectors} of {connectors} connectors\n"))?;
+    match (common.output, away) {
+        (Output::Json, _) if !sound => Err(Failure::Usage(problem::count(&inspection.problems))),
+        (Output::Table, _) if !sound => {
+            Err(Failure::Usage(problem::render_all(&inspection.problems)))
         }
+        (_, Some(away)) if !away.is_empty() => Err(Failure::no(away.join("\n"))),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
-fn checked(inspection: &Inspection) -> Checked<'_> {
+/// Connects every connector of the conf, also those that no flow uses. Why some cannot be.
+async fn connect(registry: &Registry, conf: &Conf) -> Vec<String> {
+    let mut away = Vec::new();
+    for conn in conf.connectors.values() {
+        if let Err(why) = registry.ping(conn).await {
+            away.push(format!("connector `{}`: {}", conn.cname, error_chain(&*why)));
+        }
+    }
+    away
+}
+
+fn checked<'a>(inspection: &'a Inspection, away: Option<&'a [String]>) -> Checked<'a> {
     let conf = &inspection.conf;
     Checked {
         flows: conf.flows.len(),
         functions: conf.functions.len(),
         connectors: conf.connectors.len(),
         sources: conf.sources.len(),
+        tests: conf.tests.len(),
         problems: &inspection.problems,
         edges: &inspection.edges,
+        away,
     }
 }
 
 /// What was looked at, and what could not be.
-fn summary(inspection: &Inspection) -> String {
+fn summary(inspection: &Inspection, away: Option<&[String]>) -> String {
     let conf = &inspection.conf;
     let mut text = format!(
-        "no problems: {}, {}, {}, {}\n",
+        "no problems: {}, {}, {}, {}, {}\n",
         counted(conf.flows.len(), "flow"),
         counted(conf.functions.len(), "function"),
         counted(conf.connectors.len(), "connector"),
-        counted(conf.sources.len(), "source")
+        counted(conf.sources.len(), "source"),
+        counted(conf.tests.len(), "test")
     );
     let checked = inspection.edges.iter().filter(|edge| edge.verdict == Verdict::Arrives).count();
     let edges = inspection.edges.len();
@@ -81,6 +96,11 @@ fn summary(inspection: &Inspection) -> String {
         if let Verdict::NotChecked(why) = &edge.verdict {
             text += &format!("  not checked: {}: {why}\n", name(inspection, edge));
         }
+    }
+    if let Some(away) = away {
+        let connectors = conf.connectors.len();
+        let connected = connectors - away.len();
+        text += &format!("connected: {connected} of {}\n", counted(connectors, "connector"));
     }
     text
 }

@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `args` | every command and option, with its help |
 //! | `terminal`, `table`, `text`, `failure` | what is printed, and how a command ends |
+//! | `signal` | being told to stop |
 //! | `conf`, `problem` | reading and linking; a problem with the lines around it |
 //! | `check`, `graph`, `list`, `feed`, `run`, `quarantine`, `test` | the commands of a program |
 //! | `generate` | completions and the man page, of the same definitions |
@@ -36,6 +37,7 @@ mod problem;
 mod quarantine;
 mod run;
 mod schema;
+mod signal;
 mod table;
 mod terminal;
 mod test;

@@ -5,12 +5,22 @@ use std::fs;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use kisflow_core::Problem;
 
+use crate::{
+    terminal,
+    text::{harmless, one_line},
+};
+
 /// Lines that are shown before and after the one that is meant.
 const AROUND: usize = 2;
 
 /// Every problem, and how many there are.
 pub(crate) fn render_all(problems: &[Problem]) -> String {
-    let mut text: String = problems.iter().map(|problem| render(problem) + "\n\n").collect();
+    let renderer = match terminal::error_width() {
+        Some(width) => Renderer::styled().term_width(width.into()),
+        None => Renderer::styled(),
+    };
+    let mut text: String =
+        problems.iter().map(|problem| render(problem, &renderer) + "\n\n").collect();
     text.insert_str(0, &format!("{}\n\n", count(problems)));
     text.truncate(text.trim_end().len());
     text
@@ -24,21 +34,23 @@ pub(crate) fn count(problems: &[Problem]) -> String {
     }
 }
 
-fn render(problem: &Problem) -> String {
-    let renderer = Renderer::styled();
-    let title = Level::ERROR.primary_title(problem.message.as_str());
+/// Conf has any text in its keys and names; the renderer takes care of the lines of the file.
+fn render(problem: &Problem, renderer: &Renderer) -> String {
+    let (message, key) = (harmless(&problem.message), one_line(&problem.path));
+    let title = Level::ERROR.primary_title(message.as_str());
     let Some(file) = &problem.file else {
-        let path = format!("in {}", problem.path);
+        let path = format!("in {key}");
         let note = Level::NOTE.message(path.as_str());
         return renderer.render(&[title.element(note)]);
     };
-    let path = file.display().to_string();
+    let path = one_line(&file.display().to_string());
     let text = fs::read_to_string(file).unwrap_or_default();
+    // The renderer shows all other control characters as pictures.
+    let text = text.replace(|character| ('\u{80}'..='\u{9f}').contains(&character), "\u{fffd}");
     let line = problem.line.and_then(|line| usize::try_from(line).ok());
     match line.and_then(|line| Excerpt::new(&text, line)) {
         Some(excerpt) => {
-            let annotation =
-                AnnotationKind::Primary.span(excerpt.span).label(problem.path.as_str());
+            let annotation = AnnotationKind::Primary.span(excerpt.span).label(key.as_str());
             let snippet = Snippet::source(excerpt.text)
                 .line_start(excerpt.first)
                 .path(path.as_str())
@@ -84,7 +96,12 @@ impl<'a> Excerpt<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::Excerpt;
+    use std::fs;
+
+    use annotate_snippets::Renderer;
+    use kisflow_core::Registry;
+
+    use super::{Excerpt, render};
 
     fn check(line: usize, text: &str, meant: &str) {
         let file = "one\ntwo\n  three \nfour\nfive\nsix\n";
@@ -98,6 +115,23 @@ mod tests {
         check(3, "one\ntwo\n  three \nfour\nfive", "three");
         check(1, "one\ntwo\n  three", "one");
         check(6, "four\nfive\nsix", "six");
+    }
+
+    #[test]
+    fn a_problem_does_not_move_the_cursor() {
+        let dir = tempfile::tempdir().unwrap();
+        let step = "  - {fname: \"a\\e[2J\\u009b1m\", \"\\e[2J\": 2}";
+        let flow = format!("kistype: flow\nflow_name: F\nflows:\n{step}\n");
+        fs::write(dir.path().join("flow.yml"), flow).unwrap();
+        // YAML has no such character, but the line is shown.
+        fs::write(dir.path().join("wrong.yml"), "kistype: \u{9b}2J\n").unwrap();
+        let problems = Registry::new().inspect(dir.path()).problems;
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        for problem in &problems {
+            let text = render(problem, &Renderer::plain());
+            let moves = |character: char| character.is_control() && character != '\n';
+            assert!(!text.contains(moves), "{text:?}");
+        }
     }
 
     #[test]

@@ -25,6 +25,11 @@ pub(crate) fn width() -> Option<u16> {
     io::stdout().is_terminal().then(|| Term::stdout().size().1)
 }
 
+/// How wide a line of standard error may be: nothing where that is no terminal.
+pub(crate) fn error_width() -> Option<u16> {
+    io::stderr().is_terminal().then(|| Term::stderr().size().1)
+}
+
 /// Whether somebody watches: standard error is a terminal that can move its cursor.
 pub(crate) fn is_watched() -> bool {
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");

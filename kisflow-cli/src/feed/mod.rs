@@ -11,9 +11,14 @@ mod sink;
 mod tests;
 mod trace;
 
-use std::{io::Write, path::Path, time::Instant};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
-use kisflow_core::{CancellationToken, Registry, Report, termination};
+use kisflow_core::{Registry, Report};
 use tokio::{select, task::yield_now};
 
 pub(crate) use self::args::{AFTER_HELP, AFTER_LONG_HELP, FeedArgs};
@@ -28,6 +33,7 @@ use self::{
 use crate::{
     args::{Common, Output},
     failure::Failure,
+    signal::told_to_stop,
     terminal,
     text::harmless,
 };
@@ -153,16 +159,14 @@ enum Stop {
 const WHY_FAILED: &str =
     "the run of the rows behind it failed; mend what failed, or go on past it with `--keep-going`";
 
-/// Cancelled when somebody wants the feed to end: the batch that runs is finished. A second time
-/// the process ends at once.
-fn told_to_stop() -> CancellationToken {
-    let told = CancellationToken::new();
-    let stop = told.clone();
-    tokio::spawn(async move {
-        termination().await;
-        stop.cancel();
-    });
-    told
+/// The path of a file that may not be there yet, the same however it is written.
+fn whole(path: &Path) -> PathBuf {
+    let below = || {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()?;
+        Some(parent.join(path.file_name()?))
+    };
+    fs::canonicalize(path).ok().or_else(below).unwrap_or_else(|| path.to_owned())
 }
 
 /// Where rows are written.
@@ -174,7 +178,17 @@ struct Sinks {
 impl Sinks {
     fn open(args: &FeedArgs) -> Result<Self, Failure> {
         let open = |path: &Option<_>| path.as_deref().map(Sink::open).transpose();
-        if args.out.is_some() && args.out == args.rejected {
+        let written = [("--out", &args.out), ("--rejected", &args.rejected)];
+        for (option, path) in written {
+            let Some(path) = path.as_deref().filter(|path| path.is_file()) else { continue };
+            if let Some(input) = args.files.iter().find(|input| whole(input) == whole(path)) {
+                let input = input.display();
+                let message = format!("`{option}` would write over {input}, which is fed");
+                return Err(Failure::Usage(message));
+            }
+        }
+        let whole = |path: &Option<PathBuf>| path.as_deref().map(whole);
+        if args.out.is_some() && whole(&args.out) == whole(&args.rejected) {
             return Err(Failure::usage("`--out` and `--rejected` name the same file"));
         }
         Ok(Self { out: open(&args.out)?, rejected: open(&args.rejected)? })

@@ -1,9 +1,11 @@
 //! What the commands of `quarantine` are told.
 
-use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
+
+use clap::{Args as ClapArgs, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 use kisflow_core::{QuarantineFilter, RetryFrom};
 
-use super::moment;
+use super::{ids, moment};
 use crate::failure::Failure;
 
 #[derive(ClapArgs)]
@@ -79,8 +81,8 @@ pub(super) struct ListArgs {
     #[command(flatten)]
     pub(super) filters: Filters,
     /// The most rows that are listed
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub(super) limit: usize,
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub(super) limit: NonZeroUsize,
     /// The rows that were discarded instead
     #[arg(long)]
     pub(super) discarded: bool,
@@ -89,6 +91,7 @@ pub(super) struct ListArgs {
 #[derive(ClapArgs)]
 pub(super) struct ShowArgs {
     /// The row's id, or as much of its beginning as no other id has
+    #[arg(value_parser = ids::parse)]
     pub(super) id: String,
 }
 
@@ -105,7 +108,7 @@ pub(super) struct Chosen {
 #[group(required = true, multiple = false)]
 struct Which {
     /// The ids of rows, or as much of each one's beginning as no other id has
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = ids::parse)]
     ids: Vec<String>,
     /// All rows, or all that the filters leave
     #[arg(long)]
@@ -166,6 +169,7 @@ pub(super) struct RetryArgs {
 #[derive(ClapArgs)]
 pub(super) struct EditArgs {
     /// The row's id, or as much of its beginning as no other id has
+    #[arg(value_parser = ids::parse)]
     pub(super) id: String,
     /// The new row: JSON, a file that has it, or - for standard input; without it, $VISUAL or
     /// $EDITOR opens
@@ -181,7 +185,7 @@ pub(super) struct DiscardArgs {
     #[command(flatten)]
     pub(super) rows: Chosen,
     /// Why; it is remembered
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(super) reason: String,
     /// Do not ask before all are discarded
     #[arg(long)]
@@ -192,7 +196,7 @@ pub(super) struct DiscardArgs {
 mod tests {
     use clap::Parser;
 
-    use super::{Choice, Chosen};
+    use super::{Choice, Chosen, DiscardArgs, ListArgs};
 
     #[derive(Parser)]
     struct Line {
@@ -220,5 +224,34 @@ mod tests {
         check(&["3f2a91c0", "--all"], "wrong");
         check(&["3f2a91c0", "--flow", "Invoices"], "wrong");
         check(&["--all", "--since", "yesterday"], "wrong");
+        check(&[""], "wrong");
+        check(&["12"], "wrong");
+    }
+
+    #[derive(Parser)]
+    struct Discard {
+        #[command(flatten)]
+        _discard: DiscardArgs,
+    }
+
+    #[derive(Parser)]
+    struct List {
+        #[command(flatten)]
+        _list: ListArgs,
+    }
+
+    fn check_wrong<T: Parser>(right: &[&str], wrong: &[&str]) {
+        assert!(T::try_parse_from(right).is_ok(), "{right:?}");
+        assert!(T::try_parse_from(wrong).is_err(), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_reason_says_something_and_a_list_has_a_row() {
+        let discard = ["discard", "3f2a91c0", "--reason"];
+        check_wrong::<Discard>(
+            &[&discard[..], &["test"]].concat(),
+            &[&discard[..], &[""]].concat(),
+        );
+        check_wrong::<List>(&["list", "--limit", "1"], &["list", "--limit", "0"]);
     }
 }

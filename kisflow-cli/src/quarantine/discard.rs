@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     args::{Choice, DiscardArgs},
-    ids,
+    ids, known,
     retry::progress,
     store::{Store, failed},
 };
@@ -37,7 +37,9 @@ pub(super) async fn run(store: &Store, common: &Common, args: DiscardArgs) -> Re
         }
         Choice::All(filter) => {
             let ids = quarantine.ids(&filter).await.map_err(|error| failed(&error))?;
-            if !ids.is_empty() && !args.yes && !agreed(ids.len())? {
+            if ids.is_empty() {
+                known::check(&quarantine, store.conf(), &filter).await?;
+            } else if !args.yes && !agreed(ids.len())? {
                 return Err(Failure::no("nothing was discarded"));
             }
             ids

@@ -14,7 +14,22 @@ const LEAST: usize = 4;
 /// How long an id is.
 const WHOLE: usize = 32;
 
-/// The rows that are meant, each once.
+/// An id, or its beginning, as somebody wrote it.
+///
+/// # Errors
+///
+/// When no id can begin so.
+pub(super) fn parse(text: &str) -> Result<String, String> {
+    let digits = text.chars().all(|character| character.is_ascii_hexdigit());
+    match text.len() {
+        _ if !digits => Err("an id has the digits 0 to 9 and a to f".to_owned()),
+        ..LEAST => Err(format!("too little of an id: give {LEAST} digits or more")),
+        LEAST..=WHOLE => Ok(text.to_lowercase()),
+        _ => Err(format!("an id has {WHOLE} digits")),
+    }
+}
+
+/// The rows that are meant, each once, by what [`parse`] made of their ids.
 ///
 /// # Errors
 ///
@@ -48,12 +63,8 @@ pub(super) async fn row(quarantine: &Quarantine, given: &str) -> Result<Quaranti
 
 /// The only id that begins so.
 pub(super) fn find(beginning: &str, ids: &[String]) -> Result<String, String> {
-    let beginning = beginning.to_lowercase();
-    if beginning.len() < LEAST {
-        return Err(format!("\"{beginning}\" is too little of an id: give {LEAST} digits or more"));
-    }
     let found: Vec<&str> =
-        ids.iter().map(String::as_str).filter(|id| id.starts_with(&beginning)).collect();
+        ids.iter().map(String::as_str).filter(|id| id.starts_with(beginning)).collect();
     match found.as_slice() {
         [] => Err(format!("no row in quarantine has the id \"{beginning}\"")),
         [id] => Ok((*id).to_owned()),
@@ -83,13 +94,14 @@ pub(super) fn short(id: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{find, shown};
+    use super::{find, parse, shown};
 
     const IDS: [&str; 3] = ["3f2a91c0aa00", "3f2a91c0bb00", "77aa00000000"];
 
     fn check(beginning: &str, found: &str) {
         let ids = IDS.map(str::to_owned);
-        assert_eq!(find(beginning, &ids).unwrap_or_else(|error| error), found);
+        let id = parse(beginning).and_then(|beginning| find(&beginning, &ids));
+        assert_eq!(id.unwrap_or_else(|error| error), found);
     }
 
     #[test]
@@ -100,7 +112,14 @@ mod tests {
         check(IDS[0], IDS[0]);
         check("3f2a9", "\"3f2a9\" is the beginning of 2 ids: 3f2a91c0aa00, 3f2a91c0bb00");
         check("77ab", "no row in quarantine has the id \"77ab\"");
-        check("77a", "\"77a\" is too little of an id: give 4 digits or more");
+    }
+
+    #[test]
+    fn what_no_id_begins_with_is_refused() {
+        check("", "too little of an id: give 4 digits or more");
+        check("77a", "too little of an id: give 4 digits or more");
+        check("77ag", "an id has the digits 0 to 9 and a to f");
+        check(&"7".repeat(33), "an id has 32 digits");
     }
 
     #[test]

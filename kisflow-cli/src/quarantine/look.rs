@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     args::{Filters, ListArgs, ShowArgs},
-    ids, json, moment,
+    ids, json, known, moment,
     store::{Store, failed},
 };
 use crate::{
@@ -31,15 +31,18 @@ struct Listed<'a> {
 
 pub(super) async fn list(store: &Store, common: &Common, args: ListArgs) -> Result<(), Failure> {
     let quarantine = store.look().await?;
-    let filter = args.filters.filter();
+    let (filter, limit) = (args.filters.filter(), args.limit.get());
     let (listed, all) = match args.discarded {
-        false => (quarantine.list(&filter, args.limit).await, quarantine.ids(&filter).await),
+        false => (quarantine.list(&filter, limit).await, quarantine.ids(&filter).await),
         true => {
-            let listed = quarantine.discarded(&filter, args.limit).await;
+            let listed = quarantine.discarded(&filter, limit).await;
             (listed, quarantine.discarded_ids(&filter).await)
         }
     };
     let listed = listed.map_err(|error| failed(&error))?;
+    if listed.is_empty() {
+        known::check(&quarantine, store.conf(), &filter).await?;
+    }
     let more = all.map_err(|error| failed(&error))?.len().saturating_sub(listed.len());
     if common.output == Output::Json {
         return terminal::print_json(&Listed { rows: &listed, more });
@@ -56,12 +59,12 @@ pub(super) async fn list(store: &Store, common: &Common, args: ListArgs) -> Resu
         ]
     });
     let columns = [
-        Column::Text("ID"),
-        Column::Text("FLOW"),
-        Column::Text("FUNCTION"),
+        Column::Whole("ID"),
+        Column::Whole("FLOW"),
+        Column::Whole("FUNCTION"),
         Column::Number("AGE"),
         Column::Number("ATTEMPTS"),
-        Column::Text(if args.discarded { "REASON" } else { "CAUSE" }),
+        Column::Whole(if args.discarded { "REASON" } else { "CAUSE" }),
     ];
     let heads = [8, 4, 8, 3, 8];
     table::print(&columns, fitted(lines.collect(), &heads), "no row")?;
@@ -115,7 +118,8 @@ fn described(row: &Quarantined) -> String {
     if let Some(reason) = &row.discarded {
         text += &of("discarded", reason);
     }
-    text += &format!("\nthe row, as it reached {}:\n{}\n", row.function, indented(&row.row));
+    let function = one_line(&row.function);
+    text += &format!("\nthe row, as it reached {function}:\n{}\n", indented(&row.row));
     if let Some(origin) = row.origin.as_ref().filter(|origin| **origin != row.row) {
         text += &format!("\nas it came from the source:\n{}\n", indented(origin));
     }
@@ -139,8 +143,11 @@ struct Stats<'a> {
 
 pub(super) async fn stats(store: &Store, common: &Common, filters: Filters) -> Result<(), Failure> {
     let quarantine = store.look().await?;
-    let causes = quarantine.stats(&filters.filter()).await;
-    let mut causes = causes.map_err(|error| failed(&error))?;
+    let filter = filters.filter();
+    let mut causes = quarantine.stats(&filter).await.map_err(|error| failed(&error))?;
+    if causes.is_empty() {
+        known::check(&quarantine, store.conf(), &filter).await?;
+    }
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.rows));
     let usage = quarantine.usage().await.map_err(|error| failed(&error))?;
     let bounds = &store.conf().global.quarantine;
@@ -160,10 +167,10 @@ pub(super) async fn stats(store: &Store, common: &Common, filters: Filters) -> R
     });
     let columns = [
         Column::Number("ROWS"),
-        Column::Text("FLOW"),
-        Column::Text("FUNCTION"),
+        Column::Whole("FLOW"),
+        Column::Whole("FUNCTION"),
         Column::Number("OLDEST"),
-        Column::Text("CAUSE"),
+        Column::Whole("CAUSE"),
     ];
     table::print(&columns, fitted(lines.collect(), &[4, 4, 8, 6]), "no row")?;
     terminal::print(&format!(
@@ -191,8 +198,7 @@ fn fitted_to(
         cells.map(|cell| measure_text_width(cell)).max().unwrap_or_default().max(*head) + 2
     };
     let before: usize = heads.iter().enumerate().map(column).sum();
-    // The table keeps two columns free behind every cell.
-    let room = width.map(|width| width.saturating_sub(before + 2).max(CAUSE));
+    let room = width.map(|width| width.saturating_sub(before).max(CAUSE));
     for cell in rows.iter_mut().filter_map(|row| row.last_mut()) {
         let line = one_line(cell);
         *cell = match room {
@@ -215,8 +221,8 @@ mod tests {
         };
         let long = "no article is named \"tae\":\nthe list has tea, cup and pot, and nothing else";
         let rows = vec![row("short"), row(long)];
-        let columns = ["ID", "FLOW", "FUNCTION", "AGE", "ATTEMPTS", "CAUSE"].map(Column::Text);
-        for width in [80, 120] {
+        let columns = ["ID", "FLOW", "FUNCTION", "AGE", "ATTEMPTS", "CAUSE"].map(Column::Whole);
+        for width in [70, 80, 120] {
             let rows = fitted_to(rows.clone(), &[8, 4, 8, 3, 8], Some(width));
             let table = render(&columns, rows, Some(width as u16));
             assert_eq!(table.lines().count(), 3, "{table}");

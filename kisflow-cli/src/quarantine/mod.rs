@@ -6,6 +6,7 @@ mod edit;
 mod editor;
 mod ids;
 mod json;
+mod known;
 mod look;
 mod moment;
 mod retry;

@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 use indicatif::{ProgressBar, ProgressStyle};
 use kisflow_core::{Quarantine, QuarantineError, QuarantineFilter, RetryReport};
 use serde::Serialize;
+use tokio::task::yield_now;
 
 use super::{
-    args::{Choice, RetryArgs},
-    ids,
+    args::{Choice, From, RetryArgs},
+    ids, known,
     store::{Store, failed},
 };
 use crate::{
     args::{Common, Output},
     failure::Failure,
+    signal::told_to_stop,
     terminal,
     text::{one_line, rows},
 };
@@ -25,30 +27,46 @@ pub(super) async fn run(store: &Store, common: &Common, args: RetryArgs) -> Resu
     let choice = args.rows.choice()?;
     // What keeps the rows may be open once at a time: it is looked at, let go, and opened with the
     // flows that the rows need.
-    let (ids, flows) = chosen(&store.look().await?, choice).await?;
+    let (ids, flows) = chosen(store, choice).await?;
     let quarantine = store.open(&flows).await?;
+    send(&quarantine, &ids, args.from).await?.tell(common)
+}
+
+/// One row after the other, until somebody wants it to end.
+async fn send(quarantine: &Quarantine, ids: &[String], from: From) -> Result<Sent, Failure> {
     let mut sent = Sent::default();
+    let told = told_to_stop();
     let bar = progress(ids.len());
-    for id in &ids {
-        let done = quarantine.retry(id, args.from.retry()).await;
-        sent.take(&quarantine, id, done).await?;
+    for (tried, id) in ids.iter().enumerate() {
+        // Where the functions do not wait, nobody would hear of a signal.
+        yield_now().await;
+        if told.is_cancelled() {
+            sent.not_tried = ids.len() - tried;
+            break;
+        }
+        let done = quarantine.retry(id, from.retry()).await;
+        sent.take(quarantine, id, done).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();
-    sent.tell(common)
+    Ok(sent)
 }
 
 /// The ids of the rows that are meant, and their flows.
-async fn chosen(
-    quarantine: &Quarantine,
-    choice: Choice,
-) -> Result<(Vec<String>, BTreeSet<String>), Failure> {
+async fn chosen(store: &Store, choice: Choice) -> Result<(Vec<String>, BTreeSet<String>), Failure> {
+    let quarantine = store.look().await?;
     match choice {
         Choice::Ids(given) => {
-            let rows = ids::rows(quarantine, &given).await?;
+            let rows = ids::rows(&quarantine, &given).await?;
             Ok(rows.into_iter().map(|row| (row.id, row.flow)).unzip())
         }
-        Choice::All(filter) => all(quarantine, &filter).await.map_err(|error| failed(&error)),
+        Choice::All(filter) => {
+            let (ids, flows) = all(&quarantine, &filter).await.map_err(|error| failed(&error))?;
+            if ids.is_empty() {
+                known::check(&quarantine, store.conf(), &filter).await?;
+            }
+            Ok((ids, flows))
+        }
     }
 }
 
@@ -81,6 +99,8 @@ pub(super) struct Sent {
     failed: u64,
     /// Each of those.
     stay: Vec<Stay>,
+    /// Rows that were left when somebody wanted it to end.
+    not_tried: usize,
 }
 
 #[derive(Serialize)]
@@ -124,19 +144,20 @@ impl Sent {
     ///
     /// # Errors
     ///
-    /// When a row stays.
+    /// When a row stays, or was not tried.
     pub(super) fn tell(&self, common: &Common) -> Result<(), Failure> {
         match common.output {
             Output::Json => terminal::print_json(self)?,
             Output::Table => terminal::print(&self.described())?,
         }
-        if self.failed == 0 { Ok(()) } else { Err(Failure::Silent) }
+        if self.failed == 0 && self.not_tried == 0 { Ok(()) } else { Err(Failure::Silent) }
     }
 
     fn described(&self) -> String {
         let mut text = String::new();
         for stay in self.stay.iter().take(LISTED) {
-            let function = stay.function.as_ref().map(|function| format!("{function}: "));
+            let function =
+                stay.function.as_ref().map(|function| format!("{}: ", one_line(function)));
             let function = function.unwrap_or_default();
             text += &format!("{}  {function}{}\n", ids::short(&stay.id), one_line(&stay.cause));
         }
@@ -145,7 +166,7 @@ impl Sent {
         }
         let count = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX);
         text += &match (self.delivered, self.failed) {
-            (0, 0) => "no row to send on\n".to_owned(),
+            (0, 0) if self.not_tried == 0 => "no row to send on\n".to_owned(),
             (delivered, 0) => format!("{} delivered\n", rows(count(delivered))),
             (delivered, failed) => format!(
                 "{} delivered, {} in quarantine still\n",
@@ -153,6 +174,40 @@ impl Sent {
                 rows(count(failed))
             ),
         };
+        if self.not_tried > 0 {
+            text += &format!("told to stop: {} not tried\n", rows(self.not_tried));
+        }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Sent, Stay};
+
+    fn check(delivered: u64, failed: u64, not_tried: usize, last: &str) {
+        let stay = |_| Stay {
+            id: "3f2a91c0aa00".to_owned(),
+            function: Some("Pri\u{1b}[2Jce".to_owned()),
+            cause: "no\nprice".to_owned(),
+        };
+        let stays: Vec<Stay> = (0..failed).map(stay).collect();
+        let stay = "3f2a91c0  Pri [2Jce: no price\n".repeat(stays.len());
+        let sent = Sent { delivered, failed, stay: stays, not_tried };
+        assert_eq!(sent.described(), stay + last);
+    }
+
+    #[test]
+    fn what_came_of_rows_is_told_and_how_many_were_left() {
+        check(0, 0, 0, "no row to send on\n");
+        check(2, 0, 0, "2 rows delivered\n");
+        check(0, 1, 0, "0 rows delivered, 1 row in quarantine still\n");
+        check(
+            1,
+            2,
+            1,
+            "1 row delivered, 2 rows in quarantine still\ntold to stop: 1 row not tried\n",
+        );
+        check(0, 0, 3, "0 rows delivered\ntold to stop: 3 rows not tried\n");
     }
 }

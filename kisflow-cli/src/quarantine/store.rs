@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use kisflow_core::{Conf, Quarantine, QuarantineError, Registry, Status};
+use kisflow_core::{Conf, Quarantine, QuarantineError, Registry, Status, error_chain};
 
-use crate::{conf, failure::Failure};
+use crate::{conf, failure::Failure, text::harmless};
 
 /// What keeps the rows that could not be processed, not opened yet.
 pub(super) struct Store {
@@ -51,5 +51,6 @@ impl Store {
 }
 
 pub(super) fn failed(error: &QuarantineError) -> Failure {
-    Failure::because(error)
+    // A cause may have any text in it.
+    Failure::no(harmless(&error_chain(error).to_string()))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kisflow_core::Problem;
 use serde::{Serialize, Serializer};
 
 /// The most comparisons that looking for the shortest difference is worth.
@@ -29,6 +30,15 @@ pub(super) enum Line {
     Same(String),
     /// About the lines before it.
     Note(String),
+}
+
+impl From<Problem> for Difference {
+    fn from(problem: Problem) -> Self {
+        let file = problem.file.as_deref().map(|file| file.display().to_string());
+        let line = problem.line.map(|line| line.to_string());
+        let place = [file, line].into_iter().flatten().collect::<Vec<_>>().join(":");
+        Self::new(place, problem.message)
+    }
 }
 
 impl Difference {

@@ -1,16 +1,16 @@
 //! What is wrong with a test itself, before it is run.
 
-use kisflow_core::{Conf, ExpectConf, Registry, TestConf, suggest};
+use kisflow_core::{Conf, ExpectConf, Problem, Registry, TestConf, suggest};
 
-use super::{action, diff::Difference};
+use super::action;
 
 /// The ways for a run to end that a test may expect.
 pub(super) const OUTCOMES: [&str; 3] = ["completed", "aborted", "failed"];
 
 /// Every mistake of a test.
-pub(super) fn all(registry: &Registry, conf: &Conf, test: &TestConf) -> Vec<Difference> {
+pub(super) fn all(registry: &Registry, conf: &Conf, test: &TestConf) -> Vec<Problem> {
     let mut found = Vec::new();
-    let mut at = |key: &str, message: String| found.push(Difference::new(test.place(key), message));
+    let mut at = |key: &str, message: String| found.push(test.problem(key, message));
     if test.expect == ExpectConf::default() {
         let message = "the test expects nothing; write what has to come of it: `expect.rows`, `outcome`, `rejected`, `action`, `calls`, `error` or `records`";
         at("expect", message.to_owned());

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kisflow_core::{Conf, Registry, TestConf};
+use kisflow_core::{Conf, Problem, Registry, TestConf};
 use serde::Serialize;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -91,6 +91,11 @@ pub(crate) async fn run(
     if failed == 0 { Ok(()) } else { Err(Failure::Silent) }
 }
 
+/// The mistakes of every test of a conf: what `check` tells beside those of the conf itself.
+pub(crate) fn mistakes(registry: &Registry, conf: &Conf) -> Vec<Problem> {
+    conf.tests.values().flat_map(|test| mistake::all(registry, conf, test)).collect()
+}
+
 /// Whether the text is in the test's name, or in that of what it tests, in whatever letters.
 fn is_called(test: &TestConf, text: &str) -> bool {
     let text = text.to_lowercase();
@@ -105,7 +110,8 @@ async fn one<'a>(
     limit: Duration,
 ) -> Tested<'a> {
     let started = Instant::now();
-    let mut differences = mistake::all(registry, conf, test);
+    let mistakes = mistake::all(registry, conf, test);
+    let mut differences: Vec<Difference> = mistakes.into_iter().map(Difference::from).collect();
     if differences.is_empty() {
         differences = apart(registry.clone(), conf.clone(), test.clone(), limit).await;
     }

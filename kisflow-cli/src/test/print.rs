@@ -9,7 +9,7 @@ use super::{
     Tested,
     diff::{Difference, Line},
 };
-use crate::text::counted;
+use crate::text::{counted, harmless, one_line};
 
 /// From when on a test's time is worth telling, in seconds.
 const SLOW: f64 = 0.5;
@@ -24,7 +24,7 @@ pub(super) fn line(tested: &Tested<'_>) -> String {
     let (style, word) = if tested.passed { (GOOD, "ok    ") } else { (BAD.bold(), "FAILED") };
     let seconds = tested.seconds;
     let time = if seconds > SLOW { format!(" ({seconds:.1} s)") } else { String::new() };
-    format!("{style}{word}{style:#}  {}{time}\n", tested.test)
+    format!("{style}{word}{style:#}  {}{time}\n", one_line(tested.test))
 }
 
 /// Every failure, and how many there are.
@@ -40,13 +40,13 @@ pub(super) fn summary(tested: &[Tested<'_>], failed: usize) -> String {
 }
 
 fn failure(tested: &Tested<'_>) -> String {
-    let head = format!("\n{STRONG}{}{STRONG:#}\n", tested.test);
+    let head = format!("\n{STRONG}{}{STRONG:#}\n", one_line(tested.test));
     head + &tested.differences.iter().map(difference).collect::<String>()
 }
 
 fn difference(difference: &Difference) -> String {
-    let message = difference.message.replace('\n', "\n    ");
-    let head = format!("  {}: {message}\n", difference.place);
+    let message = harmless(&difference.message).replace('\n', "\n    ");
+    let head = format!("  {}: {message}\n", one_line(&difference.place));
     let line = |line: &Line| {
         let style = match line {
             Line::Expected(_) => BAD,
@@ -54,7 +54,7 @@ fn difference(difference: &Difference) -> String {
             Line::Same(_) => WEAK,
             Line::Note(_) => STRONG,
         };
-        format!("    {style}{line}{style:#}\n")
+        format!("    {style}{}{style:#}\n", harmless(&line.to_string()))
     };
     let lines: String = difference.lines.iter().map(line).collect();
     if lines.is_empty() { head } else { format!("{head}{lines}") }
@@ -62,7 +62,7 @@ fn difference(difference: &Difference) -> String {
 
 /// How to write a test, for a conf that has none.
 pub(super) fn how_to(conf: &Conf, dir: &Path) -> String {
-    let flow = conf.flows.keys().next().map_or("Invoices", String::as_str);
+    let flow = conf.flows.keys().next().map_or("Invoices".to_owned(), |name| one_line(name));
     format!(
         "the conf has no test; write one into a .yml file of {}:
 
@@ -81,6 +81,6 @@ expect:
 
 /// That `--only` chooses nothing.
 pub(super) fn none_of(tests: usize, only: &str) -> String {
-    let has = format!("has \"{only}\" in its name, or in that of its flow or function");
+    let has = format!("has \"{}\" in its name, or in that of its flow or function", one_line(only));
     format!("none of {} {has}", counted(tests, "test"))
 }

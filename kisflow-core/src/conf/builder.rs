@@ -161,6 +161,17 @@ impl FlowConf {
         self.jump_limit = jumps;
         self
     }
+
+    /// `file:line` of its name, for messages; "the code" for one that was built there.
+    ///
+    /// ```
+    /// use kisflow_core::FlowConf;
+    ///
+    /// assert_eq!(FlowConf::new("Invoices").place(), "the code");
+    /// ```
+    pub fn place(&self) -> String {
+        self.origin.cite("flow_name")
+    }
 }
 
 impl StepConf {
@@ -247,6 +258,17 @@ impl FunctionConf {
         self.option.default_params.insert(name.into(), value.into());
         self
     }
+
+    /// `file:line` of its name, for messages; "the code" for one that was built there.
+    ///
+    /// ```
+    /// use kisflow_core::{FunctionConf, Mode};
+    ///
+    /// assert_eq!(FunctionConf::new("Price", Mode::Calculate).place(), "the code");
+    /// ```
+    pub fn place(&self) -> String {
+        self.origin.cite("fname")
+    }
 }
 
 impl ConnConf {
@@ -292,6 +314,17 @@ impl ConnConf {
     pub fn save(mut self, fname: impl Into<String>) -> Self {
         self.save.push(fname.into());
         self
+    }
+
+    /// `file:line` of its name, for messages; "the code" for one that was built there.
+    ///
+    /// ```
+    /// use kisflow_core::ConnConf;
+    ///
+    /// assert_eq!(ConnConf::new("Invoices", "memory").place(), "the code");
+    /// ```
+    pub fn place(&self) -> String {
+        self.origin.cite("cname")
     }
 }
 

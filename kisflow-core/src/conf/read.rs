@@ -68,6 +68,8 @@ impl Conf {
                 let message = error.without_snippet().to_string();
                 // The message ends in its place, which stands in front of it already.
                 let message = message.split(" at line ").next().unwrap_or_default();
+                // Advice for who calls the parser, not for who writes the file.
+                let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
                 problems.push(Problem {
                     line,
                     ..at(file, format!("the YAML does not parse: {message}"))

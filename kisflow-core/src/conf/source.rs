@@ -235,6 +235,17 @@ impl SourceConf {
         self.params.insert(name.into(), value.into());
         self
     }
+
+    /// `file:line` of its name, for messages; "the code" for one that was built there.
+    ///
+    /// ```
+    /// use kisflow_core::SourceConf;
+    ///
+    /// assert_eq!(SourceConf::new("orders", "file").place(), "the code");
+    /// ```
+    pub fn place(&self) -> String {
+        self.origin.cite("sname")
+    }
 }
 
 impl QuarantineConf {

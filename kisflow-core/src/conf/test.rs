@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Origin, RawParams, is_default, node::Kind, section::Section};
+use super::{Origin, Problem, RawParams, is_default, node::Kind, section::Section};
 
 /// `kistype: test`: rows that are given to a flow or to one function, and what is expected of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -93,6 +93,11 @@ pub struct RejectedConf {
 }
 
 impl TestConf {
+    /// A problem with a key of it; the line is that of the nearest key around it.
+    pub fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
+        self.origin.problem(format!("test `{}`", self.tname), key, message)
+    }
+
     /// `file:line` of a key, for messages; the line is that of the nearest key around it.
     pub fn place(&self, key: &str) -> String {
         self.origin.cite(key)

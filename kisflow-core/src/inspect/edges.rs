@@ -70,7 +70,7 @@ struct Rows {
     maker: String,
     type_id: Option<TypeId>,
     /// Every field that they may have; `None`: no telling.
-    may_have: Option<Vec<String>>,
+    may_have: Option<BTreeSet<String>>,
     /// Fields that they have for certain, because a function that needs them let them pass.
     have: BTreeSet<String>,
 }
@@ -85,13 +85,18 @@ pub(super) fn of_flow(
     let steps: Vec<Step> = flow.flows.iter().map(|step| Step::new(linker, conf, step)).collect();
     let mut sent: Vec<Vec<Rows>> = Vec::new();
     let mut edges = Vec::new();
+    let returns = jumps_back(conf, flow);
     for (to, step) in steps.iter().enumerate() {
         let mut arriving = Vec::new();
         if to == 0 {
             arriving.push(Rows::hidden("what the flow is fed with hides its fields".to_owned()));
         }
         for from in ways_to(conf, flow, to) {
-            let rows = sent.get(from).cloned().unwrap_or_default();
+            let mut rows = sent.get(from).cloned().unwrap_or_default();
+            if from + 1 != to && returns {
+                // In a later round, what the target's predecessor made in an earlier one.
+                merge(&mut rows, sent.get(to - 1).cloned().unwrap_or_default());
+            }
             // A function that hands on nothing has nobody behind it.
             if let (Some(verdict), Some(before)) = (step.verdict(&rows), steps.get(from)) {
                 let jump = from + 1 != to;
@@ -104,15 +109,37 @@ pub(super) fn of_flow(
                 }
                 edges.push(Edge { flow: flow.flow_name.clone(), from, to, jump, verdict });
             }
-            arriving.extend(rows);
+            merge(&mut arriving, rows);
         }
         sent.push(step.send(arriving));
     }
     edges
 }
 
+/// How many kinds of rows may come to one place before nobody looks at each.
+const KINDS: usize = 64;
+
+/// Adds rows to others: what was made by the same function is of one kind, whichever way it came.
+fn merge(arriving: &mut Vec<Rows>, rows: Vec<Rows>) {
+    for rows in rows {
+        let same = |known: &&mut Rows| {
+            (&known.maker, known.type_id, &known.may_have)
+                == (&rows.maker, rows.type_id, &rows.may_have)
+        };
+        match arriving.iter_mut().find(same) {
+            // Certain is only what they have on every way.
+            Some(known) => known.have.retain(|field| rows.have.contains(field)),
+            None => arriving.push(rows),
+        }
+    }
+    if arriving.len() > KINDS {
+        *arriving = vec![Rows::hidden("rows come in too many ways to look at each".to_owned())];
+    }
+}
+
 /// The places from which rows come to the one at `to`. A jump back takes what the target's
-/// predecessor made, so that only jumps ahead are ways of their own.
+/// predecessor made, so that only jumps ahead are ways of their own. (Where a jump ahead has left that
+/// predecessor out, the jumper's own rows come; nobody looks that closely.)
 fn ways_to(conf: &Conf, flow: &FlowConf, to: usize) -> Vec<usize> {
     let Some(target) = flow.flows.get(to) else { return Vec::new() };
     let first = flow.flows.iter().position(|step| step.fname == target.fname);
@@ -125,6 +152,16 @@ fn ways_to(conf: &Conf, flow: &FlowConf, to: usize) -> Vec<usize> {
     // A jump goes to the first function of its name.
     let ahead = ahead.filter(|(_, step)| first == Some(to) && jumps(step)).map(|(from, _)| from);
     to.checked_sub(1).into_iter().chain(ahead).collect()
+}
+
+/// Whether a function of the flow may jump to one that has been before it.
+fn jumps_back(conf: &Conf, flow: &FlowConf) -> bool {
+    let place = |fname: &String| flow.flows.iter().position(|step| step.fname == *fname);
+    flow.flows.iter().enumerate().any(|(at, step)| {
+        let function = conf.functions.get(&step.fname);
+        let mut targets = function.into_iter().flat_map(|function| &function.option.jump);
+        targets.any(|target| place(target).is_some_and(|target| target <= at))
+    })
 }
 
 impl Step {
@@ -249,7 +286,8 @@ impl Step {
             }
             None => format!("`{}` hands on `{name}`, which hides its fields", self.name),
         };
-        let (type_id, may_have) = (fields.type_id, fields.written.clone());
+        let may_have = fields.written.clone().map(BTreeSet::from_iter);
+        let type_id = fields.type_id;
         Rows { maker, type_id, may_have, have: BTreeSet::new() }
     }
 

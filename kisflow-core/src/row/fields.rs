@@ -60,19 +60,18 @@ pub(crate) fn fields_of<T: DeserializeOwned>() -> Fields {
 }
 
 /// Asks `T`, and hands out the row that was made up.
-fn ask<T: Deserialize<'static>>() -> (Fields, Option<T>) {
+fn ask<T: Deserialize<'static>>() -> (Fields, Option<MadeUpRow<T>>) {
     let known = match read::<T>(MadeUp::Names) {
         Err(Answer::Fields(known)) => known,
         _ => &[],
     };
     let fields = Fields { known, ..Fields::hidden::<T>() };
-    let Some(MadeUpRow { row, mut plan, aliased }) = make_up::<T>(known.len()) else {
-        return (fields, None);
-    };
+    let Some(mut made_up) = make_up::<T>(known.len()) else { return (fields, None) };
+    let MadeUpRow { plan, aliased, .. } = &mut made_up;
     let mut required = Vec::new();
     for (index, field) in known.iter().enumerate() {
         let with = plan.fields.get_mut(index).and_then(Option::take);
-        match read::<T>(MadeUp::Row(&plan)) {
+        match read::<T>(MadeUp::Row(plan)) {
             Err(Answer::Missing(missing)) if missing == *field && !aliased.contains(field) => {
                 required.push(*field);
             }
@@ -80,7 +79,7 @@ fn ask<T: Deserialize<'static>>() -> (Fields, Option<T>) {
         }
         plan.fields.iter_mut().skip(index).take(1).for_each(|field| *field = with);
     }
-    (Fields { required, certain: true, ..fields }, Some(row))
+    (Fields { required, certain: true, ..fields }, Some(made_up))
 }
 
 /// A row that its type takes.
@@ -123,21 +122,20 @@ pub struct Given<T>(PhantomData<T>);
 // `Deserialize<'static>`: of a type with a `&'static str` the compiler would find that it is not
 // `DeserializeOwned` only when it has chosen this already.
 impl<T: Serialize + Deserialize<'static> + 'static> Given<T> {
-    /// The fields of a type that can also be read: those that it reads, and those that a made-up
-    /// value of it writes. (The two differ where serde is told other names for the two ways; a
-    /// field may be left out of what is written now and then.)
+    /// The fields of a type that can also be read: those that a made-up value of it writes, unless it
+    /// has left some out. (A field may have one name for reading and another for writing.)
     pub fn fields() -> Fields {
-        let (fields, row) = ask::<T>();
-        let row = row.and_then(|row| serde_json::to_value(row).ok());
-        let written = match row {
-            Some(serde_json::Value::Object(row)) if !fields.known.is_empty() => {
-                let known = fields.known.iter().map(|name| (*name).to_owned());
-                let others = row.into_iter().map(|(name, _)| name);
-                let others = others.filter(|name| !fields.known.contains(&name.as_str()));
-                Some(known.chain(others).collect())
-            }
-            _ => None,
-        };
+        let (fields, made_up) = ask::<T>();
+        let written = made_up.and_then(|MadeUpRow { row, aliased, .. }| {
+            let Ok(serde_json::Value::Object(row)) = serde_json::to_value(row) else { return None };
+            let all = row.len() + aliased.len() >= fields.known.len() && !fields.known.is_empty();
+            all.then(|| {
+                let known = fields.known.iter().copied().filter(|name| row.contains_key(*name));
+                let others = row.keys().map(String::as_str);
+                let others = others.filter(|name| !fields.known.contains(name));
+                known.chain(others).map(str::to_owned).collect()
+            })
+        });
         Fields { written, type_id: Some(TypeId::of::<T>()), ..fields }
     }
 }
@@ -302,7 +300,30 @@ mod tests {
     #[test]
     fn a_type_that_can_be_read_says_what_it_may_write() {
         let fields = Given::<Written>::fields();
-        assert_eq!(fields.written.unwrap(), ["in", "maybe", "tags", "out"]);
+        assert_eq!(fields.written.unwrap(), ["maybe", "tags", "out"]);
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Aliased {
+        id: u8,
+        #[serde(alias = "a")]
+        b: u8,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct LeftOut {
+        id: u8,
+        #[serde(
+            rename(serialize = "out", deserialize = "in"),
+            skip_serializing_if = "Option::is_some"
+        )]
+        maybe: Option<u8>,
+    }
+
+    #[test]
+    fn a_field_that_was_left_out_may_have_any_name() {
+        assert_eq!(Given::<Aliased>::fields().written.unwrap(), ["id", "b"]);
+        assert_eq!(Given::<LeftOut>::fields().written, None);
     }
 
     #[derive(Serialize)]

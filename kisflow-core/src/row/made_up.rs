@@ -1,6 +1,6 @@
 //! Made-up rows: what a row type's own `Deserialize` is run on, to learn what it asks for.
 
-use std::{cell::Cell, fmt};
+use std::{cell::Cell, fmt, slice};
 
 use serde::{
     de::{
@@ -47,8 +47,8 @@ pub(super) const KINDS: usize = TEXTS.len();
 
 /// What a text may have to be.
 const TEXTS: [&str; 9] = [
-    "",
     "1",
+    "",
     "2000-01-01T00:00:00Z",
     "2000-01-01",
     "2000-01-01T00:00:00",
@@ -139,9 +139,12 @@ impl<'de> MapAccess<'de> for Row<'_> {
     }
 }
 
-/// Every field of a struct within a row.
+/// The key of a map.
+const KEYS: [&str; 1] = ["1"];
+
+/// Every field of a struct within a row, or every key of a map.
 struct Struct {
-    fields: std::slice::Iter<'static, &'static str>,
+    fields: slice::Iter<'static, &'static str>,
     value: Value,
 }
 
@@ -164,8 +167,8 @@ impl<'de> MapAccess<'de> for Struct {
 /// How deep values may be within each other: a type may have itself within.
 const DEEPEST: usize = 16;
 
-/// A made-up value: zero or one, a text, the first variant. At the top there is something in it if
-/// it is optional.
+/// A made-up value: one, a text, the first variant. At the top there is something in it if it is
+/// optional, a list or a map.
 #[derive(Clone, Copy)]
 struct Value {
     /// Which of several.
@@ -185,9 +188,14 @@ impl Value {
         TEXTS.get(self.kind).copied().unwrap_or_default()
     }
 
-    /// Zero, unless that was refused.
+    /// One, unless that was refused.
     fn number(self) -> u8 {
-        u8::from(self.kind > 0)
+        u8::from(self.kind != 1)
+    }
+
+    /// One at the top, so that nobody leaves it out when it is written, unless that was refused.
+    fn items(self) -> usize {
+        usize::from(self.kind == 0 && self.depth == 0)
     }
 }
 
@@ -204,7 +212,7 @@ impl<'de> Deserializer<'de> for Value {
     type Error = Answer;
 
     made_up! { value,
-        deserialize_bool => visit_bool(value.kind > 0),
+        deserialize_bool => visit_bool(value.kind != 1),
         deserialize_i8 => visit_i8(value.number().cast_signed()),
         deserialize_i16 => visit_i16(value.number().into()),
         deserialize_i32 => visit_i32(value.number().into()),
@@ -217,20 +225,20 @@ impl<'de> Deserializer<'de> for Value {
         deserialize_u128 => visit_u128(value.number().into()),
         deserialize_f32 => visit_f32(value.number().into()),
         deserialize_f64 => visit_f64(value.number().into()),
-        deserialize_char => visit_char('a'),
+        deserialize_char => visit_char(char::from(b'a' + value.number())),
         deserialize_str => visit_borrowed_str(value.text()),
         deserialize_string => visit_borrowed_str(value.text()),
-        deserialize_bytes => visit_borrowed_bytes(&[]),
-        deserialize_byte_buf => visit_borrowed_bytes(&[]),
-        deserialize_seq => visit_seq(Items { left: 0, value }),
-        deserialize_map => visit_map(Struct { fields: [].iter(), value }),
+        deserialize_bytes => visit_borrowed_bytes(value.text().as_bytes()),
+        deserialize_byte_buf => visit_borrowed_bytes(value.text().as_bytes()),
+        deserialize_seq => visit_seq(Items { left: value.items(), value: value.inner()? }),
+        deserialize_map => visit_map(Struct { fields: KEYS.get(..value.items()).unwrap_or_default().iter(), value: value.inner()? }),
     }
 
-    /// Asked for anything, it is nothing at first, then a number, then a text.
+    /// Asked for anything, it is a number at first, then nothing, then a text.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Answer> {
         match self.kind {
-            0 => visitor.visit_unit(),
-            1 => visitor.visit_u64(1),
+            0 => visitor.visit_u64(1),
+            1 => visitor.visit_unit(),
             _ => visitor.visit_borrowed_str(self.text()),
         }
     }
