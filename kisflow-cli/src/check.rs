@@ -1,10 +1,11 @@
 //! `check`: every mistake in the conf, and whether the fields that each function needs arrive.
 
-use kisflow_core::{Conf, Edge, Inspection, Problem, Registry, Verdict, error_chain};
+use kisflow_core::{Edge, Inspection, Problem, Registry, Verdict};
 use serde::Serialize;
 
 use crate::{
     args::{CheckArgs, Common, Output},
+    conf,
     failure::Failure,
     problem, terminal, test,
     text::counted,
@@ -32,8 +33,8 @@ pub(crate) async fn run(
     let mut inspection = registry.clone().inspect(common.dir(&args.dir));
     inspection.problems.extend(test::mistakes(&registry, &inspection.conf));
     let sound = inspection.problems.is_empty();
-    let away = match args.connect && sound {
-        true => Some(connect(&registry, &inspection.conf).await),
+    let away: Option<Vec<String>> = match args.connect && sound {
+        true => Some(conf::away(&registry, &inspection.conf).await.into_values().collect()),
         false => None,
     };
     match common.output {
@@ -49,17 +50,6 @@ pub(crate) async fn run(
         (_, Some(away)) if !away.is_empty() => Err(Failure::no(away.join("\n"))),
         _ => Ok(()),
     }
-}
-
-/// Connects every connector of the conf, also those that no flow uses. Why some cannot be.
-async fn connect(registry: &Registry, conf: &Conf) -> Vec<String> {
-    let mut away = Vec::new();
-    for conn in conf.connectors.values() {
-        if let Err(why) = registry.ping(conn).await {
-            away.push(format!("connector `{}`: {}", conn.cname, error_chain(&*why)));
-        }
-    }
-    away
 }
 
 fn checked<'a>(inspection: &'a Inspection, away: Option<&'a [String]>) -> Checked<'a> {

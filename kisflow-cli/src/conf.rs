@@ -1,10 +1,10 @@
 //! Reading and linking the conf, for commands.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use kisflow_core::{Conf, Flows, Inspection, LoadError, Registry};
+use kisflow_core::{Conf, Flows, Inspection, LoadError, Registry, error_chain};
 
-use crate::{failure::Failure, problem};
+use crate::{failure::Failure, problem, text::one_line};
 
 /// Looks at the conf, and fails with every problem that it has.
 pub(crate) fn inspect(registry: Registry, dir: &Path) -> Result<Inspection, Failure> {
@@ -13,6 +13,17 @@ pub(crate) fn inspect(registry: Registry, dir: &Path) -> Result<Inspection, Fail
         [] => Ok(inspection),
         problems => Err(Failure::Usage(problem::render_all(problems))),
     }
+}
+
+/// Connects every connector of the conf, also those that no flow uses. Why some cannot be, by name.
+pub(crate) async fn away(registry: &Registry, conf: &Conf) -> BTreeMap<String, String> {
+    let mut away = BTreeMap::new();
+    for conn in conf.connectors.values() {
+        if let Err(why) = registry.ping(conn).await {
+            away.insert(conn.cname.clone(), one_line(&error_chain(&*why).to_string()));
+        }
+    }
+    away
 }
 
 /// The conf for a command that is not the service itself: it must not take the service's port.

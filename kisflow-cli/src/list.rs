@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use kisflow_core::{
-    FunctionConf, FunctionInfo, HandsOn, Inspection, Place, Registry, RowType, Status, error_chain,
+    FunctionConf, FunctionInfo, HandsOn, Inspection, Place, Registry, RowType, Status,
 };
 use serde::Serialize;
 
@@ -13,7 +13,6 @@ use crate::{
     failure::Failure,
     table::{self, Column},
     terminal,
-    text::one_line,
 };
 
 /// A function of the program, and what the conf makes of it; or one that only the conf has, as a Save
@@ -188,16 +187,11 @@ pub(crate) async fn connectors(
             answers: None,
         })
         .collect();
-    let mut silent = Vec::new();
+    let mut silent = BTreeMap::new();
     if args.ping {
-        for (connector, conn) in listed.iter_mut().zip(inspection.conf.connectors.values()) {
-            let answer = registry.ping(conn).await;
-            connector.answers = Some(answer.is_ok());
-            silent.extend(
-                answer
-                    .err()
-                    .map(|why| one_line(&format!("{}: {}", conn.cname, error_chain(&*why)))),
-            );
+        silent = conf::away(&registry, &inspection.conf).await;
+        for connector in &mut listed {
+            connector.answers = Some(!silent.contains_key(connector.connector));
         }
     }
     if common.output == Output::Json {
@@ -227,7 +221,10 @@ pub(crate) async fn connectors(
         });
         table::print(columns, rows, "the conf has no connector")?;
     }
-    if silent.is_empty() { Ok(()) } else { Err(Failure::no(silent.join("\n"))) }
+    if silent.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::no(Vec::from_iter(silent.into_values()).join("\n")))
 }
 
 fn users<'a>(inspection: &'a Inspection, cname: &str) -> Vec<&'a str> {

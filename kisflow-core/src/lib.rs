@@ -9,6 +9,10 @@
 //! | `connector`, `caas` | storage engines, and storage logic |
 //! | `registry`, `link` | what the code offers, bound to what the conf says |
 //! | `flow` | a linked chain, and what a run of it does |
+//! | `inspect` | what is said of a conf before anything connects |
+//! | `source`, `serve` | where rows come from, and flows that run by themselves |
+//! | `quarantine`, `durable` | rows that could not be processed, and what keeps them |
+//! | `health` | whether flows are ready to work |
 //! | `metrics` | handles that are made at link |
 
 mod action;

@@ -11,7 +11,7 @@ use crate::{
     caas::{CaasDef, StorageLogic},
     conf::{Conf, ConnConf},
     connector::{Connector, ConnectorDef, ConnectorSlot, Memory},
-    error::Result,
+    error::{Result, error_chain},
     flow::Flows,
     function::{Function, FunctionDef},
     link::LoadError,
@@ -162,17 +162,21 @@ impl Registry {
     /// # Errors
     ///
     /// When no connector of its type is registered, when it cannot connect, and when it does not
-    /// answer.
+    /// answer; each names the connector.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future closes the connection.
     pub async fn ping(&self, conn: &ConnConf) -> Result<()> {
         let Some(def) = self.connectors.iter().find(|def| def.engine == conn.engine) else {
-            return Err(format!("no connector of type \"{}\" is registered", conn.engine).into());
+            let (cname, engine) = (&conn.cname, &conn.engine);
+            let message = format!("connector `{cname}`: no type \"{engine}\" is registered");
+            return Err(message.into());
         };
         let slot = ConnectorSlot::new(conn.clone(), *def);
-        slot.connect().await?;
+        if let Err(cause) = slot.connect().await {
+            return Err(format!("connector `{}`: {}", conn.cname, error_chain(&*cause)).into());
+        }
         slot.away().await.map_or(Ok(()), |why| Err(why.into()))
     }
 

@@ -1,5 +1,5 @@
-//! `kistype: test`: a unit test of a flow or of one function. Linking checks nothing of it; who runs
-//! the tests does.
+//! `kistype: test`: a unit test of a flow or of one function. Linking checks nothing of it; the
+//! command line does, which runs the tests.
 
 use std::collections::BTreeMap;
 
