@@ -3,7 +3,7 @@
 //!
 //! On both sides each batch of JSON arrives in a buffer of its own, as from a file or a socket.
 //!
-//! `cargo bench --bench engine` prints the table; `-- --smoke` only proves that it runs.
+//! `cargo bench --package kisflow-benches --bench engine` prints the table; `-- --smoke` only proves that it runs.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark has no users, and fails loudly")]
 

@@ -1,7 +1,7 @@
 //! Loading and linking a conf of 1,000 flows and 3,000 functions, each in a file of its own, with
 //! metrics kept; and the memory that a linked flow takes.
 //!
-//! `cargo bench --bench link` prints the table; `-- --smoke` only proves that it runs.
+//! `cargo bench --package kisflow-benches --bench link` prints the table; `-- --smoke` only proves that it runs.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark has no users, and fails loudly")]
 

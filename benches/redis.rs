@@ -1,7 +1,7 @@
 //! A flow that saves 10,000 rows to Redis and loads them again, through `Store`, against the
 //! pipelines of fred that one would write by hand for the same rows.
 //!
-//! `cargo bench --bench redis` starts a redis-server of its own and prints the table; `-- --smoke`
+//! `cargo bench --package kisflow-benches --bench redis` starts a redis-server of its own and prints the table; `-- --smoke`
 //! only proves that it runs.
 
 #![allow(

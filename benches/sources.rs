@@ -1,7 +1,7 @@
 //! A flow that is fed by a Redis stream, or by NATS JetStream, against the loop over the same client
 //! that one would write by hand: read a batch, decode it, compute, acknowledge.
 //!
-//! `cargo bench --all-features --bench sources` starts servers of its own and prints the table;
+//! `cargo bench --package kisflow-benches --bench sources` starts servers of its own and prints the table;
 //! `-- --smoke` only proves that it runs.
 
 #![allow(

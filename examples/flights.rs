@@ -1,6 +1,6 @@
 //! Real input: flights that left New York in 2013, as a table of departure delays by carrier.
 //!
-//! `cargo run --release --example flights -- FILE…` reads newline-delimited JSON, `-` reads stdin.
+//! `cargo run --release --features terminal --example flights -- FILE…` reads newline-delimited JSON, `-` reads stdin.
 //! Without arguments it reads an excerpt of the real rows, and seven rows that are damaged.
 //!
 //! ```text

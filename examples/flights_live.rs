@@ -44,7 +44,7 @@ use kisflow::{Http, Nats, QuarantineConf, QuarantineFilter, RedisStream, error_c
 
 use crate::support::{CONF, Carriers, EXCERPT, table};
 
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/flights_live");
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conf/flights_live");
 
 /// Departure delays of flights, by carrier, from wherever the flights come.
 #[derive(Parser)]

@@ -48,7 +48,7 @@ fn avg_stu_score(row: &Scores) -> Average {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let conf = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/metrics");
+    let conf = concat!(env!("CARGO_MANIFEST_DIR"), "/../conf/metrics");
     let flows = Registry::linked().exporter(Prometheus::new()).load(conf).await?;
     let flow = flows.get("CalStuAvgScore")?;
 

@@ -2,8 +2,8 @@
 //! there, the second waits for them.
 //!
 //! Run it from the root of the repository: `cargo run --example two_flows`. The connector of
-//! `conf/two_flows` is of `type: memory`; with `-- --redis 127.0.0.1:6379` the same functions keep
-//! the same records in Redis.
+//! `conf/two_flows` is of `type: memory`. The same functions keep the same records in Redis with
+//! `cargo run --features redis --example two_flows -- --redis 127.0.0.1:6379`.
 //!
 //! ```text
 //! flow CalStuAvgScore12: completed, 2 rows in, 2 out
@@ -14,9 +14,9 @@
 //!   student 102: 83.33333333333333
 //! ```
 
-use clap::Parser;
+use std::env;
+
 use kisflow::prelude::*;
-use kisflow_redis::Redis;
 
 #[derive(Deserialize)]
 struct Student {
@@ -99,25 +99,19 @@ fn print_stu_avg_score(row: &Average) -> String {
     format!("student {}: {}", row.stu_id, row.avg_score)
 }
 
-/// Two flows that meet through a connector.
-#[derive(Parser)]
-struct Args {
-    /// Keep the averages in this Redis instead of in memory
-    #[arg(long, value_name = "HOST:PORT")]
-    redis: Option<String>,
-}
-
 #[tokio::main]
 async fn main() -> Result<()> {
-    let args = Args::parse();
     let mut conf = Conf::read("conf/two_flows")?;
-    if let Some(addrs) = args.redis {
+    if let Some(addrs) = redis_addrs()? {
         // As if the file said `type: redis` and `addrs: HOST:PORT`.
         let cache = conf.connectors.get_mut("Score12Cache").ok_or("there is no Score12Cache")?;
         cache.engine = "redis".to_owned();
         cache.addrs = addrs;
     }
-    let flows = Registry::linked().connector::<Redis>().link(conf).await?;
+    let registry = Registry::linked();
+    #[cfg(feature = "redis")]
+    let registry = registry.connector::<Redis>();
+    let flows = registry.link(conf).await?;
 
     let scores_12 = Batch::json([
         r#"{"stu_id":101,"score_1":100,"score_2":90}"#,
@@ -134,4 +128,13 @@ async fn main() -> Result<()> {
         report.output().rows::<String>()?.iter().for_each(|line| println!("  {line}"));
     }
     Ok(())
+}
+
+/// What stands behind `--redis`.
+fn redis_addrs() -> Result<Option<String>> {
+    match env::args().skip(1).collect::<Vec<_>>().as_slice() {
+        [] => Ok(None),
+        [flag, addrs] if flag == "--redis" => Ok(Some(addrs.clone())),
+        _ => Err("usage: two_flows [--redis HOST:PORT]".into()),
+    }
 }

@@ -19,19 +19,22 @@ flows:
   - fname: Send
   - fname: Discout
 ";
+/// The repository.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const USELESS: &str = "kistype: test\ntname: of nothing\nflow: Typos\n";
 
 #[test]
 fn every_command_prints_what_its_documentation_shows() {
     let dir = tempfile::tempdir().unwrap();
     let page = dir.path().join("cli.md");
-    fs::copy("docs/cli.md", &page).unwrap();
+    let root = Path::new(ROOT);
+    fs::copy(root.join("docs/cli.md"), &page).unwrap();
     // Where the commands of the page run.
     let work = dir.path().join("cli.in");
-    copy_dir(Path::new("conf/shop"), &work.join("conf"));
-    fs::copy("examples/data/orders.ndjson", work.join("orders.ndjson")).unwrap();
+    copy_dir(&root.join("conf/shop"), &work.join("conf"));
+    fs::copy(root.join("examples/data/orders.ndjson"), work.join("orders.ndjson")).unwrap();
     fs::write(work.join("refunds.csv"), "id\n6\n99\n").unwrap();
-    copy_dir(Path::new("conf/shop"), &work.join("typos"));
+    copy_dir(&root.join("conf/shop"), &work.join("typos"));
     fs::write(work.join("typos/flow.yml"), TYPOS).unwrap();
     fs::write(work.join("typos/test.yml"), USELESS).unwrap();
 
@@ -44,9 +47,10 @@ fn every_command_prints_what_its_documentation_shows() {
 #[test]
 fn the_picture_of_the_documentation_is_the_one_that_is_drawn() {
     let mut shop = Command::new(built("examples/shop"));
+    shop.current_dir(ROOT);
     let drawn = shop.args(["graph", "--conf", "conf/shop", "--format", "svg"]).output().unwrap();
     assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
-    let shown = fs::read("docs/shop.svg").unwrap();
+    let shown = fs::read(Path::new(ROOT).join("docs/shop.svg")).unwrap();
     assert!(drawn.stdout == shown, "draw it anew: shop graph --conf conf/shop --out docs/shop.svg");
 }
 

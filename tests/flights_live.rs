@@ -45,7 +45,7 @@ fn example() -> Command {
 
 /// The rows of the excerpt, and of the damaged one.
 fn rows() -> Vec<String> {
-    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data");
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data");
     let text = ["flights.ndjson", "flights-damaged.ndjson"]
         .map(|file| fs::read_to_string(format!("{dir}/{file}")).unwrap());
     text.concat().lines().map(str::to_owned).collect()

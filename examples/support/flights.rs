@@ -9,11 +9,11 @@ use kisflow::{Result, State, faas};
 use serde::Deserialize;
 
 /// The flow `DelaysByCarrier`.
-pub(crate) const CONF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/flights");
+pub(crate) const CONF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conf/flights");
 /// Some of the real rows, and seven that are damaged.
 pub(crate) const EXCERPT: [&str; 2] = [
-    concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/flights.ndjson"),
-    concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/flights-damaged.ndjson"),
+    concat!(env!("CARGO_MANIFEST_DIR"), "/data/flights.ndjson"),
+    concat!(env!("CARGO_MANIFEST_DIR"), "/data/flights-damaged.ndjson"),
 ];
 
 /// What is read of a row; the other fields are skipped.

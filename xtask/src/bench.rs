@@ -18,7 +18,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         println!("bench {}", bench.name);
         let mut cargo = process::cargo();
         if options.is_empty() {
-            cargo.args(["bench", "--all-features", "--bench", &bench.name]);
+            cargo.args(["bench", "--package", "kisflow-benches", "--bench", &bench.name]);
         } else {
             // As the tests are built: no second build of everything for a run that measures nothing.
             cargo.args(["test", "--workspace", "--all-features", "--bench", &bench.name]);

@@ -50,7 +50,7 @@ pub(crate) fn text_files() -> Result<Vec<TextFile>, Failure> {
     Ok(files)
 }
 
-/// An example or benchmark of the root package.
+/// An example or benchmark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) name: String,
