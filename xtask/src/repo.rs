@@ -31,8 +31,12 @@ pub(crate) fn text_files() -> Result<Vec<TextFile>, Failure> {
     let mut folders = vec![root().to_path_buf()];
     while let Some(folder) = folders.pop() {
         for path in entries(&folder)? {
+            // In a worktree `.git` is a file.
+            if path.ends_with(".git") {
+                continue;
+            }
             if path.is_dir() {
-                if !path.ends_with("target") && !path.ends_with(".git") {
+                if !path.ends_with("target") {
                     folders.push(path);
                 }
                 continue;
