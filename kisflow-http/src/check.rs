@@ -4,7 +4,7 @@ use std::{env, env::VarError, ops::RangeInclusive};
 
 use kisflow_core::{SourceConf, Start};
 
-use crate::params::HttpParams;
+use crate::{params::HttpParams, tls::Tls};
 
 /// The path of a key, and what is wrong with its value.
 type Misfit = (String, String);
@@ -31,7 +31,18 @@ pub(crate) fn check(conf: &SourceConf, params: &HttpParams) -> Vec<Misfit> {
     );
     misfit("params.max_body_bytes", within(params.max_body_bytes, 1..=1 << 30));
     misfit("params.queue", within(params.queue, 1..=10_000));
-    misfit("params.timeout_ms", (params.timeout_ms == 0).then(|| "expected at least 1".to_owned()));
+    misfit("params.memory_bytes", memory(params));
+    for (path, value) in [
+        ("params.timeout_ms", params.timeout_ms),
+        ("params.idle_ms", params.idle_ms),
+        ("params.min_bytes_per_second", params.min_bytes_per_second),
+    ] {
+        misfit(path, (value == 0).then(|| "expected at least 1".to_owned()));
+    }
+    misfit("params.idempotency_keys", within(params.idempotency_keys, 0..=1_000_000));
+    if let Err((path, message)) = Tls::read(params) {
+        misfit(path, Some(message));
+    }
     misfit("params.token_env", token(params).err());
     misfits
 }
@@ -66,6 +77,13 @@ fn path(key: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// What is wrong with `memory_bytes`: a body is held packed and unpacked for a moment.
+fn memory(params: &HttpParams) -> Option<String> {
+    let least = params.max_body_bytes.saturating_mul(2);
+    let memory = params.memory_bytes.filter(|memory| *memory < least)?;
+    Some(format!("expected at least twice `max_body_bytes`, which is {least}; found {memory}"))
 }
 
 fn within(number: usize, range: RangeInclusive<usize>) -> Option<String> {

@@ -32,6 +32,10 @@ enum Kind {
         "flow `{flow}` cannot take what is posted to {path} at {address}: flow `{other}` does already; give one of their sources another `key`"
     )]
     Taken { flow: String, other: String, path: String, address: SocketAddr },
+    #[error(
+        "source `{source_name}` does not agree with the others at {address} on TLS; give all of them the same `tls_cert` and `tls_key`, or this one another address"
+    )]
+    OtherTls { source_name: String, address: SocketAddr },
     #[error("the listener at {address} has died; it is opened again")]
     Lost { address: SocketAddr },
 }
@@ -69,6 +73,10 @@ impl HttpError {
         Self::of(Kind::Taken { flow, other, path, address })
     }
 
+    pub(crate) fn other_tls(source_name: &str, address: SocketAddr) -> Self {
+        Self::of(Kind::OtherTls { source_name: source_name.to_owned(), address })
+    }
+
     pub(crate) fn lost(address: SocketAddr) -> Self {
         Self::of(Kind::Lost { address })
     }
@@ -79,7 +87,7 @@ impl HttpError {
 
     /// Whether the conf of the source is at fault: trying again is no use.
     pub fn is_conf(&self) -> bool {
-        matches!(*self.0, Kind::Conf { .. } | Kind::Taken { .. })
+        matches!(*self.0, Kind::Conf { .. } | Kind::Taken { .. } | Kind::OtherTls { .. })
     }
 
     /// Whether another program listens at the address.

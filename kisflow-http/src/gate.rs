@@ -1,48 +1,60 @@
 //! [`Gate`]: takes what is posted to one path, and answers when its rows are done.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use axum::{body::Body, http::request, response::Response};
+use axum::{
+    body::Body,
+    http::{HeaderName, HeaderValue, request},
+    response::Response,
+};
 use bytes::Bytes;
 use kisflow_core::CancellationToken;
 use serde::Serialize;
-use tokio::{
-    sync::Semaphore,
-    task::spawn_blocking,
-    time::{sleep, timeout},
-};
+use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{
-    body,
+    body::{self, Pace},
+    crowd::Place,
     head::Head,
-    queue::{Entrance, Shut},
+    keys::{Answered, Claim, Keys},
+    memory::{Held, Memory},
+    queue::{Arrived, Entrance, Shut},
     refusal::{Refusal, json},
     rows::Rows,
     ticket::{Verdict, Waiter},
+    unpack::unpack,
 };
-
-/// How many bodies arrive at once, beside the posts that wait: each is held in memory.
-const ARRIVING: usize = 64;
 
 /// Bodies from this size on are unpacked and checked beside the runtime's own threads.
 const LARGE: usize = 64 << 10;
+
+/// What a row costs beside its bytes: where it begins and ends.
+const ROW_BYTES: usize = 8;
+
+/// Says that an answer is that of an earlier post.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// One path of a listener, and the flow behind it.
 pub(crate) struct Gate {
     pub(crate) flow: String,
     pub(crate) path: String,
-    max_body_bytes: usize,
-    limit: Duration,
-    token: Option<String>,
+    rules: Rules,
     draining: CancellationToken,
     entrance: Entrance,
-    arriving: Semaphore,
+    memory: Arc<Memory>,
+    keys: Arc<Keys>,
 }
 
 /// How a gate treats its posts.
 pub(crate) struct Rules {
-    pub(crate) max_body_bytes: usize,
+    pub(crate) pace: Pace,
+    /// How many posts wait.
+    pub(crate) queue: usize,
+    /// How long a post waits for its rows to be done.
     pub(crate) limit: Duration,
+    pub(crate) memory_bytes: usize,
+    /// How long, and how many, idempotency keys are remembered.
+    pub(crate) keys: (Duration, usize),
     pub(crate) token: Option<String>,
 }
 
@@ -59,29 +71,41 @@ impl Gate {
         draining: CancellationToken,
         entrance: Entrance,
     ) -> Self {
-        let Rules { max_body_bytes, limit, token } = rules;
-        let arriving = Semaphore::new(ARRIVING);
-        Self { flow, path, max_body_bytes, limit, token, draining, entrance, arriving }
+        let memory = Memory::new(rules.memory_bytes);
+        let (window, most) = rules.keys;
+        let keys = Keys::new(window, most);
+        Self { flow, path, rules, draining, entrance, memory, keys }
     }
 
     /// Takes a post, and answers when its rows are done.
     ///
     /// # Cancel safety
     ///
-    /// Dropped when the client is gone: rows that are worked on go on.
+    /// Dropped when the connection is gone: rows that are worked on go on.
     pub(crate) async fn take(
         &self,
         parts: &request::Parts,
         body: &mut Body,
     ) -> Result<Response, Refusal> {
-        let head = Head::read(&parts.method, &parts.headers, self.token.as_deref())?;
+        let head = Head::read(&parts.method, &parts.headers, self.rules.token.as_deref())?;
         self.is_open()?;
-        let (key, rows) = self.arrive(head, body).await?;
+        let id = head.key.clone();
+        let (rows, held) = self.arrive(head, body).await?;
+        // From here on it is not the client that is waited for.
+        let _working = parts.extensions.get::<Arc<Place>>().map(Place::work);
         let count = rows.len();
         if count == 0 {
             return Ok(json(&Done { rows: 0, quarantined: Some(0) }));
         }
-        let waiter = self.entrance.push(key, rows).map_err(|shut| self.shut(shut))?;
+        let key = match id.as_ref().map(|id| self.keys.claim(id, rows.body())) {
+            None => None,
+            Some(Claim::New(claimed)) => Some(claimed),
+            Some(Claim::Done(answer)) => return Ok(replayed(answer)),
+            Some(Claim::InFlight) => return Err(Refusal::KeyInFlight),
+            Some(Claim::OtherBody) => return Err(Refusal::KeyOfOther),
+        };
+        let arrived = Arrived { rows, held, id, key };
+        let waiter = self.entrance.push(arrived).map_err(|shut| self.shut(shut))?;
         let quarantined = self.wait(waiter).await?;
         Ok(json(&Done { rows: count, quarantined }))
     }
@@ -99,34 +123,38 @@ impl Gate {
     }
 
     fn shut(&self, shut: Shut) -> Refusal {
+        let flow = self.flow.clone();
         match shut {
-            Shut::Full => Refusal::Full,
-            Shut::Closed => Refusal::Closing { flow: self.flow.clone() },
+            Shut::Full => Refusal::Full { flow, posts: self.rules.queue },
+            Shut::Closed => Refusal::Closing { flow },
         }
     }
 
-    async fn arrive(&self, head: Head, body: &mut Body) -> Result<(Option<String>, Rows), Refusal> {
-        let _place = self.arriving.try_acquire().map_err(|_| Refusal::Full)?;
-        let limit = self.max_body_bytes;
-        let bytes = timeout(self.limit, body::read(body, limit))
-            .await
-            .map_err(|_| Refusal::Slow { limit: self.limit })??;
-        let Head { format, gzip, key } = head;
-        let read = move |bytes: Bytes| {
-            let bytes = if gzip { body::gunzip(&bytes, limit)? } else { bytes };
-            Rows::read(bytes, format)
+    /// Reads a body and its rows. A body that arrives takes no place but that of its bytes.
+    async fn arrive(&self, head: Head, body: &mut Body) -> Result<(Rows, Held), Refusal> {
+        let mut held = self.memory.share();
+        let pace = self.rules.pace;
+        let bytes = body::read(body, pace, &mut held).await?;
+        let Head { format, encoding, .. } = head;
+        let read = move |bytes: Bytes, mut held: Held| {
+            let bytes = match encoding {
+                Some(encoding) => unpack(&bytes, encoding, pace.bytes, &mut held)?,
+                None => bytes,
+            };
+            let rows = Rows::read(bytes, format)?;
+            held.grow(rows.len().saturating_mul(ROW_BYTES))?;
+            Ok((rows, held))
         };
-        let rows = match gzip || bytes.len() >= LARGE {
-            false => read(bytes)?,
+        match encoding.is_some() || bytes.len() >= LARGE {
+            false => read(bytes, held),
             // It has no panic of its own; the runtime may be going down.
-            true => spawn_blocking(move || read(bytes)).await.map_err(|_| Refusal::Undone)??,
-        };
-        Ok((key, rows))
+            true => spawn_blocking(move || read(bytes, held)).await.map_err(|_| Refusal::Undone)?,
+        }
     }
 
     /// Waits until the rows are done, and tells how many are in quarantine.
     async fn wait(&self, mut waiter: Waiter) -> Result<Option<usize>, Refusal> {
-        let late = sleep(self.limit);
+        let late = sleep(self.rules.limit);
         tokio::pin!(late);
         tokio::select! {
             biased;
@@ -156,10 +184,18 @@ impl Gate {
     }
 
     fn late(&self, waiter: &Waiter) -> Refusal {
-        let limit = self.limit;
+        let limit = self.rules.limit;
         match waiter.give_up() {
             true => Refusal::Busy { limit },
             false => Refusal::Late { limit },
         }
     }
+}
+
+/// The answer to a post whose rows are done already.
+fn replayed(answer: Answered) -> Response {
+    let Answered { rows, quarantined } = answer;
+    let mut response = json(&Done { rows, quarantined });
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
 }

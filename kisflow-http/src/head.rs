@@ -2,7 +2,9 @@
 
 use axum::http::{HeaderMap, HeaderName, Method, header};
 
-use crate::{refusal::Refusal, rows::Format};
+use std::sync::Arc;
+
+use crate::{refusal::Refusal, rows::Format, unpack::Encoding};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -10,8 +12,8 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) format: Option<Format>,
-    pub(crate) gzip: bool,
-    pub(crate) key: Option<String>,
+    pub(crate) encoding: Option<Encoding>,
+    pub(crate) key: Option<Arc<str>>,
 }
 
 impl Head {
@@ -27,7 +29,7 @@ impl Head {
         if let Some(token) = token {
             authorize(headers, token)?;
         }
-        Ok(Self { format: format(headers)?, gzip: gzip(headers)?, key: key(headers)? })
+        Ok(Self { format: format(headers)?, encoding: encoding(headers)?, key: key(headers)? })
     }
 }
 
@@ -55,31 +57,40 @@ fn format(headers: &HeaderMap) -> Result<Option<Format>, Refusal> {
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
         "" => Ok(None),
-        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
-            Ok(Some(Format::Lines))
-        }
-        "application/json" => Ok(Some(Format::Json)),
+        "application/x-ndjson"
+        | "application/ndjson"
+        | "application/jsonl"
+        | "application/x-jsonlines" => Ok(Some(Format::Lines)),
+        "application/json" | "text/json" => Ok(Some(Format::Json)),
+        essence if is_json_suffix(essence) => Ok(Some(Format::Json)),
         _ => Err(Refusal::ContentType { found: shown(value.as_bytes()) }),
     }
 }
 
-fn gzip(headers: &HeaderMap) -> Result<bool, Refusal> {
+/// Whether it is a type of its own in JSON, such as `application/cloudevents+json`.
+fn is_json_suffix(essence: &str) -> bool {
+    let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);
+    subtype.strip_suffix("+json").is_some_and(|name| !name.is_empty())
+}
+
+fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Refusal> {
     let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
-    let Some(value) = encodings.next() else { return Ok(false) };
+    let Some(value) = encodings.next() else { return Ok(None) };
     match value.as_bytes().trim_ascii().to_ascii_lowercase().as_slice() {
         _ if encodings.next().is_some() => {}
-        b"gzip" | b"x-gzip" => return Ok(true),
-        b"identity" => return Ok(false),
+        b"gzip" | b"x-gzip" => return Ok(Some(Encoding::Gzip)),
+        b"deflate" => return Ok(Some(Encoding::Deflate)),
+        b"identity" => return Ok(None),
         _ => {}
     }
     Err(Refusal::ContentEncoding { found: shown(value.as_bytes()) })
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+fn key(headers: &HeaderMap) -> Result<Option<Arc<str>>, Refusal> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let key = value.to_str().map_err(|_| Refusal::Key)?.trim();
     let plain = (1..=256).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-    plain.then(|| Some(key.to_owned())).ok_or(Refusal::Key)
+    plain.then(|| Some(key.into())).ok_or(Refusal::Key)
 }
 
 /// What somebody sent, short and in one line.

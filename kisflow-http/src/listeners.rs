@@ -8,7 +8,7 @@ use std::{
 
 use kisflow_core::CancellationToken;
 
-use crate::{error::HttpError, gate::Gate, routes::Routes, server::Server};
+use crate::{error::HttpError, gate::Gate, routes::Routes, server::Server, tls::Tls};
 
 /// The listeners of one `serve`, by address: the first source opens one, the last closes it.
 #[derive(Default)]
@@ -19,6 +19,7 @@ pub(crate) struct Listeners {
 struct Listener {
     server: Server,
     routes: Arc<Routes>,
+    tls: Option<Tls>,
 }
 
 impl Listeners {
@@ -26,16 +27,21 @@ impl Listeners {
     ///
     /// # Errors
     ///
-    /// When the address is not to be had, or another flow has the path.
+    /// When the address is not to be had, another flow has the path, or the flows that are there do
+    /// not agree on TLS.
     pub(crate) fn join(
         self: Arc<Self>,
         source: &str,
         address: SocketAddr,
         gate: Arc<Gate>,
+        tls: Option<Tls>,
     ) -> Result<Seat, HttpError> {
         let taken = |other: String| HttpError::taken(&gate.flow, &other, &gate.path, address);
         let gone = self.with(|by_address| {
             let listener = match by_address.entry(address) {
+                Entry::Occupied(open) if open.get().tls != tls => {
+                    return Err(HttpError::other_tls(source, address));
+                }
                 Entry::Occupied(open) => {
                     open.get().routes.add(gate.clone()).map_err(taken)?;
                     open.into_mut()
@@ -44,8 +50,8 @@ impl Listeners {
                     // The path is there before the port is open: nobody is told that it is not.
                     let routes = Arc::new(Routes::default());
                     routes.add(gate.clone()).map_err(taken)?;
-                    let server = start(source, address, &routes)?;
-                    place.insert(Listener { server, routes })
+                    let server = start(source, address, &routes, tls.clone())?;
+                    place.insert(Listener { server, routes, tls })
                 }
             };
             Ok::<_, HttpError>(listener.server.gone().clone())
@@ -58,8 +64,13 @@ impl Listeners {
     }
 }
 
-fn start(source: &str, address: SocketAddr, routes: &Arc<Routes>) -> Result<Server, HttpError> {
-    Server::start(address, routes.clone().router())
+fn start(
+    source: &str,
+    address: SocketAddr,
+    routes: &Arc<Routes>,
+    tls: Option<Tls>,
+) -> Result<Server, HttpError> {
+    Server::start(address, routes.clone().router(), tls)
         .map_err(|error| HttpError::bind(source, address, error))
 }
 
@@ -98,7 +109,7 @@ impl Seat {
                 return Err(HttpError::lost(*address));
             };
             if listener.server.gone().is_cancelled() {
-                listener.server = start(source, *address, &listener.routes)?;
+                listener.server = start(source, *address, &listener.routes, listener.tls.clone())?;
             }
             Ok(listener.server.gone().clone())
         })?;

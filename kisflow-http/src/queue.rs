@@ -14,6 +14,8 @@ use kisflow_core::{Batch, Delivery};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
+    keys::Claimed,
+    memory::Held,
     receipt::{Part, Parts},
     rows::Rows,
     ticket::{Share, Ticket, Waiter},
@@ -36,6 +38,16 @@ pub(crate) struct Entrance {
     ids: Ids,
 }
 
+/// A post whose body is complete.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) rows: Rows,
+    /// The memory of its body.
+    pub(crate) held: Held,
+    pub(crate) id: Option<Arc<str>>,
+    pub(crate) key: Option<Claimed>,
+}
+
 /// Why a post cannot come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shut {
@@ -53,11 +65,12 @@ impl Entrance {
         }
     }
 
-    /// Lets a post in, if there is room now.
-    pub(crate) fn push(&self, key: Option<String>, rows: Rows) -> Result<Waiter, Shut> {
-        let id = key.unwrap_or_else(|| self.ids.next()).into();
-        let (ticket, share, waiter) = Ticket::new(rows.len(), &self.rows);
-        let post = Post { id, rows, first: 0, ticket, share };
+    /// Lets a post in, if there is room now. Its id is its idempotency key, if it has one.
+    pub(crate) fn push(&self, arrived: Arrived) -> Result<Waiter, Shut> {
+        let Arrived { rows, held, id, key } = arrived;
+        let id = id.unwrap_or_else(|| self.ids.next().into());
+        let (ticket, share, waiter) = Ticket::new(rows.len(), key, &self.rows);
+        let post = Post { id, rows, held: Arc::new(held), first: 0, ticket, share };
         match self.enter.try_send(post) {
             Ok(()) => Ok(waiter),
             Err(TrySendError::Full(_)) => Err(Shut::Full),
@@ -71,6 +84,7 @@ impl Entrance {
 struct Post {
     id: Arc<str>,
     rows: Rows,
+    held: Arc<Held>,
     /// The first row that is not handed out yet.
     first: usize,
     ticket: Arc<Ticket>,
@@ -158,7 +172,8 @@ impl Taken {
         let first = post.first;
         post.first += rows;
         self.rows.push((post.rows.clone(), first..post.first));
-        self.parts.push(Part { id: post.id.clone(), first, share: post.share.split(rows) });
+        let (id, share) = (post.id.clone(), post.share.split(rows));
+        self.parts.push(Part { id, first, share, _held: post.held.clone() });
     }
 
     fn delivery(self) -> Delivery {

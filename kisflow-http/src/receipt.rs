@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use kisflow_core::{Receipt, Result, Settled, async_trait};
 
-use crate::ticket::Share;
+use crate::{memory::Held, ticket::Share};
 
 /// The receipt of a delivery: the parts of posts that it is made of, in their order.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Part {
     /// Where its first row stands in the post.
     pub(crate) first: usize,
     pub(crate) share: Share,
+    /// The memory of the post's body, given back with the last of its parts.
+    pub(crate) _held: Arc<Held>,
 }
 
 impl Parts {

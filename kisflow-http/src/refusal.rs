@@ -20,7 +20,9 @@ pub(crate) enum Refusal {
     Token,
     #[error("{found} is no content type of rows; {CONTENT_TYPES}")]
     ContentType { found: String },
-    #[error("{found} is no content encoding known here; send `content-encoding: gzip` or none")]
+    #[error(
+        "{found} is no content encoding known here; send `content-encoding: gzip` or `deflate`, or none"
+    )]
     ContentEncoding { found: String },
     #[error("the idempotency key must have 1 to 256 visible ASCII characters")]
     Key,
@@ -29,21 +31,49 @@ pub(crate) enum Refusal {
     )]
     TooLarge { limit: usize },
     #[error(
+        "the rows of the body need more than {limit} bytes (`memory_bytes`); post the rows in smaller parts"
+    )]
+    TooMuch { limit: usize },
+    #[error(
         "the body did not arrive within {limit:?} (`timeout_ms`); post the rows in smaller parts"
     )]
     Slow { limit: Duration },
+    #[error(
+        "no byte of the body came for {limit:?} (`idle_ms`); none of its rows is taken: post it again"
+    )]
+    Idle { limit: Duration },
+    #[error(
+        "the body comes at less than {rate} bytes a second (`min_bytes_per_second`); none of its rows is taken: post it again"
+    )]
+    Rate { rate: u64 },
     #[error("the body broke off; none of its rows is taken: post it again")]
     BrokenOff,
-    #[error("the body is no gzip, or breaks off: {cause}; none of its rows is taken")]
-    Gzip { cause: String },
+    #[error("the body is no {encoding}, or breaks off: {cause}; none of its rows is taken")]
+    Packed { encoding: &'static str, cause: String },
     #[error("{what}; none of the rows is taken: mend the body and post it again")]
     Shape { what: String },
     #[error(
         "row {row} (line {line}) is no JSON: {cause}; none of the rows is taken: mend it and post the body again"
     )]
     Row { row: usize, line: usize, cause: String },
-    #[error("too many posts wait already; post again in a while")]
-    Full,
+    #[error(
+        "the queue of flow `{flow}` is full: {posts} posts wait (`queue`); post again in a while"
+    )]
+    Full { flow: String, posts: usize },
+    #[error(
+        "the bodies of other posts fill the {limit} bytes of this path (`memory_bytes`); post again in a while"
+    )]
+    NoMemory { limit: usize },
+    #[error(
+        "the body stood still while other posts wanted its share of the {limit} bytes of this path (`memory_bytes`); post it again"
+    )]
+    GaveWay { limit: usize },
+    #[error(
+        "the rows of an earlier post with this idempotency key are worked on; post again to learn what became of them"
+    )]
+    KeyInFlight,
+    #[error("another body came with this idempotency key; give each body a key of its own")]
+    KeyOfOther,
     #[error("flow `{flow}` is shutting down; post again in a while")]
     Closing { flow: String },
     #[error(
@@ -70,6 +100,14 @@ struct Told<'a> {
 }
 
 impl Refusal {
+    /// Whether the client was too slow: waiting for the rest of its body is no use.
+    pub(crate) fn is_slow(&self) -> bool {
+        matches!(
+            self,
+            Self::Slow { .. } | Self::Idle { .. } | Self::Rate { .. } | Self::GaveWay { .. }
+        )
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Path { .. } => StatusCode::NOT_FOUND,
@@ -78,14 +116,20 @@ impl Refusal {
             Self::ContentType { .. } | Self::ContentEncoding { .. } => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
-            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Slow { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge { .. } | Self::TooMuch { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Slow { .. } | Self::Idle { .. } | Self::Rate { .. } => {
+                StatusCode::REQUEST_TIMEOUT
+            }
+            Self::KeyInFlight => StatusCode::CONFLICT,
+            Self::KeyOfOther => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Key
             | Self::BrokenOff
-            | Self::Gzip { .. }
+            | Self::Packed { .. }
             | Self::Shape { .. }
             | Self::Row { .. } => StatusCode::BAD_REQUEST,
-            Self::Full => StatusCode::TOO_MANY_REQUESTS,
+            Self::Full { .. } | Self::NoMemory { .. } | Self::GaveWay { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Closing { .. } | Self::Undone | Self::Late { .. } | Self::Busy { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -99,10 +143,14 @@ impl Refusal {
             Self::Token => Some((header::WWW_AUTHENTICATE, "Bearer")),
             // The next process needs a moment to start.
             Self::Closing { .. } => Some((header::RETRY_AFTER, "5")),
-            Self::Full | Self::Undone | Self::Late { .. } | Self::Busy { .. } => {
-                Some((header::RETRY_AFTER, "1"))
-            }
-            Self::ContentEncoding { .. } => Some((header::ACCEPT_ENCODING, "gzip")),
+            Self::Full { .. }
+            | Self::NoMemory { .. }
+            | Self::GaveWay { .. }
+            | Self::KeyInFlight
+            | Self::Undone
+            | Self::Late { .. }
+            | Self::Busy { .. } => Some((header::RETRY_AFTER, "1")),
+            Self::ContentEncoding { .. } => Some((header::ACCEPT_ENCODING, "gzip, deflate")),
             _ => None,
         }
     }

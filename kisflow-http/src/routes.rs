@@ -81,7 +81,7 @@ async fn answer(State(routes): State<Arc<Routes>>, request: Request) -> Response
         Ok(answer) => answer,
         Err(refusal) => {
             // A client that waits for a word sends nothing; one that was too slow stays so.
-            if !head::waits(&parts.headers) && !matches!(refusal, Refusal::Slow { .. }) {
+            if !head::waits(&parts.headers) && !refusal.is_slow() {
                 body::discard(&mut body).await;
             }
             refusal.into_response()

@@ -44,6 +44,11 @@ impl Rows {
         Ok(rows)
     }
 
+    /// The whole body, decompressed.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.spans.len()
     }

@@ -6,18 +6,20 @@ use kisflow_core::{Delivery, Result, Source, SourceConf, SourceContext};
 use tokio::net::lookup_host;
 
 use crate::{
+    body::Pace,
     check,
     error::HttpError,
     gate::{Gate, Rules},
     listeners::{Listeners, Seat},
     params::HttpParams,
     queue::{Queue, queue},
+    tls::Tls,
 };
 
 /// `type: http`: rows that are posted.
 ///
 /// A post is answered when its rows are done. The engine takes a batch when it has room for one;
-/// `queue` posts wait beside that, and more are told to come again. Sources that are served together
+/// `queue` posts wait beside that, with `memory_bytes` in all, and more are told to come again. Sources that are served together
 /// share a listener where their `addrs` are the same; each has a path of its own.
 pub struct Http {
     queue: Queue,
@@ -38,7 +40,8 @@ impl Source for Http {
     ///
     /// # Errors
     ///
-    /// When the address is not to be had, or another flow has the same path there.
+    /// When the address is not to be had, another flow has the same path there, or the others there
+    /// have another certificate.
     async fn open(conf: &SourceConf, params: HttpParams, context: SourceContext) -> Result<Self> {
         if let Some((path, message)) = check::check(conf, &params).into_iter().next() {
             return Err(HttpError::conf(&conf.sname, path, message).into());
@@ -46,18 +49,29 @@ impl Source for Http {
         let token = check::token(&params).map_err(|message| {
             HttpError::conf(&conf.sname, "params.token_env".to_owned(), message)
         })?;
+        let tls = Tls::read(&params)
+            .map_err(|(path, message)| HttpError::conf(&conf.sname, path.to_owned(), message))?;
         let address = resolve(conf).await?;
         let rows = usize::try_from(conf.batch.rows).unwrap_or(usize::MAX);
         let (entrance, queue) = queue(params.queue, rows);
         let path = if conf.key.is_empty() { "/".to_owned() } else { conf.key.clone() };
+        let limit = Duration::from_millis(params.timeout_ms);
         let rules = Rules {
-            max_body_bytes: params.max_body_bytes,
-            limit: Duration::from_millis(params.timeout_ms),
+            pace: Pace {
+                bytes: params.max_body_bytes,
+                whole: limit,
+                idle: Duration::from_millis(params.idle_ms),
+                rate: params.min_bytes_per_second,
+            },
+            queue: params.queue,
+            limit,
+            memory_bytes: params.memory(),
+            keys: (Duration::from_millis(params.idempotency_ms), params.idempotency_keys),
             token,
         };
         let draining = context.draining().clone();
         let gate = Gate::new((context.flow().to_owned(), path), rules, draining, entrance);
-        let seat = context.shared::<Listeners>().join(&conf.sname, address, Arc::new(gate))?;
+        let seat = context.shared::<Listeners>().join(&conf.sname, address, Arc::new(gate), tls)?;
         Ok(Self { queue, seat, lost: false })
     }
 

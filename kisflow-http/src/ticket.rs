@@ -7,6 +7,8 @@ use std::sync::{
 
 use tokio::sync::oneshot;
 
+use crate::keys::{Answered, Claimed};
+
 /// What became of the rows of a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -27,8 +29,11 @@ struct State {
     stage: Stage,
     /// Counts its rows as long as nobody works on them.
     waiting: Option<Waiting>,
+    rows: usize,
     /// Rows that nobody has told of.
     open: usize,
+    /// Its idempotency key, until all its rows are done or some of them will not be.
+    key: Option<Claimed>,
     quarantined: Option<usize>,
     tell: Option<oneshot::Sender<Verdict>>,
 }
@@ -44,12 +49,18 @@ enum Stage {
 
 impl Ticket {
     /// A ticket for so many rows, which wait in `queue`, and its ends.
-    pub(crate) fn new(rows: usize, queue: &Arc<AtomicU64>) -> (Arc<Self>, Share, Waiter) {
+    pub(crate) fn new(
+        rows: usize,
+        key: Option<Claimed>,
+        queue: &Arc<AtomicU64>,
+    ) -> (Arc<Self>, Share, Waiter) {
         let (tell, told) = oneshot::channel();
         let state = State {
             stage: Stage::Waiting,
             waiting: Some(Waiting::new(rows as u64, queue)),
+            rows,
             open: rows,
+            key,
             quarantined: Some(0),
             tell: Some(tell),
         };
@@ -71,13 +82,21 @@ impl Ticket {
             state.open = state.open.saturating_sub(rows);
             state.quarantined = state.quarantined.zip(quarantined).map(|(one, more)| one + more);
             if state.open == 0 {
+                let answer = Answered { rows: state.rows, quarantined: state.quarantined };
+                // Before the client hears of it: a repeated post finds the answer.
+                if let Some(key) = state.key.take() {
+                    key.done(answer);
+                }
                 state.say(Verdict::Done { quarantined: state.quarantined });
             }
         });
     }
 
     fn undone(&self) {
-        self.with(|state| state.say(Verdict::Undone));
+        self.with(|state| {
+            state.key = None;
+            state.say(Verdict::Undone);
+        });
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -183,7 +202,11 @@ impl Waiter {
     pub(crate) fn give_up(&self) -> bool {
         self.ticket.with(|state| {
             state.leave(Stage::GivenUp);
-            state.stage == Stage::GivenUp
+            let given_up = state.stage == Stage::GivenUp;
+            if given_up {
+                state.key = None;
+            }
+            given_up
         })
     }
 }

@@ -129,6 +129,25 @@ fn what_is_wrong_with_a_conf_is_told_before_anything_is_opened() {
         (fine(), params(|params| params.queue = usize::MAX), "params.queue", "1 to 10000"),
         (fine(), params(|params| params.max_body_bytes = 0), "params.max_body_bytes", "found 0"),
         (fine(), params(|params| params.timeout_ms = 0), "params.timeout_ms", "at least 1"),
+        (fine(), params(|params| params.idle_ms = 0), "params.idle_ms", "at least 1"),
+        (
+            fine(),
+            params(|params| params.min_bytes_per_second = 0),
+            "params.min_bytes_per_second",
+            "at least 1",
+        ),
+        (
+            fine(),
+            params(|params| params.memory_bytes = Some(20_971_519)),
+            "params.memory_bytes",
+            "at least twice `max_body_bytes`, which is 20971520; found 20971519",
+        ),
+        (
+            fine(),
+            params(|params| params.idempotency_keys = 1_000_001),
+            "params.idempotency_keys",
+            "0 to 1000000",
+        ),
         (
             fine(),
             params(|params| params.token_env = Some("KISFLOW_NO_SUCH".into())),

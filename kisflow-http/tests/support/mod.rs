@@ -17,7 +17,7 @@ use std::{
 use kisflow_core::{Delivery, Settled, Source, SourceConf, SourceContext, conformance::Entries};
 use kisflow_http::{Http, HttpParams};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
@@ -132,7 +132,7 @@ pub(crate) async fn ask(port: u16, request: &[u8]) -> Answer {
 }
 
 /// Reads one answer.
-pub(crate) async fn read(stream: &mut TcpStream) -> io::Result<Answer> {
+pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Answer> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await?);
@@ -158,6 +158,21 @@ pub(crate) async fn read(stream: &mut TcpStream) -> io::Result<Answer> {
 pub(crate) fn gzip(plain: &[u8]) -> Vec<u8> {
     use std::io::Write;
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(plain).unwrap();
+    packed.finish().unwrap()
+}
+
+pub(crate) fn zlib(plain: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(plain).unwrap();
+    packed.finish().unwrap()
+}
+
+/// Deflate without the frame of zlib, as some clients send it.
+pub(crate) fn deflate(plain: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
     packed.write_all(plain).unwrap();
     packed.finish().unwrap()
 }
