@@ -258,6 +258,11 @@ async fn the_endpoint_serves_every_metric_with_its_labels_and_value() {
         scrape.plain_samples().partition(|(_, value)| *value == 0.0);
     // Rows are kept with times and ids: how long that is depends on the day.
     assert!(counted.remove("kisflow_quarantine_bytes").is_some());
+    let build = format!(
+        "kisflow_build_info{{version=\"{}\",program_version=\"1.2.3\"}}",
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(counted.remove(&build), Some(1.0));
     assert_eq!(counted, expected(SAMPLES, serving::SAMPLES));
     // What has not happened yet is there as well: a rate over it is 0, not unknown.
     for outcome in ["completed", "aborted", "failed", "cancelled", "disabled"] {
@@ -283,6 +288,7 @@ async fn every_metric_has_help_and_the_type_and_unit_that_its_name_says() {
     let scrape = Scrape::of(endpoint.serve).await;
 
     let types = [
+        ("kisflow_build_info", "gauge"),
         ("kisflow_flow_duration_seconds", "histogram"),
         ("kisflow_flow_rows_total", "counter"),
         ("kisflow_flow_runs_in_flight", "gauge"),

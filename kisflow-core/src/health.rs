@@ -9,9 +9,9 @@ use std::{
     },
 };
 
-use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::connector::ConnectorSlot;
+use crate::connector::{ConnectorSlot, watch};
 
 /// Whether flows are ready to work: every connector answers, every source reads. Cheap to clone.
 #[derive(Clone, Default)]
@@ -55,24 +55,17 @@ pub(crate) enum SourceState {
 
 impl Health {
     /// What keeps the flows from working, each on a line for people; empty when they are ready.
-    /// Pings every connector, and takes two seconds at most.
     ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future has no effect.
-    pub async fn problems(&self) -> Vec<String> {
-        let mut pings = JoinSet::new();
-        for slot in self.inner.connectors.get().into_iter().flatten() {
-            let slot = slot.clone();
-            pings.spawn(async move { slot.away().await });
-        }
-        let mut problems = Vec::new();
-        while let Some(ping) = pings.join_next().await {
-            match ping {
-                Ok(problem) => problems.extend(problem),
-                Err(panic) => problems.push(format!("a connector's ping panicked: {panic}")),
-            }
-        }
+    /// It says what is known, and asks nobody: connectors are pinged every five seconds by a task
+    /// that lives as long as the flows, more often while one does not answer, and as soon as a
+    /// function fares otherwise with one than the last ping says.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let Some(connectors) = self.inner.connectors.get() else {
+            return vec!["starting: the connectors are not connected yet".to_owned()];
+        };
+        let mut problems: Vec<String> =
+            connectors.iter().filter_map(|slot| slot.known_away()).collect();
         problems.sort();
         let sources = self.inner.sources.lock().unwrap_or_else(PoisonError::into_inner);
         for (flow, state) in &*sources {
@@ -106,9 +99,16 @@ impl Health {
         self.inner.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The connectors are connected.
     pub(crate) fn connectors(&self, slots: Vec<Arc<ConnectorSlot>>) {
         // Flows link once.
         drop(self.inner.connectors.set(slots));
+    }
+
+    /// Keeps what is known of the connectors up to date, as long as the handle lives.
+    pub(crate) fn watch(&self) -> AbortOnDropHandle<()> {
+        let slots = self.inner.connectors.get().cloned().unwrap_or_default();
+        AbortOnDropHandle::new(tokio::spawn(watch(slots)))
     }
 
     pub(crate) fn source(&self, flow: &str, state: SourceState) {

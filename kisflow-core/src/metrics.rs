@@ -219,8 +219,19 @@ fn with(labels: &[Label], outcome: &'static str) -> Vec<Label> {
     labels.iter().cloned().chain([Label::from_static_parts("outcome", outcome)]).collect()
 }
 
+/// Shows the versions of kisflow and, where it is known, of the program.
+pub(crate) fn build_info(program: Option<&str>) {
+    let program = program.unwrap_or_default().to_owned();
+    let version = env!("CARGO_PKG_VERSION");
+    gauge!("kisflow_build_info", "version" => version, "program_version" => program).set(1.0);
+}
+
 /// Gives every metric its HELP text.
 pub(crate) fn describe() {
+    describe_gauge!(
+        "kisflow_build_info",
+        "1, with the versions of kisflow and of the program as labels."
+    );
     describe_counter!("kisflow_flow_runs_total", "Runs of a flow, by how they ended.");
     describe_gauge!("kisflow_flow_runs_in_flight", "Runs of a flow that are going on.");
     describe_histogram!(

@@ -50,6 +50,8 @@ pub struct Registry {
     pub(crate) exporter: Option<Arc<dyn Exporter>>,
     /// Whether connectors are only stubs.
     pub(crate) stubs: bool,
+    /// The program's version.
+    pub(crate) version: Option<String>,
 }
 
 impl Registry {
@@ -63,6 +65,7 @@ impl Registry {
             state: HashMap::new(),
             exporter: None,
             stubs: false,
+            version: None,
         };
         registry.connector::<Memory>()
     }
@@ -122,6 +125,19 @@ impl Registry {
     /// Adds what `prometheus_enable` of the global conf starts.
     pub fn exporter(mut self, exporter: impl Exporter) -> Self {
         self.exporter = Some(Arc::new(exporter));
+        self
+    }
+
+    /// Says which version the program has: the metric `kisflow_build_info` shows it.
+    ///
+    /// ```
+    /// use kisflow_core::Registry;
+    ///
+    /// let registry = Registry::new().version(env!("CARGO_PKG_VERSION"));
+    /// ```
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
         self
     }
 

@@ -33,7 +33,7 @@ async fn metrics(State(handle): State<PrometheusHandle>) -> Response {
 }
 
 async fn ready(State(health): State<Health>) -> Response {
-    let problems = health.problems().await;
+    let problems = health.problems();
     if problems.is_empty() {
         return "ready\n".into_response();
     }

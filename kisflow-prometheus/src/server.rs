@@ -68,7 +68,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router) {
 
 async fn connection(stream: TcpStream, router: Router) {
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
+    // A client may close its side behind the request, and still reads the answer.
+    server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).half_close(true);
     // An error is the client's: it has gone, or does not speak HTTP and was told so.
     drop(server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).await);
 }

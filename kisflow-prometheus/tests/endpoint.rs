@@ -11,7 +11,7 @@
 use std::{
     net::TcpListener,
     process,
-    sync::atomic::{AtomicBool, AtomicU16, Ordering},
+    sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -65,6 +65,16 @@ async fn ask(stream: &mut TcpStream, path: &str) -> String {
     answer
 }
 
+/// Asks until the answer is yes.
+async fn until(wanted: impl AsyncFn() -> bool) {
+    let asking = async {
+        while !wanted().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(LONG, asking).await.unwrap();
+}
+
 #[track_caller]
 fn is(answer: &str, status: &str, content_type: &str, body: &str) {
     let (head, found) = answer.split_once("\r\n\r\n").unwrap();
@@ -90,7 +100,8 @@ async fn each_path_has_its_answer() {
         assert!(answer.contains("wait_seconds_bucket{le=\"0.5\"} 1\n"), "{answer}");
     }
     is(&get(port, "/healthz").await, "200", "text/plain", "ok\n");
-    is(&get(port, "/readyz").await, "200", "text/plain", "ready\n");
+    let starting = "starting: the connectors are not connected yet\n";
+    is(&get(port, "/readyz").await, "503", "text/plain", starting);
     assert!(get(port, "/other").await.starts_with("HTTP/1.1 404 "));
 }
 
@@ -98,6 +109,8 @@ async fn each_path_has_its_answer() {
 struct Line(Memory);
 
 static ANSWERS: AtomicBool = AtomicBool::new(true);
+
+static PINGS: AtomicUsize = AtomicUsize::new(0);
 
 impl Connector for Line {
     const TYPE: &'static str = "line";
@@ -112,6 +125,7 @@ impl Connector for Line {
     }
 
     async fn ping(&self) -> Result<()> {
+        PINGS.fetch_add(1, Ordering::AcqRel);
         match ANSWERS.load(Ordering::Acquire) {
             true => Ok(()),
             false => Err("the line is dead\nand cold".into()),
@@ -132,9 +146,17 @@ async fn the_endpoint_says_when_flows_are_not_ready_and_why() {
     is(&get(port, "/readyz").await, "200", "text/plain", "ready\n");
     ANSWERS.store(false, Ordering::Release);
     let problem = "connector `notes`: the line is dead and cold\n";
+    until(async || get(port, "/readyz").await.ends_with(problem)).await;
     is(&get(port, "/readyz").await, "503", "text/plain", problem);
+    // Who asks pings nothing.
+    let pings = PINGS.load(Ordering::Acquire);
+    for _ in 0..200 {
+        get(port, "/readyz").await;
+    }
+    assert!(PINGS.load(Ordering::Acquire) - pings < 100);
     is(&get(port, "/healthz").await, "200", "text/plain", "ok\n");
     ANSWERS.store(true, Ordering::Release);
+    until(async || get(port, "/readyz").await.ends_with("ready\n")).await;
     is(&get(port, "/readyz").await, "200", "text/plain", "ready\n");
     assert!(get(port, "/metrics").await.contains("kisflow_flow_runs_in_flight{flow=\"Notes\"} 0"));
     drop(flows);
@@ -250,4 +272,21 @@ fn silent_clients_make_room_for_others() {
         is(&get(port, "/healthz").await, "200", "text/plain", "ok\n");
         assert!(since.elapsed() < Duration::from_secs(60), "{:?}", since.elapsed());
     });
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_side_behind_the_request_gets_its_answer() {
+    let port = free_port();
+    let prometheus = Prometheus::new();
+    let conf = GlobalConf::prometheus(format!("127.0.0.1:{port}"));
+    prometheus.start(&conf, Health::default()).unwrap();
+    for path in ["/metrics", "/healthz", "/readyz"] {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: here\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = String::new();
+        timeout(LONG, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 "), "{path}: {answer}");
+    }
 }

@@ -31,6 +31,7 @@ impl Endpoint {
             let begun = Arc::new(Notify::new());
             let registry = Registry::linked()
                 .exporter(Prometheus::new())
+                .version("1.2.3")
                 .connector::<Redb>()
                 .source::<Tape>()
                 .state(begun.clone());

@@ -20,7 +20,7 @@ async fn a_function_that_says_it_is_unavailable_is_asked_until_it_is_back() {
     let flows = serving.flows.clone();
     // More often than a row is tried that is at fault itself.
     scene.called(10).await;
-    let problems = flows.health().problems().await;
+    let problems = flows.health().problems();
     assert_eq!(
         problems,
         ["flow `Orders`: what the function depends on is unavailable: the warehouse is closed"]
@@ -29,7 +29,7 @@ async fn a_function_that_says_it_is_unavailable_is_asked_until_it_is_back() {
     scene.0.away.store(false, Ordering::SeqCst);
     let ledger = serving.served().await.flows["Orders"];
     assert_eq!((ledger.delivered, ledger.quarantined), (300, 0), "{ledger}");
-    assert!(flows.health().problems().await.is_empty());
+    assert!(flows.health().problems().is_empty());
 }
 
 /// `type: moody`: its ping, and with it the function, fail as often as its address says.
@@ -166,9 +166,9 @@ async fn a_source_that_is_read_again_is_no_problem_any_more() {
     let serving = world.start().await;
     let flows = serving.flows.clone();
     tape.until(|tape| tape.done().len() == 300).await;
-    assert!(flows.health().problems().await.is_empty());
+    assert!(flows.health().problems().is_empty());
     serving.stopped().await;
-    assert_eq!(flows.health().problems().await, ["flow `Orders` has been stopped"]);
+    assert_eq!(flows.health().problems(), ["flow `Orders` has been stopped"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,10 +180,10 @@ async fn a_source_that_answers_again_is_no_problem_though_no_row_comes() {
     let jammed = ["flow `Orders`: source `orders` cannot be read: the tape is jammed"];
     // The clock stands still but for these: what the flow does meanwhile comes in order.
     tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!(flows.health().problems().await, jammed, "nobody knows whether it is mended");
+    assert_eq!(flows.health().problems(), jammed, "nobody knows whether it is mended");
     tape.mute(false);
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(flows.health().problems().await.is_empty());
+    assert!(flows.health().problems().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,7 +193,7 @@ async fn a_source_that_only_fails_stays_a_problem_and_is_asked_less_and_less_oft
     let serving = world.start().await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(
-        serving.flows.health().problems().await,
+        serving.flows.health().problems(),
         ["flow `Orders`: source `orders` cannot be read: the tape is jammed"]
     );
     let reads = u32::MAX - tape.broken_reads();
@@ -245,7 +245,7 @@ async fn a_flow_whose_source_cannot_start_keeps_no_other_from_running() {
     let serving = world.start().await;
     tape.until(|tape| tape.done().len() == 300).await;
     let problems = loop {
-        let problems = serving.flows.health().problems().await;
+        let problems = serving.flows.health().problems();
         if problems.iter().any(|problem| problem.contains("no such tape")) {
             break problems;
         }
@@ -294,7 +294,7 @@ async fn a_row_that_is_rejected_because_something_is_unavailable_waits() {
     let world = World::new(&scene, "phone", &["Phone", "Judge"], |source| source);
     let serving = world.start().await;
     scene.called(500).await;
-    let problems = serving.flows.health().problems().await;
+    let problems = serving.flows.health().problems();
     assert_eq!(
         problems,
         ["flow `Orders`: what the function depends on is unavailable: nobody answers the phone"]

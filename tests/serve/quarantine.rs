@@ -158,7 +158,7 @@ async fn when_it_is_full_the_batch_waits_until_there_is_room() {
     let serving = world.start().await;
     let flows = serving.flows.clone();
     let problem = loop {
-        let problems = flows.health().problems().await;
+        let problems = flows.health().problems();
         if let Some(problem) = problems.into_iter().find(|problem| problem.contains("full")) {
             break problem;
         }

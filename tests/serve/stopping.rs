@@ -17,7 +17,7 @@ async fn told_to_stop_a_flow_works_on_what_it_has_read_and_reads_no_more() {
     scene.called(2).await;
     serving.stop();
     // It says so as soon as it reads no more, while it still works.
-    while serving.flows.health().problems().await != ["flow `Orders` has been stopped"] {
+    while serving.flows.health().problems() != ["flow `Orders` has been stopped"] {
         tokio::task::yield_now().await;
     }
     drop(gate);

@@ -4,6 +4,7 @@ mod fields;
 mod memory;
 mod storage;
 mod unattended;
+mod watch;
 
 use std::{
     any::{Any, TypeId},
@@ -19,6 +20,8 @@ pub(crate) use self::fields::{from_fields, to_fields};
 pub use self::memory::{Memory, MemoryParams};
 pub use self::storage::{Fields, Record, Storage};
 pub(crate) use self::unattended::{bind as bind_unattended, fields as unattended_fields};
+use self::watch::Known;
+pub(crate) use self::watch::watch;
 use crate::{
     caas::BoxFuture,
     conf::ConnConf,
@@ -197,11 +200,12 @@ pub struct ConnectorSlot {
     pub(crate) conf: ConnConf,
     pub(crate) def: ConnectorDef,
     connection: OnceCell<Arc<dyn ErasedConnector>>,
+    known: Known,
 }
 
 impl ConnectorSlot {
     pub(crate) fn new(conf: ConnConf, def: ConnectorDef) -> Self {
-        Self { conf, def, connection: OnceCell::new() }
+        Self { conf, def, connection: OnceCell::new(), known: Known::default() }
     }
 
     /// A `memory` connector in the place of another.
@@ -216,14 +220,29 @@ impl ConnectorSlot {
         self.connection.get_or_try_init(connect).await.map(|_| ())
     }
 
-    /// Why it is of no use now, if it is of none: it does not answer a ping.
+    /// Asks whether it answers. Why it is of no use now, if it is of none.
     pub(crate) async fn away(&self) -> Option<String> {
         let name = &self.conf.cname;
-        match timeout(PATIENCE, self.ping()).await {
+        let away = match timeout(PATIENCE, self.ping()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(format!("connector `{name}`: {}", error_chain(&*error))),
             Err(_) => Some(format!("connector `{name}` does not answer within {PATIENCE:?}")),
+        };
+        self.known.tell(away.clone());
+        away
+    }
+
+    /// Why it was of no use when it was last asked; it is not asked again for this.
+    pub(crate) fn known_away(&self) -> Option<String> {
+        match self.connection.initialized() {
+            true => self.known.away(),
+            false => Some(format!("connector `{}` is not connected yet", self.conf.cname)),
         }
+    }
+
+    /// Notes how a function fared with it: when that is news, it is asked soon.
+    pub(crate) fn noticed(&self, works: bool) {
+        self.known.notice(works);
     }
 
     async fn ping(&self) -> Result<()> {

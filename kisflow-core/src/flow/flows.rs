@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
 use super::{Flow, Linked, UnknownFlow};
@@ -19,7 +20,7 @@ use crate::{
     durable::Durable,
     health::{Health, SourceState},
     link::{Linker, LoadError, Prepared},
-    metrics::{QuarantineMetrics, describe, with_recorder},
+    metrics::{QuarantineMetrics, build_info, describe, with_recorder},
     parameter::Store,
     quarantine::{Quarantine, QuarantineError},
     registry::Registry,
@@ -43,6 +44,8 @@ struct Inner {
     books: Mutex<BTreeMap<String, Arc<Books>>>,
     /// Held while they are served.
     serving: AtomicBool,
+    /// Asks the connectors whether they answer.
+    watch: Mutex<AbortOnDropHandle<()>>,
     /// Flow and function.
     left_out: Vec<(String, String)>,
 }
@@ -73,7 +76,10 @@ impl Flows {
             }
             _ => None,
         };
-        with_recorder(&recorder, describe);
+        with_recorder(&recorder, || {
+            describe();
+            build_info(linker.registry.version.as_deref());
+        });
         let running = prepared.iter().filter(|(flow, _)| flow.status == Status::Enabled);
         let used =
             running.flat_map(|(_, functions)| functions).filter_map(|used| used.connector.as_ref());
@@ -106,6 +112,7 @@ impl Flows {
             );
             Some((durable, kept))
         });
+        let watch = health.watch();
         Ok(Self {
             inner: Arc::new(Inner {
                 flows,
@@ -115,6 +122,7 @@ impl Flows {
                 quarantine,
                 books: Mutex::default(),
                 serving: AtomicBool::new(false),
+                watch: Mutex::new(watch),
                 left_out,
             }),
         })
@@ -175,6 +183,11 @@ impl Flows {
     /// `None` while somebody else serves them.
     pub(crate) fn begin_serving(&self) -> Option<Serving> {
         let was = self.inner.serving.swap(true, Ordering::Acquire);
+        let mut watch = self.inner.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        // They may have been linked on a runtime that is gone.
+        if watch.is_finished() {
+            *watch = self.health().watch();
+        }
         (!was).then(|| Serving(self.clone()))
     }
 

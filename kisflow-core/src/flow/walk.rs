@@ -117,6 +117,9 @@ impl<'a> Walk<'a> {
             let now = Instant::now();
             node.metrics.seconds.record(now - self.clock);
             self.clock = now;
+            if let Some(connector) = &node.connector {
+                connector.noticed(matches!(&answer, Ok(outcome) if outcome.faults.is_empty()));
+            }
             let outage = match &answer {
                 // Who feeds the run waits; a run from outside has nobody who would.
                 Ok(outcome) if self.context.traced && !outcome.faults.is_empty() => {

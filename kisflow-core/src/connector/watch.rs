@@ -1,0 +1,85 @@
+//! [`watch`]: keeps what is known of connectors up to date, so that `/readyz` need not ask them.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use tokio::{sync::Notify, time::sleep};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::ConnectorSlot;
+use crate::backoff::pause;
+
+/// How often a connector that answers is pinged.
+const PACE: Duration = Duration::from_secs(5);
+
+/// The first pause after a ping without an answer; it doubles up to [`PACE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The shortest time between two pings, whatever functions notice.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// What the last ping of a connector said.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    is_away: AtomicBool,
+    cause: Mutex<Option<String>>,
+    /// A function noticed what the last ping did not say.
+    news: Notify,
+}
+
+impl Known {
+    /// Notes what a ping said.
+    pub(super) fn tell(&self, away: Option<String>) {
+        let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_away.store(away.is_some(), Ordering::Relaxed);
+        *cause = away;
+    }
+
+    pub(super) fn away(&self) -> Option<String> {
+        self.cause.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has the connector pinged soon if a function fared otherwise than the last ping says.
+    pub(super) fn notice(&self, works: bool) {
+        if works == self.is_away.load(Ordering::Relaxed) {
+            self.news.notify_one();
+        }
+    }
+}
+
+/// Pings each connector at a slow pace, and again soon while it does not answer.
+pub(crate) async fn watch(slots: Vec<Arc<ConnectorSlot>>) {
+    join_all(slots.into_iter().map(one)).await;
+}
+
+async fn one(slot: Arc<ConnectorSlot>) {
+    let mut failures = 0_u32;
+    loop {
+        let wait = match failures {
+            0 => PACE,
+            failures => pause(FIRST_PAUSE, failures, PACE),
+        };
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = slot.known.news.notified() => sleep(SHORTEST).await,
+        }
+        // A task of its own, so that a panic ends no more than that.
+        let asked = slot.clone();
+        let ping = AbortOnDropHandle::new(tokio::spawn(async move { asked.away().await }));
+        let is_away = match ping.await {
+            Ok(away) => away.is_some(),
+            Err(panic) => {
+                let name = &slot.conf.cname;
+                slot.known.tell(Some(format!("connector `{name}`: its ping panicked: {panic}")));
+                true
+            }
+        };
+        failures = if is_away { failures.saturating_add(1) } else { 0 };
+    }
+}
