@@ -118,7 +118,7 @@ fn group(conf: &SourceConf, flow: Option<&str>) -> Result<String, NatsError> {
 fn options(conf: &SourceConf, params: &NatsParams) -> Result<ConnectOptions, NatsError> {
     let rows = usize::try_from(conf.batch.rows).unwrap_or(usize::MAX);
     let options = ConnectOptions::new()
-        .name(format!("kisflow {}", conf.sname))
+        .name(format!("kisflow:{}", conf.sname))
         .connection_timeout(Duration::from_millis(params.connect_timeout_ms))
         .request_timeout(Some(Duration::from_millis(params.request_timeout_ms)))
         // A server that hangs is found out within half a minute.

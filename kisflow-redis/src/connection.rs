@@ -11,11 +11,13 @@ use fred::{
 use kisflow_core::Address;
 use tokio::{
     net::TcpStream,
+    task::JoinHandle,
     time::{Instant, sleep, sleep_until, timeout},
 };
 
 use crate::{
     address::addresses,
+    client_name::{client_name, name_connections},
     config::Settings,
     error::{RedisError, is_answer},
     params::RedisParams,
@@ -29,6 +31,8 @@ pub(crate) struct Connection {
     pub(crate) pool: Pool,
     /// What drives the connection of each client of the pool.
     tasks: Vec<Task>,
+    /// What names the connections of each client.
+    _naming: Vec<Naming>,
     pub(crate) options: Options,
     pub(crate) command_timeout: Duration,
 }
@@ -42,8 +46,18 @@ impl Drop for Task {
     }
 }
 
+/// A task that names connections; it ends with its owner.
+struct Naming(JoinHandle<()>);
+
+impl Drop for Naming {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl Connection {
-    /// Connects `params.pool` clients, within `connect_timeout_ms`.
+    /// Connects `params.pool` clients, within `connect_timeout_ms`, for a connector or source of
+    /// the name `owner`.
     ///
     /// # Errors
     ///
@@ -52,7 +66,11 @@ impl Connection {
     /// # Cancel safety
     ///
     /// Dropping the future leaves no connection and no task behind.
-    pub(crate) async fn open(addrs: &str, params: &RedisParams) -> Result<Self, RedisError> {
+    pub(crate) async fn open(
+        addrs: &str,
+        params: &RedisParams,
+        owner: &str,
+    ) -> Result<Self, RedisError> {
         let addresses = addresses(addrs)?;
         let place = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let Settings { config, performance, connection, reconnect } =
@@ -62,6 +80,8 @@ impl Connection {
             Pool::new(config, Some(performance), Some(connection), Some(reconnect), params.pool)
                 .map_err(refused)?;
         let limit = Duration::from_millis(params.connect_timeout_ms);
+        let name = |client: &Client| Naming(name_connections(client, client_name(owner)));
+        let naming = pool.clients().iter().map(name).collect();
         let tasks =
             connect_all(&pool, addresses.first(), limit).await.map_err(
                 |failure| match failure {
@@ -79,7 +99,7 @@ impl Connection {
             fail_fast: true,
             ..Options::default()
         };
-        Ok(Self { place, pool, tasks, options, command_timeout })
+        Ok(Self { place, pool, tasks, _naming: naming, options, command_timeout })
     }
 
     /// A client with a connection. Waits for one up to `command_timeout_ms`.

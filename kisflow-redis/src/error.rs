@@ -4,6 +4,8 @@ use std::{error::Error, fmt, time::Duration};
 
 use fred::error::{Error as FredError, ErrorKind};
 
+use crate::permission::Denied;
+
 /// Why Redis could not be reached, or what it refused.
 ///
 /// ```no_run
@@ -60,6 +62,12 @@ enum Kind {
         command: &'static str,
         cause: Said,
     },
+    /// The user may not run a command, or not on this key.
+    Denied {
+        key: String,
+        denied: Denied,
+        cause: Said,
+    },
     /// A hash holds what is no text.
     Text {
         key: String,
@@ -101,6 +109,7 @@ impl RedisError {
             _ if has("cluster support disabled") => {
                 (format!("{place} is no node of a cluster; set `mode: single`"), true)
             }
+            _ if has("NOPERM") => (may_not(place, &cause), false),
             _ if has("InvalidCertificate") => {
                 (format!("the certificate of {place} is not trusted"), false)
             }
@@ -155,11 +164,24 @@ impl RedisError {
         Self::of(Kind::Answer { message: message.into(), cause: cause.map(Said) })
     }
 
+    /// Redis refused a command for a key. `command` is the one that was sent.
     pub(crate) fn key(key: &[u8], command: &'static str, cause: FredError) -> Self {
-        Self::of(Kind::Key {
-            key: String::from_utf8_lossy(key).into_owned(),
-            command,
-            cause: Said(cause),
+        Self::task(key, command, command, cause)
+    }
+
+    /// Redis refused a task for a key, which is done by the command `sent`.
+    pub(crate) fn task(
+        key: &[u8],
+        task: &'static str,
+        sent: &'static str,
+        cause: FredError,
+    ) -> Self {
+        let key = String::from_utf8_lossy(key).into_owned();
+        let denied = Denied::read(&cause, sent);
+        let cause = Said(cause);
+        Self::of(match denied {
+            Some(denied) => Kind::Denied { key, denied, cause },
+            None => Kind::Key { key, command: task, cause },
         })
     }
 
@@ -190,10 +212,25 @@ impl RedisError {
         matches!(*self.kind, Kind::Away { .. } | Kind::Lost { .. } | Kind::Silent { .. })
     }
 
+    /// Whether the user lacks a permission: the error names the command that was refused, and the ACL
+    /// rule that allows it.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        matches!(*self.kind, Kind::Denied { .. })
+    }
+
+    /// The command that the user may not run, as in `XGROUP CREATE`.
+    pub(crate) fn denied_command(&self) -> Option<&str> {
+        match &*self.kind {
+            Kind::Denied { denied, .. } if !denied.of_key => Some(&denied.command),
+            _ => None,
+        }
+    }
+
     /// The key that Redis refused a command for, or whose hash holds what is no text.
     pub fn record(&self) -> Option<&str> {
         match &*self.kind {
-            Kind::Key { key, .. } | Kind::Text { key, .. } => Some(key),
+            Kind::Key { key, .. } | Kind::Denied { key, .. } | Kind::Text { key, .. } => Some(key),
             _ => None,
         }
     }
@@ -235,6 +272,14 @@ impl fmt::Display for RedisError {
                 )
             }
             Kind::Key { key, command, .. } => write!(formatter, "key {key}: {command} failed"),
+            Kind::Denied { key, denied, .. } => {
+                let on_it = if denied.of_key { " on it" } else { "" };
+                let (command, rule) = (&denied.command, denied.rule(key));
+                write!(
+                    formatter,
+                    "key {key}: this user may not run {command}{on_it}; allow it with the ACL rule `{rule}`"
+                )
+            }
             Kind::Text { key, field } => {
                 write!(formatter, "key {key}: field `{field}` is no UTF-8 text")
             }
@@ -248,9 +293,22 @@ impl Error for RedisError {
             Kind::Connect { cause: Some(cause), .. }
             | Kind::Answer { cause: Some(cause), .. }
             | Kind::Lost { cause, .. }
+            | Kind::Denied { cause, .. }
             | Kind::Key { cause, .. } => Some(cause),
             _ => None,
         }
+    }
+}
+
+/// What connecting says of a user who may not do what it takes.
+fn may_not(place: &str, cause: &FredError) -> String {
+    match Denied::read(cause, "PING") {
+        Some(denied) => format!(
+            "{place} does not let this user run {}, which connecting takes; allow it with the ACL rule `{}`",
+            denied.command,
+            denied.rule("")
+        ),
+        None => format!("no connection to {place}"),
     }
 }
 

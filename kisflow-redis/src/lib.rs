@@ -60,15 +60,18 @@
 //! | `pipeline`, `script` | many commands, one round trip; Lua that runs as a whole |
 //! | `storage`, `durable` | records as hashes; entries that outlive the process |
 //! | `stream` | [`RedisStream`]: `reader` asks, `entry` reads answers, `group` and `receipt` tell Redis |
-//! | `error` | [`RedisError`] |
+//! | `client_name` | what connections are named in `CLIENT LIST` |
+//! | `error`, `permission` | [`RedisError`]; what Redis does not let a user do |
 
 mod address;
+mod client_name;
 mod config;
 mod connect;
 mod connection;
 mod durable;
 mod error;
 mod params;
+mod permission;
 mod pipeline;
 mod script;
 mod storage;

@@ -7,7 +7,7 @@ use fred::{
     types::{ClusterHash, Value},
 };
 
-use crate::{connection::Connection, error::RedisError, pipeline::Answer};
+use crate::{connection::Connection, error::RedisError, permission::Denied, pipeline::Answer};
 
 /// Lua that Redis runs as a whole: sent once, and called by its digest from then on.
 pub(crate) struct Script {
@@ -55,6 +55,10 @@ impl Script {
             let known = naming(Value::Bytes(digest.clone()));
             match connection.ask("EVALSHA", slot.clone(), known).await? {
                 Err(error) if error.details().starts_with("NOSCRIPT") => {}
+                // A user may run scripts, and not by their digest.
+                Err(error)
+                    if Denied::read(&error, "EVALSHA")
+                        .is_some_and(|denied| denied.command == "EVALSHA" && !denied.of_key) => {}
                 answer => return Ok(answer),
             }
         }

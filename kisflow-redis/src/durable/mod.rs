@@ -29,9 +29,9 @@ impl RedisDurable {
         Self {
             connection,
             prefix: format!("{prefix}{{kisflow}}:"),
-            write: Script::new(include_str!("write.lua")),
-            scan: Script::new(include_str!("scan.lua")),
-            usage: Script::new(include_str!("usage.lua")),
+            write: Script::new(concat!(include_str!("../call.lua"), include_str!("write.lua"))),
+            scan: Script::new(concat!(include_str!("../call.lua"), include_str!("scan.lua"))),
+            usage: Script::new(concat!(include_str!("../call.lua"), include_str!("usage.lua"))),
         }
     }
 
@@ -51,9 +51,15 @@ impl RedisDurable {
         self.key(space, "bytes").into()
     }
 
-    fn refused(&self, space: &str, what: &'static str) -> impl Fn(FredError) -> RedisError {
+    /// What Redis refuses: `what` for people, of which the command `sent` was a part.
+    fn refused(
+        &self,
+        space: &str,
+        what: &'static str,
+        sent: &'static str,
+    ) -> impl Fn(FredError) -> RedisError {
         let key = self.key(space, "…");
-        move |cause| RedisError::key(key.as_bytes(), what, cause)
+        move |cause| RedisError::task(key.as_bytes(), what, sent, cause)
     }
 }
 
@@ -85,7 +91,7 @@ impl Durable for RedisDurable {
             }
         }
         let Some(first) = spaces.first() else { return Ok(()) };
-        let refused = self.refused(first, "write");
+        let refused = self.refused(first, "write", "EVAL");
         let keys = spaces
             .iter()
             .flat_map(|space| [self.index(space), self.values(space), self.bytes(space)])
@@ -97,7 +103,7 @@ impl Durable for RedisDurable {
     async fn read(&self, space: &str, key: &str) -> Result<Option<Bytes>> {
         let arguments = vec![self.values(space), key.into()];
         let found = self.connection.ask("HGET", ClusterHash::FirstKey, arguments).await?;
-        Ok(found.map_err(self.refused(space, "read"))?.into_bytes())
+        Ok(found.map_err(self.refused(space, "read", "HGET"))?.into_bytes())
     }
 
     async fn scan(&self, space: &str, after: &str, limit: usize) -> Result<Vec<(String, Bytes)>> {
@@ -108,7 +114,7 @@ impl Durable for RedisDurable {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let arguments = vec![after.into(), limit.into()];
         let found = self.scan.run(&self.connection, keys, arguments).await?;
-        let found = found.map_err(self.refused(space, "scan"))?.into_array();
+        let found = found.map_err(self.refused(space, "scan", "EVAL"))?.into_array();
         let mut entries = Vec::with_capacity(found.len() / 2);
         let mut found = found.into_iter();
         while let (Some(key), Some(value)) = (found.next(), found.next()) {
@@ -125,7 +131,7 @@ impl Durable for RedisDurable {
     async fn usage(&self, space: &str) -> Result<Usage> {
         let keys = vec![self.index(space), self.bytes(space)];
         let found = self.usage.run(&self.connection, keys, Vec::new()).await?;
-        let found = found.map_err(self.refused(space, "usage"))?.into_array();
+        let found = found.map_err(self.refused(space, "usage", "EVAL"))?.into_array();
         let mut numbers = found.iter().map(|number| number.as_u64().unwrap_or_default());
         let (entries, bytes) =
             (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());

@@ -1,2 +1,2 @@
 -- KEYS: index, bytes.
-return { redis.call('ZCARD', KEYS[1]), tonumber(redis.call('GET', KEYS[2]) or 0) }
+return { call('ZCARD', KEYS[1]), tonumber(call('GET', KEYS[2]) or 0) }

@@ -3,9 +3,9 @@
 
 -- A key that holds something else is an error here, before anything is changed.
 for at = 1, #KEYS, 3 do
-  redis.call('ZCARD', KEYS[at])
-  redis.call('HLEN', KEYS[at + 1])
-  local bytes = redis.call('GET', KEYS[at + 2])
+  call('ZCARD', KEYS[at])
+  call('HLEN', KEYS[at + 1])
+  local bytes = call('GET', KEYS[at + 2])
   if bytes and not string.match(bytes, '^%d+$') then
     return redis.error_reply('ERR ' .. KEYS[at + 2] .. ' holds no number')
   end
@@ -16,19 +16,19 @@ local i = 1
 while i <= #ARGV do
   local at = 3 * tonumber(ARGV[i]) + 1
   local index, values, key = KEYS[at], KEYS[at + 1], ARGV[i + 2]
-  local before = redis.call('HSTRLEN', values, key)
+  local before = call('HSTRLEN', values, key)
   local grows = 0
   if ARGV[i + 1] == '+' then
     local value = ARGV[i + 3]
     grows = #value - before
-    if redis.call('HSET', values, key, value) == 1 then
-      redis.call('ZADD', index, 0, key)
+    if call('HSET', values, key, value) == 1 then
+      call('ZADD', index, 0, key)
       grows = grows + #key
     end
     i = i + 4
   else
-    if redis.call('HDEL', values, key) == 1 then
-      redis.call('ZREM', index, key)
+    if call('HDEL', values, key) == 1 then
+      call('ZREM', index, key)
       grows = -before - #key
     end
     i = i + 3
@@ -36,8 +36,8 @@ while i <= #ARGV do
   grown[at] = (grown[at] or 0) + grows
 end
 for at, bytes in pairs(grown) do
-  if redis.call('INCRBY', KEYS[at + 2], bytes) == 0 then
-    redis.call('DEL', KEYS[at + 2])
+  if call('INCRBY', KEYS[at + 2], bytes) == 0 then
+    call('DEL', KEYS[at + 2])
   end
 end
 return redis.status_reply('OK')

@@ -17,7 +17,7 @@ use fred::{
 use kisflow_core::{SourceConf, Start};
 
 use super::{id::EntryId, in_flight::InFlight, params::LONGEST_LEASE_MS};
-use crate::{connection::Connection, error::RedisError, script::Script};
+use crate::{connection::Connection, error::RedisError, permission::Denied, script::Script};
 
 /// The consumer group of a stream, as one of its readers and the receipts see it.
 pub(super) struct Group {
@@ -33,10 +33,20 @@ pub(super) struct Group {
     pub(super) in_flight: Arc<InFlight>,
     /// Rows were given back, and may be this reader's again.
     pub(super) released: AtomicBool,
+    /// The user may not run `XINFO`: it is not asked again.
+    is_blind: AtomicBool,
     renew: Script,
     release: Script,
     leave: Script,
     sweep: Script,
+}
+
+/// What came of making a group.
+enum Making {
+    Made,
+    WasThere,
+    /// The user may not.
+    Denied(FredError),
 }
 
 /// How a group stands.
@@ -66,18 +76,25 @@ impl Group {
             origin: EntryId::default(),
             in_flight: Arc::default(),
             released: AtomicBool::new(false),
-            renew: Script::new(include_str!("renew.lua")),
-            release: Script::new(include_str!("release.lua")),
-            leave: Script::new(include_str!("leave.lua")),
-            sweep: Script::new(include_str!("sweep.lua")),
+            is_blind: AtomicBool::new(false),
+            renew: Script::new(concat!(include_str!("../call.lua"), include_str!("renew.lua"))),
+            release: Script::new(concat!(include_str!("../call.lua"), include_str!("release.lua"))),
+            leave: Script::new(concat!(include_str!("../call.lua"), include_str!("leave.lua"))),
+            sweep: Script::new(concat!(include_str!("../call.lua"), include_str!("sweep.lua"))),
         };
         let start = match &conf.start {
             Start::Earliest => "0",
             Start::Latest => "$",
             Start::After(id) => id,
         };
-        let made = group.make(start).await?;
-        if !made && conf.start != Start::Earliest {
+        let was_there = match group.make(start).await? {
+            Making::Made => false,
+            Making::WasThere => true,
+            // Whoever may not make groups may read those that are there.
+            Making::Denied(_) if group.is_there().await? => true,
+            Making::Denied(cause) => return Err(group.missing(cause)),
+        };
+        if was_there && conf.start != Start::Earliest {
             tracing::info!(
                 source = %conf.sname, stream = %group.stream, group = %group.name,
                 "the group is there and goes on where it was; `start: {}` is for a new one", if start == "$" { "latest" } else { start },
@@ -105,16 +122,18 @@ impl Group {
             Some(newest) if newest >= self.origin => self.origin,
             _ => EntryId::default(),
         };
-        if self.make(&from.to_string()).await? {
-            tracing::warn!(
+        match self.make(&from.to_string()).await? {
+            Making::Made => tracing::warn!(
                 stream = %self.stream, group = %self.name,
                 "the group was gone from {}, and is made again; it reads what is behind {from}", self.place(),
-            );
+            ),
+            Making::WasThere => {}
+            Making::Denied(cause) => return Err(self.missing(cause)),
         }
         Ok(())
     }
 
-    async fn make(&self, from: &str) -> Result<bool, RedisError> {
+    async fn make(&self, from: &str) -> Result<Making, RedisError> {
         let arguments = vec![
             Value::from_static_str("CREATE"),
             self.stream.as_str().into(),
@@ -123,9 +142,38 @@ impl Group {
             Value::from_static_str("MKSTREAM"),
         ];
         match self.connection.ask("XGROUP", self.slot(), arguments).await? {
+            Ok(_) => Ok(Making::Made),
+            Err(cause) if cause.details().starts_with("BUSYGROUP") => Ok(Making::WasThere),
+            Err(cause) => {
+                let denied = Denied::read(&cause, "XGROUP CREATE");
+                match denied.is_some_and(|denied| !denied.of_key) {
+                    true => Ok(Making::Denied(cause)),
+                    false => Err(self.refused("XGROUP CREATE", cause)),
+                }
+            }
+        }
+    }
+
+    /// The group is not there, and this user may not make it.
+    fn missing(&self, cause: FredError) -> RedisError {
+        let Self { stream, name, .. } = self;
+        let message = format!(
+            "stream {stream} at {} has no group {name}, and this user may not run XGROUP CREATE; allow it with the ACL rule `+xgroup|create`, or make the group: `XGROUP CREATE {stream} {name} 0 MKSTREAM`",
+            self.place()
+        );
+        RedisError::answer(message, Some(cause))
+    }
+
+    /// Whether the group is there. A user who may not ask finds out by reading.
+    async fn is_there(&self) -> Result<bool, RedisError> {
+        let arguments = vec![self.stream.as_str().into(), self.name.as_str().into()];
+        match self.connection.ask("XPENDING", self.slot(), arguments).await? {
             Ok(_) => Ok(true),
-            Err(cause) if cause.details().starts_with("BUSYGROUP") => Ok(false),
-            Err(cause) => Err(self.refused("XGROUP", cause)),
+            Err(cause) if is_gone(&cause) => Ok(false),
+            Err(cause) => match self.refused("XPENDING", cause) {
+                denied if denied.denied_command().is_some() => Ok(true),
+                other => Err(other),
+            },
         }
     }
 
@@ -143,25 +191,29 @@ impl Group {
 
     /// Asks for another lease for entries; how many of them are another reader's by now.
     pub(super) async fn renew(&self, ids: &[Bytes]) -> Result<u64, RedisError> {
-        Ok(self.run(&self.renew, &[], ids, "XCLAIM").await?.as_u64().unwrap_or_default())
+        Ok(self.run(&self.renew, &[], ids, "EVAL").await?.as_u64().unwrap_or_default())
     }
 
     /// Gives entries back: every reader may take them.
     pub(super) async fn release(&self, ids: &[Bytes]) -> Result<(), RedisError> {
-        self.run(&self.release, &[LONGEST_LEASE_MS], ids, "XCLAIM").await?;
+        self.run(&self.release, &[LONGEST_LEASE_MS], ids, "EVAL").await?;
         self.released.store(true, Ordering::Release);
         Ok(())
     }
 
     /// Gives all entries of this reader back, and takes its name out of the group if there were none.
     pub(super) async fn leave(&self) -> Result<(), RedisError> {
-        self.run(&self.leave, &[LONGEST_LEASE_MS], &[], "XCLAIM").await.map(|_| ())
+        match self.run(&self.leave, &[LONGEST_LEASE_MS], &[], "EVAL").await {
+            // The entries are given back; only the name stays.
+            Err(error) if error.denied_command() == Some("XGROUP DELCONSUMER") => Ok(()),
+            left => left.map(|_| ()),
+        }
     }
 
     /// Takes the names of readers out of the group that have nothing and are silent for `idle`.
     pub(super) async fn sweep(&self, idle: Duration) -> Result<(), RedisError> {
         let idle = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
-        self.run(&self.sweep, &[idle], &[], "XGROUP").await.map(|_| ())
+        self.run(&self.sweep, &[idle], &[], "EVAL").await.map(|_| ())
     }
 
     /// How many entries the group has not been given, where Redis knows (from Redis 7 on, and not
@@ -191,13 +243,7 @@ impl Group {
     }
 
     async fn standing(&self) -> Result<Option<Standing>, RedisError> {
-        let arguments = vec![Value::from_static_str("GROUPS"), self.stream.as_str().into()];
-        let groups = match self.connection.ask("XINFO", self.slot(), arguments).await? {
-            Ok(groups) => groups,
-            Err(cause) if is_gone(&cause) => return Ok(None),
-            Err(cause) => return Err(self.refused("XINFO", cause)),
-        };
-        let Value::Array(groups) = groups else { return Ok(None) };
+        let Some(Value::Array(groups)) = self.inform("GROUPS").await? else { return Ok(None) };
         let named = |group: &&Value| {
             named_value(group, "name")
                 .is_some_and(|name| name.as_bytes() == Some(self.name.as_bytes()))
@@ -209,11 +255,26 @@ impl Group {
     }
 
     async fn newest(&self) -> Result<Option<EntryId>, RedisError> {
-        let arguments = vec![Value::from_static_str("STREAM"), self.stream.as_str().into()];
+        let stream = self.inform("STREAM").await?;
+        Ok(stream.and_then(|stream| named_id(&stream, "last-generated-id")))
+    }
+
+    /// What `XINFO` says; nothing where the stream is gone, or the user may not ask.
+    async fn inform(&self, of: &'static str) -> Result<Option<Value>, RedisError> {
+        if self.is_blind.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let arguments = vec![Value::from_static_str(of), self.stream.as_str().into()];
         match self.connection.ask("XINFO", self.slot(), arguments).await? {
-            Ok(stream) => Ok(named_id(&stream, "last-generated-id")),
+            Ok(answer) => Ok(Some(answer)),
             Err(cause) if is_gone(&cause) => Ok(None),
-            Err(cause) => Err(self.refused("XINFO", cause)),
+            Err(cause) => match self.refused("XINFO", cause) {
+                denied if denied.denied_command().is_some() => {
+                    self.is_blind.store(true, Ordering::Relaxed);
+                    Ok(None)
+                }
+                other => Err(other),
+            },
         }
     }
 

@@ -50,6 +50,9 @@ use crate::{connection::Connection, error::RedisError};
 /// passed; at most a quarter of a lease or 2 seconds later, whichever is less. A row that comes again
 /// may then come behind younger ones. An entry that is deleted while it is pending is not seen again.
 ///
+/// A user who may not run `XGROUP` or `XINFO` reads a group that is there; the page on Redis users
+/// has the permissions of each task.
+///
 /// Each reader has a name of its own in the group, and two connections: one for reads that block, one
 /// for all else. It fetches at most one batch ahead of the engine. Names of readers that are gone are
 /// removed when they have nothing pending and were silent for twenty leases.
@@ -92,8 +95,8 @@ impl Source for RedisStream {
     ) -> Result<Self> {
         let settings = params.connection();
         let (control, connection) = tokio::try_join!(
-            Connection::open(&conf.addrs, &settings),
-            Connection::open(&conf.addrs, &settings)
+            Connection::open(&conf.addrs, &settings, &conf.sname),
+            Connection::open(&conf.addrs, &settings, &conf.sname)
         )?;
         let name = if conf.group.is_empty() { context.flow() } else { &conf.group };
         let lease = Duration::from_millis(params.lease_ms);

@@ -2,7 +2,7 @@
 -- many are another's by now.
 local mine, lost = {}, 0
 for i = 3, #ARGV do
-  local entry = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)[1]
+  local entry = call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)[1]
   if entry and entry[2] == ARGV[2] then
     mine[#mine + 1] = ARGV[i]
   elseif entry then
@@ -11,9 +11,9 @@ for i = 3, #ARGV do
 end
 -- In parts, because Lua's stack is bounded. JUSTID leaves the number of deliveries as it is.
 for first = 1, #mine, 1000 do
-  local call = { 'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0 }
-  for i = first, math.min(first + 999, #mine) do call[#call + 1] = mine[i] end
-  call[#call + 1] = 'JUSTID'
-  redis.call(unpack(call))
+  local words = { 'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0 }
+  for i = first, math.min(first + 999, #mine) do words[#words + 1] = mine[i] end
+  words[#words + 1] = 'JUSTID'
+  call(unpack(words))
 end
 return lost

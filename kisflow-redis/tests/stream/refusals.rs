@@ -107,15 +107,6 @@ async fn a_server_of_another_protocol_is_told() {
     }
 }
 
-#[tokio::test]
-async fn what_a_user_may_not_do_is_told() {
-    let server = RedisServer::start(&[]);
-    server.cli(&["ACL", "SETUSER", "reader", "on", ">secret", "~*", "+@all", "-xgroup|create"]);
-    let conf = orders(server.addr()).param("username", "reader").param("password", "secret");
-    let said = refusal(&conf).await;
-    assert!(said.starts_with("key orders: XGROUP failed: NOPERM"), "{said}");
-}
-
 #[test]
 fn what_a_conf_cannot_mean_is_found_before_anything_connects() {
     let check = |conf: SourceConf, expect: &[(&str, &str)]| {

@@ -26,6 +26,7 @@ struct Worlds {
     server: Arc<Mutex<RedisServer>>,
     breaks: Break,
     made: AtomicU32,
+    user: Option<&'static str>,
 }
 
 struct Stream {
@@ -42,8 +43,18 @@ impl SourceWorld for Worlds {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let addr = self.server.lock().unwrap().addr();
         let conf = orders(addr).key(format!("orders-{number}"));
+        let conf = match self.user {
+            Some(user) => conf.param("username", user).param("password", "secret"),
+            None => conf,
+        };
         Stream { server: self.server.clone(), breaks: self.breaks, conf }
     }
+}
+
+/// The rules of sources for streams `orders-…`, as a user with the password "secret" sees them.
+pub(crate) async fn keeps_the_rules_as(server: RedisServer, user: &'static str) {
+    let (server, made) = (Arc::new(Mutex::new(server)), AtomicU32::new(0));
+    conformance::source(&Worlds { server, breaks: Break::Close, made, user: Some(user) }).await;
 }
 
 #[async_trait]
@@ -74,7 +85,7 @@ impl World for Stream {
 async fn keeps_the_rules(breaks: Break) {
     let server = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
     let server = Arc::new(Mutex::new(server));
-    conformance::source(&Worlds { server, breaks, made: AtomicU32::new(0) }).await;
+    conformance::source(&Worlds { server, breaks, made: AtomicU32::new(0), user: None }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
