@@ -300,6 +300,34 @@ async fn combined_actions_do_what_each_does() {
 }
 
 #[tokio::test]
+async fn a_jump_to_a_name_that_stands_twice_goes_to_the_last_place() {
+    let check = async |places: &[(&str, serde_json::Value)], trace: &str| {
+        let mut flow = FlowConf::new("Chain").jump_limit(10);
+        for (name, plan) in places {
+            let params = plan.as_object().unwrap().clone();
+            let step = params
+                .into_iter()
+                .fold(StepConf::from(*name), |step, (key, value)| step.param(key, value));
+            flow = flow.then_named(step);
+        }
+        let seen = std::sync::Arc::new(Trace::default());
+        let registry =
+            Registry::new().function::<a>().function::<b>().function::<c>().state(seen.clone());
+        let flows = registry.link(flow).await.unwrap();
+        flows.get("Chain").unwrap().run(vec![1_u32]).await.unwrap().assert_balanced();
+        assert_eq!(seen.0.lock().unwrap().join(" "), trace);
+    };
+    let back = || plan! {"ask": "jump A", "times": 1};
+    let twice = plan! {"emit": 2};
+    // Back, with what the function before the last place produced.
+    let places = [("A", plan! {}), ("B", twice.clone()), ("A", plan! {}), ("C", back())];
+    check(&places, "A1 B1 A2 C2 A2 C2").await;
+    // Ahead, over the first place.
+    let places = [("C", back()), ("A", plan! {}), ("B", twice), ("A", plan! {})];
+    check(&places, "C1 A1").await;
+}
+
+#[tokio::test]
 async fn a_jump_to_nowhere_is_an_error_that_suggests_a_name() {
     let error =
         run(2, [plan! {}, plan! {"ask": "jump a", "emit": 5}, plan! {}]).await.result.unwrap_err();

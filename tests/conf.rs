@@ -237,6 +237,65 @@ fn a_load_or_save_function_without_a_connector_is_a_problem() {
 }
 
 #[test]
+fn a_save_or_load_without_code_that_was_meant_to_have_some_is_a_problem() {
+    let conn = "kistype: conn\ncname: C\ntype: memory\n";
+    let check = |fname: &str, mode: &str, params: &str, expected: &[&str]| {
+        let func = format!(
+            "kistype: func\nfname: {fname}\nfmode: {mode}\noption:\n  cname: C\n  default_params: {params}\n"
+        );
+        let flow = format!("kistype: flow\nflow_name: X\nflows:\n  - fname: {fname}\n");
+        let files = [("c.yml", conn), ("f.yml", &*func), ("x.yml", &*flow)];
+        let inspected = Registry::linked().inspect(dir(&files).path());
+        let found: Vec<String> = inspected.problems.iter().map(|p| p.message.clone()).collect();
+        assert_eq!(found, expected, "{fname} {mode} {params}");
+    };
+    let without = "(Without code the connector's own storage would run; it needs the param `id`.)";
+    let slip = |fname: &str| {
+        format!("no function is named \"{fname}\"; did you mean \"SaveScore\"? {without}")
+    };
+    check("SaveScor", "Save", "{}", &[&slip("SaveScor")]);
+    check("Save_Score", "Save", "{wait_ms: 5}", &[&slip("Save_Score")]);
+    check("savescore", "Load", "{}", &[&slip("savescore")]);
+    let unwritten = format!(
+        "no function is named \"KeepOrders\"; write it and annotate it with `#[faas(\"KeepOrders\")]`. {without}"
+    );
+    check("KeepOrders", "Save", "{}", &[&unwritten]);
+    check(
+        "KeepOrders",
+        "Save",
+        "{fields: [a]}",
+        &["function `KeepOrders`: the param `id` is required"],
+    );
+    check("KeepOrders", "Save", "{id: order_id}", &[]);
+    check(
+        "SaveScor",
+        "Load",
+        "{id: stu_id}",
+        &[
+            "no function is named \"SaveScor\", so the connector's own storage runs; did you mean \"SaveScore\", which the conf does not use? If not, choose a name that differs more",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_name_that_is_near_to_a_function_is_no_problem_where_the_conf_uses_that_or_the_flow_only_runs()
+ {
+    let conn = "kistype: conn\ncname: C\ntype: memory\n";
+    let func = |fname: &str| {
+        format!(
+            "kistype: func\nfname: {fname}\nfmode: Save\noption: {{cname: C, default_params: {{id: stu_id}}}}\n"
+        )
+    };
+    let flow = "kistype: flow\nflow_name: X\nflows: [{fname: SaveScores}]\n";
+    let (near, used) = (func("SaveScores"), func("SaveScore"));
+    let files = dir(&[("c.yml", conn), ("f.yml", &near), ("u.yml", &used), ("x.yml", flow)]);
+    Registry::linked().check(files.path()).unwrap();
+    let files = dir(&[("c.yml", conn), ("f.yml", &near), ("x.yml", flow)]);
+    assert_eq!(problems(files.path()).len(), 1);
+    Registry::linked().load(files.path()).await.unwrap();
+}
+
+#[test]
 fn params_of_the_wrong_type_are_a_problem_at_the_line_that_sets_them() {
     let verify = "kistype: func\nfname: VerifyStu\nfmode: Verify\noption:\n  default_params:\n    max_id: ten\n";
     let flow = "kistype: flow\nflow_name: X\nflows:\n  - fname: VerifyStu\n";
@@ -252,8 +311,8 @@ fn a_missing_param_and_a_slip_of_one_are_both_explained() {
     let verify = "kistype: func\nfname: VerifyStu\nfmode: Verify\noption:\n  default_params:\n    max_idd: 1\n";
     let flow = "kistype: flow\nflow_name: X\nflows: [{fname: VerifyStu}]\n";
     let expected = [
-        "v.yml:5: option.default_params: function `VerifyStu`: the params do not fit `conf::Limits`: missing field `max_id`",
-        "v.yml:6: option.default_params.max_idd: function `VerifyStu`: unknown param; did you mean \"max_id\"?",
+        "v.yml:5: option.default_params: function `VerifyStu`: the params do not fit `conf::Limits`: missing field `max_id`; known: max_id, note",
+        "v.yml:6: option.default_params.max_idd: function `VerifyStu`: unknown param; did you mean \"max_id\"?; known: max_id, note",
     ];
     check_all(&[FLOW, AVG, ("v.yml", verify), ("x.yml", flow)], &expected);
 }
@@ -276,7 +335,7 @@ fn a_connector_param_that_does_not_fit_is_a_problem_and_an_unknown_one_is_let_th
     );
     check(
         "kistype: conn\ncname: C\ntype: memory\nparams:\n  ttl_m: 5\n",
-        "x.yml:5: params.ttl_m: unknown param; did you mean \"ttl_ms\"?",
+        "x.yml:5: params.ttl_m: unknown param; did you mean \"ttl_ms\"?; known: max_records, ttl_ms",
     );
 }
 

@@ -128,7 +128,7 @@ fn params_that_the_source_does_not_know_and_what_it_refuses_are_problems() {
         registry(),
         &[FUNC, FLOW, source],
         &[
-            "2.yml:4: params.depht: unknown param; did you mean \"depth\"?",
+            "2.yml:4: params.depht: unknown param; did you mean \"depth\"?; known: depth",
             "2.yml:4: params.colour: unknown param; known: depth",
         ],
     );

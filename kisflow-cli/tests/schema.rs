@@ -188,6 +188,37 @@ fn check(mended: &str, wrong: &str) {
 }
 
 #[test]
+fn params_are_those_of_the_type() {
+    let validator = validator();
+    let check = |yaml: &str, valid: bool| {
+        let [document] = documents(yaml).try_into().unwrap();
+        assert_eq!(validator.is_valid(&document), valid, "{yaml}");
+    };
+    let source = |kind: &str, params: &str| {
+        format!("{{kistype: source, sname: S, type: {kind}, params: {params}}}")
+    };
+    check(&source("file", "{follow: true, poll_ms: 10, format: csv, text: [a]}"), true);
+    check(&source("file", "{folow: true}"), false);
+    check(&source("file", "{poll_ms: fast}"), false);
+    check(&source("file", "{format: xml}"), false);
+    check(&source("file", "{stream: ORDERS}"), false);
+    check(&source("nats", "{stream: ORDERS}"), true);
+    check(&source("redis_stream", "{mode: cluster, tls: true}"), true);
+    check(&source("http", "{queue: [1]}"), false);
+    check(&source("stdin", ""), true);
+    check(&source("own", "{whatever: [1]}"), true);
+    let conn = |kind: &str, params: &str| {
+        format!("{{kistype: conn, cname: C, type: {kind}, params: {params}}}")
+    };
+    check(&conn("redis", "{pool: 4, of_storage_logic: [1]}"), true);
+    check(&conn("redis", "{pool: many}"), false);
+    check(&conn("redis", "{mode: alone}"), false);
+    check(&conn("redb", "{cache_mb: 8}"), true);
+    check(&conn("memory", "{max_records: []}"), false);
+    check(&conn("own", "{pool: many}"), true);
+}
+
+#[test]
 fn typical_mistakes_are_not_valid() {
     let flow = "{kistype: flow, flow_name: A, flows: [{fname: F}]}";
     check(flow, "{kistype: flw, flow_name: A, flows: [{fname: F}]}");

@@ -24,9 +24,15 @@ pub enum Action {
     Force,
     /// Goes on at the named function, whose input is what the function before it produced in this
     /// run (the flow's input, if it is the first). Where that one has not run, the jumper's own
-    /// result is the input.
+    /// result is the input. Of a function that stands in the flow several times it is the last
+    /// place.
     Jump(Cow<'static, str>),
-    /// Ends the flow after this function, normally.
+    /// Ends the run after this function, normally, for every row of the batch.
+    ///
+    /// What the function emitted is the run's output; if it emitted nothing, its rows count as
+    /// filtered. A flow that a source feeds gets up to `batch.rows` rows (500) in one run, and all of
+    /// them are acknowledged: to drop one row, return `false` from a function of one row
+    /// (`fn(&T) -> bool`), or set `batch: {rows: 1}` in the source's conf.
     Abort,
     /// Several at once.
     All(Vec<Action>),

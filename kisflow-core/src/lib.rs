@@ -43,6 +43,9 @@ pub use tokio_util::sync::CancellationToken;
 /// For messages about the conf that are not the core's own: those of its tests.
 #[doc(hidden)]
 pub use crate::conf::suggest;
+/// For the reference of the conf.
+#[doc(hidden)]
+pub use crate::connector::UNATTENDED_PARAMS;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub use crate::{

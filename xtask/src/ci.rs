@@ -3,16 +3,17 @@
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
-use crate::{bench, deny, examples, process, readme, test};
+use crate::{bench, deny, examples, process, readme, reference, test};
 
 type Step = (&'static str, fn() -> Result<(), Failure>);
 
 /// The cheap ones first.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     ("fmt", || process::run(process::cargo().args(["fmt", "--all", "--check"]))),
     ("clippy", clippy),
     ("docs", docs),
     ("readme", readme::run),
+    ("reference", || reference::run(&["--check".to_owned()])),
     ("deny", deny::run),
     ("examples", || examples::run(&[])),
     ("bench --smoke", || bench::run(&["--smoke".to_owned()])),

@@ -10,6 +10,7 @@ mod examples;
 mod failure;
 mod process;
 mod readme;
+mod reference;
 mod repo;
 mod test;
 mod text;
@@ -29,10 +30,11 @@ Commands:
   test [ARGS...]        install what the tests need, then run them all (ARGS go to `cargo test`)
   examples [NAME...]    run the examples, compare what they print with their head comments
   readme                compare README.md with the examples and files that it quotes
+  reference             write docs/reference.md and the schema's params from the types; --check: compare
   tidy                  check the rules of the source tree (`test` does it too)
   bench [NAME...]       run the benchmarks; --smoke: only see that they work
   deny                  check licences, bans, sources and advisories of all dependencies
-  ci                    fmt, clippy, docs, readme, deny, examples, bench --smoke
+  ci                    fmt, clippy, docs, readme, reference, deny, examples, bench --smoke
                         --with-tests: run `test` first";
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn dispatch(args: &[String]) -> Result<(), Failure> {
         "test" => test::run(args),
         "examples" => examples::run(args),
         "readme" => no_arguments(command, args).and_then(|()| readme::run()),
+        "reference" => reference::run(args),
         "tidy" => no_arguments(command, args).and_then(|()| tidy::run()),
         "bench" => bench::run(args),
         "deny" => no_arguments(command, args).and_then(|()| deny::run()),
@@ -99,11 +102,12 @@ mod tests {
         check_usage("tidy now", "`tidy` takes no argument, got `now`");
         check_usage("ci --with-test", "`ci` knows only --with-tests, got `--with-test`");
         check_usage("bench --smok", "unknown option `--smok`");
+        check_usage("reference --chek", "`reference` knows only --check, got `--chek`");
     }
 
     #[test]
     fn the_help_names_every_command() {
-        for command in ["test", "examples", "readme", "tidy", "bench", "deny", "ci"] {
+        for command in ["test", "examples", "readme", "reference", "tidy", "bench", "deny", "ci"] {
             assert!(HELP.lines().any(|line| line.trim_start().starts_with(command)), "{command}");
         }
         assert!(dispatch(&args("--help")).is_ok());

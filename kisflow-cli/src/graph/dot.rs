@@ -109,7 +109,7 @@ mod tests {
         check("f0n6 [label=\"Twice\", shape=box]");
         check("f0n7 [label=\"Cache (memory)\", shape=cylinder]");
         check("f0n0 -> f0n1");
-        check("f0n1 -> f0n4 [label=\" jump\", style=dashed, constraint=false]");
+        check("f0n1 -> f0n6 [label=\" jump\", style=dashed, constraint=false]");
         check("f0n2 -> f0n7 [constraint=false]");
         check("f0n7 -> f0n3 [constraint=false]");
         check("f0n5 -> f0n8 [dir=none, constraint=false]");

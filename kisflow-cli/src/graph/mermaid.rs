@@ -112,7 +112,7 @@ flowchart TB
         f0n3 --> f0n4
         f0n4 --> f0n5
         f0n5 --> f0n6
-        f0n1 -.->|jump| f0n4
+        f0n1 -.->|jump| f0n6
         f0n3 -.->|jump| f0n3
         f0n5 -.->|jump| f0n1
         f0n2 --> f0n7

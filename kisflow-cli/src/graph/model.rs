@@ -125,8 +125,8 @@ impl<'a> Picture<'a> {
             let Some(function) = conf.functions.get(&step.fname) else { continue };
             let targets: BTreeSet<&String> = function.option.jump.iter().collect();
             for target in targets {
-                // A jump goes to the first function of its name.
-                let to = flow.flows.iter().position(|step| step.fname == *target);
+                // A jump goes to the last function of its name.
+                let to = flow.flows.iter().rposition(|step| step.fname == *target);
                 if let Some(to) = to {
                     self.link(first + from, first + to, Way::Jump);
                 }
@@ -223,8 +223,8 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_jump_leads_to_the_first_function_of_its_name_and_is_drawn_once() {
-        assert_eq!(edges(Way::Jump), [(1, 4), (3, 3), (5, 1)]);
+    fn a_jump_leads_to_the_last_function_of_its_name_and_is_drawn_once() {
+        assert_eq!(edges(Way::Jump), [(1, 6), (3, 3), (5, 1)]);
     }
 
     #[test]

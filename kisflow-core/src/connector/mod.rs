@@ -19,6 +19,7 @@ use tokio::{sync::OnceCell, time::timeout};
 pub(crate) use self::fields::{from_fields, to_fields};
 pub use self::memory::{Memory, MemoryParams};
 pub use self::storage::{Fields, Record, Storage};
+pub use self::unattended::PARAMS as UNATTENDED_PARAMS;
 pub(crate) use self::unattended::{bind as bind_unattended, fields as unattended_fields};
 use self::watch::Known;
 pub(crate) use self::watch::watch;

@@ -17,6 +17,21 @@ use crate::{
 /// The rows: objects with any fields.
 type Row = Map<String, Value>;
 
+/// Every param of a Save or Load without code: its name, what it takes, and what it is for.
+pub const PARAMS: [(&str, &str, &str); 3] = [
+    ("id", "text", "The field that holds a record's id; required."),
+    (
+        "fields",
+        "list of texts, or map",
+        "The fields that are saved or loaded, as a list or with commas between them; left out, all of them. A map `{a: b}` says that the record's field `a` is the row's field `b`.",
+    ),
+    (
+        "wait_ms",
+        "whole number",
+        "Load: how long it waits for a record that is not there, in milliseconds; left out, it does not wait.",
+    ),
+];
+
 /// What the params say.
 struct Unattended {
     store: BoundStore,
@@ -29,6 +44,7 @@ struct Unattended {
 
 /// Binds a Save or Load to its connector's own storage, by the params `id` and `fields`.
 pub(crate) fn bind(link: &mut Link<'_>, mode: Mode) -> Option<Arc<dyn BoundFunction>> {
+    link.only_params(&PARAMS.map(|(name, ..)| name));
     let store = <Store<'static> as Parameter>::bind(link);
     let id = link.param::<String>("id");
     let fields = link.optional_param::<FieldNames>("fields");

@@ -54,14 +54,29 @@ impl Cache {
         })
     }
 
-    /// Keeps a value, for `ttl` or, with `None`, as long as there is room.
+    /// Keeps a value for `ttl`; with `None` or [`Duration::ZERO`], as long as there is room.
+    ///
+    /// Zero means what it means in KisFlow (`common.DefaultExpiration`). To forget a value whose time
+    /// has run out, [`remove`](Self::remove) it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use kisflow_core::Cache;
+    ///
+    /// let cache = Cache::default();
+    /// cache.set("rate", 1.08, Duration::from_secs(60));
+    /// cache.set("name", "KIS", Duration::ZERO);
+    /// assert_eq!(cache.get::<&str>("name").as_deref(), Some(&"KIS"));
+    /// ```
     pub fn set<T: Send + Sync + 'static>(
         &self,
         key: impl Into<String>,
         value: T,
         ttl: impl Into<Option<Duration>>,
     ) {
-        self.values().insert(key.into(), Cached { value: Arc::new(value), ttl: ttl.into() });
+        let ttl = ttl.into().filter(|ttl| !ttl.is_zero());
+        self.values().insert(key.into(), Cached { value: Arc::new(value), ttl });
     }
 
     /// The value, if it is there, is not too old, and is a `T`.

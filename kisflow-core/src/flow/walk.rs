@@ -225,10 +225,11 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Where the target stands, if the jump may be made.
+    /// Where the target stands, if the jump may be made. Of a function that stands in the flow
+    /// several times it is the last place, as in KisFlow.
     fn jump(&mut self, target: &str) -> Result<usize, End> {
         let nodes = &self.chain.nodes;
-        let Some(at) = nodes.iter().position(|node| *node.name == *target) else {
+        let Some(at) = nodes.iter().rposition(|node| *node.name == *target) else {
             let hint = suggest(target, nodes.iter().map(|node| &*node.name));
             return Err(self.misled(Kind::UnknownJump { target: target.to_owned(), hint }));
         };

@@ -142,21 +142,21 @@ fn merge(arriving: &mut Vec<Rows>, rows: Vec<Rows>) {
 /// predecessor out, the jumper's own rows come; nobody looks that closely.)
 fn ways_to(conf: &Conf, flow: &FlowConf, to: usize) -> Vec<usize> {
     let Some(target) = flow.flows.get(to) else { return Vec::new() };
-    let first = flow.flows.iter().position(|step| step.fname == target.fname);
+    let last = flow.flows.iter().rposition(|step| step.fname == target.fname);
     let jumps = |step: &crate::StepConf| {
         conf.functions
             .get(&step.fname)
             .is_some_and(|function| function.option.jump.contains(&target.fname))
     };
     let ahead = flow.flows.iter().take(to.saturating_sub(1)).enumerate();
-    // A jump goes to the first function of its name.
-    let ahead = ahead.filter(|(_, step)| first == Some(to) && jumps(step)).map(|(from, _)| from);
+    // A jump goes to the last function of its name.
+    let ahead = ahead.filter(|(_, step)| last == Some(to) && jumps(step)).map(|(from, _)| from);
     to.checked_sub(1).into_iter().chain(ahead).collect()
 }
 
 /// Whether a function of the flow may jump to one that has been before it.
 fn jumps_back(conf: &Conf, flow: &FlowConf) -> bool {
-    let place = |fname: &String| flow.flows.iter().position(|step| step.fname == *fname);
+    let place = |fname: &String| flow.flows.iter().rposition(|step| step.fname == *fname);
     flow.flows.iter().enumerate().any(|(at, step)| {
         let function = conf.functions.get(&step.fname);
         let mut targets = function.into_iter().flat_map(|function| &function.option.jump);

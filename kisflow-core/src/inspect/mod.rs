@@ -106,6 +106,7 @@ impl Registry {
         let mut edges = Vec::new();
         for flow in conf.flows.values() {
             linker.flow(flow, &mut problems);
+            linker.slips(flow, &mut problems);
             edges.extend(edges::of_flow(&linker, &conf, flow, &mut problems));
         }
         let registry = &linker.registry;

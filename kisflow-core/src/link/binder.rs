@@ -1,6 +1,9 @@
 //! [`Link`]: what a function sees of the conf and the registry while it is linked.
 
-use std::{any::Any, sync::Arc};
+use std::{
+    any::{Any, type_name},
+    sync::Arc,
+};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -12,6 +15,9 @@ use crate::{
     registry::Registry,
     row::fields_of,
 };
+
+/// The length up to which a name is near to too much for a slip of it to be told.
+const LONGEST_SHORT: usize = 4;
 
 /// One function at one place of one flow, while it is linked.
 pub struct Link<'a> {
@@ -111,11 +117,10 @@ impl Link<'_> {
     /// KisFlow's params are all text; a text that reads as a `T` is taken as one.
     pub fn optional_param<T: DeserializeOwned>(&mut self, name: &str) -> Option<Option<T>> {
         let Some(value) = self.params.get(name) else {
-            // A short name is near to too much.
             let slip = self
                 .params
                 .keys()
-                .find(|key| name.len() > 4 && nearest(key, [name]).is_some())
+                .find(|key| name.len() > LONGEST_SHORT && nearest(key, [name]).is_some())
                 .cloned();
             return match slip {
                 Some(slip) => {
@@ -135,6 +140,18 @@ impl Link<'_> {
                 let message = format!("the param `{name}` does not fit: {error}");
                 self.param_problem(name, message);
                 None
+            }
+        }
+    }
+
+    /// Reports every param that is not one of `known`, but for slips that
+    /// [`optional_param`](Self::optional_param) reports.
+    pub(crate) fn only_params(&mut self, known: &[&str]) {
+        let params = self.params;
+        for name in params.keys().filter(|name| !known.contains(&name.as_str())) {
+            let near = nearest(name, known.iter().copied());
+            if near.is_none_or(|near| near.len() <= LONGEST_SHORT) {
+                self.param_problem(name, unknown(near, known));
             }
         }
     }
@@ -210,10 +227,7 @@ pub(crate) fn source_params<T: DeserializeOwned>(conf: &SourceConf) -> Result<T,
         conf.params.keys().filter(|name| !known.is_empty() && !known.contains(&name.as_str()));
     let strange: Vec<Misfit> = strange
         .map(|name| {
-            (
-                format!("params.{name}"),
-                format!("unknown param{}", suggest(name, known.iter().copied())),
-            )
+            (format!("params.{name}"), unknown(nearest(name, known.iter().copied()), known))
         })
         .collect();
     match (params, strange.is_empty()) {
@@ -237,6 +251,18 @@ fn below_params(problems: Vec<Misfit>) -> Vec<Misfit> {
     problems.into_iter().map(below).collect()
 }
 
+/// The message of a param that a type does not know.
+fn unknown(near: Option<&str>, known: &[&str]) -> String {
+    let near = near.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+    format!("unknown param{near}{}", listed(known))
+}
+
+/// `; known: …`, all of them: params of a type are written down nowhere else for who has only the
+/// program.
+fn listed(known: &[&str]) -> String {
+    if known.is_empty() { String::new() } else { format!("; known: {}", known.join(", ")) }
+}
+
 /// Params as `T`, or each problem with its param. A param that `T` does not know is let through,
 /// unless it looks like a slip of one that is not given.
 fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<Misfit>> {
@@ -247,7 +273,7 @@ fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<Misfit>> {
         .filter(|name| !known.contains(&name.as_str()))
         .filter_map(|name| {
             let near = nearest(name, absent())?;
-            Some((name.clone(), format!("unknown param; did you mean \"{near}\"?")))
+            Some((name.clone(), unknown(Some(near), known)))
         })
         .collect();
     match serde_path_to_error::deserialize::<_, T>(Value::Object(params.clone())) {
@@ -256,14 +282,12 @@ fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<Misfit>> {
         Err(error) => {
             let path = error.path().to_string();
             let path = if path == "." { String::new() } else { path };
-            problems.push((
-                path,
-                format!(
-                    "the params do not fit `{}`: {}",
-                    std::any::type_name::<T>(),
-                    error.inner()
-                ),
-            ));
+            let mut message =
+                format!("the params do not fit `{}`: {}", type_name::<T>(), error.inner());
+            if message.contains("missing field") && path.is_empty() {
+                message += &listed(known);
+            }
+            problems.push((path, message));
         }
     }
     Err(problems)

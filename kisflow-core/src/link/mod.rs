@@ -5,6 +5,7 @@ mod check;
 mod error;
 mod plan;
 mod sources;
+mod unported;
 
 pub use self::binder::Link;
 pub(crate) use self::binder::{Misfit, connector_params, source_params};

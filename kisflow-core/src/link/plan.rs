@@ -18,7 +18,7 @@ use crate::{
 /// A registry and a conf, ready to bind functions to places in flows.
 pub(crate) struct Linker {
     pub(crate) registry: Registry,
-    functions: HashMap<String, Arc<FunctionConf>>,
+    pub(super) functions: HashMap<String, Arc<FunctionConf>>,
     /// The connector of each function.
     pub(crate) connector_of: HashMap<String, String>,
     pub(crate) slots: HashMap<String, Arc<ConnectorSlot>>,
@@ -140,7 +140,13 @@ impl Linker {
         };
         let mut function = match (written, conf.fmode) {
             (Some(def), _) => (def.bind)(&mut link),
-            (None, Mode::Save | Mode::Load) => bind_unattended(&mut link, conf.fmode),
+            (None, Mode::Save | Mode::Load) => match self.unported(flow, step, fname, &params) {
+                Some(problem) => {
+                    link.problems.push(problem);
+                    None
+                }
+                None => bind_unattended(&mut link, conf.fmode),
+            },
             (None, _) => {
                 let unknown = self.unknown(flow, step, fname);
                 link.problems.push(unknown);

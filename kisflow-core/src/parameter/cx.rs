@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Parameter;
 use crate::{
-    conf::{Mode, OnReject, RawParams},
+    conf::{ConnConf, Mode, OnReject, RawParams},
     error::{BoxError, Result},
     flow::{Cache, Metadata, Node, RunContext, RunId},
     link::Link,
@@ -57,6 +57,12 @@ impl<'a> Cx<'a> {
     /// The params of the function's connector.
     pub fn connector_params(&self) -> Option<&'a RawParams> {
         self.node.connector.as_ref().map(|slot| &slot.conf.params)
+    }
+
+    /// The conf of the function's connector: its address, its `key`, its type.
+    #[must_use]
+    pub fn connector_conf(&self) -> Option<&'a ConnConf> {
+        self.node.connector.as_ref().map(|slot| &slot.conf)
     }
 
     /// The run, one id for all functions that it goes through.

@@ -1,0 +1,22 @@
+//! `cargo xtask reference`: writes `docs/reference.md` and the schema's params anew, from the types
+//! that read the conf; or only compares them. A test of `kisflow-cli` knows all of the types.
+
+use crate::failure::Failure;
+use crate::process;
+
+/// What tells the test to write.
+const MODE: (&str, &str) = ("KISFLOW_REFERENCE", "write");
+
+/// Runs the test that makes both.
+pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
+    let mut cargo = process::cargo();
+    cargo.args(["test", "--quiet", "--package", "kisflow-cli", "--test", "reference"]);
+    match args {
+        [] => cargo.env(MODE.0, MODE.1),
+        [check] if check == "--check" => cargo.env_remove(MODE.0),
+        [arg, ..] => {
+            return Err(Failure::Usage(format!("`reference` knows only --check, got `{arg}`")));
+        }
+    };
+    process::run(&mut cargo)
+}
