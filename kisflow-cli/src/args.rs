@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use crate::{
     feed::{self, FeedArgs},
+    positions::PositionsArgs,
     quarantine::QuarantineArgs,
     run::RunArgs,
 };
@@ -87,6 +88,9 @@ pub(crate) enum Command {
         after_help = "Example: {program} quarantine stats && {program} quarantine retry --all"
     )]
     Quarantine(QuarantineArgs),
+    /// Look at where each source stands, let it go on elsewhere, or carry a store over to another
+    #[command(after_help = "Example: {program} positions list")]
+    Positions(PositionsArgs),
     /// Print completions for a shell
     #[command(
         after_help = "Example: {program} completions bash > /etc/bash_completion.d/{program}"

@@ -8,7 +8,7 @@ use crate::{
     conf,
     failure::Failure,
     problem, terminal, test,
-    text::counted,
+    text::{counted, harmless},
 };
 
 /// What `--output json` prints.
@@ -37,6 +37,14 @@ pub(crate) async fn run(
         true => Some(conf::away(&registry, &inspection.conf).await.into_values().collect()),
         false => None,
     };
+    if away.as_ref().is_some_and(Vec::is_empty) {
+        let registry = registry.attach_connectors();
+        let elsewhere = registry.positions_elsewhere(&inspection.conf).await;
+        let elsewhere = elsewhere.map_err(|error| Failure::because(&*error))?;
+        if !elsewhere.is_empty() {
+            return Err(Failure::Usage(harmless(&elsewhere.join("\n"))));
+        }
+    }
     match common.output {
         Output::Json => terminal::print_json(&checked(&inspection, away.as_deref()))?,
         Output::Table if sound => terminal::print(&summary(&inspection, away.as_deref()))?,

@@ -17,6 +17,7 @@ pub(crate) fn inspect(registry: Registry, dir: &Path) -> Result<Inspection, Fail
 
 /// Connects every connector of the conf, also those that no flow uses. Why some cannot be, by name.
 pub(crate) async fn away(registry: &Registry, conf: &Conf) -> BTreeMap<String, String> {
+    let registry = registry.clone().attach_connectors();
     let mut away = BTreeMap::new();
     for conn in conf.connectors.values() {
         if let Err(why) = registry.ping(conn).await {
@@ -30,6 +31,11 @@ pub(crate) async fn away(registry: &Registry, conf: &Conf) -> BTreeMap<String, S
 pub(crate) fn aside(mut conf: Conf) -> Conf {
     conf.global.prometheus_enable = false;
     conf
+}
+
+/// Links and connects beside a service, which may have a store to itself.
+pub(crate) async fn link_beside(registry: Registry, conf: Conf) -> Result<Flows, Failure> {
+    link(registry.attach_connectors(), conf).await
 }
 
 /// Links and connects.

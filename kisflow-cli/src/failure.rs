@@ -4,6 +4,8 @@ use std::{fmt, io, process::ExitCode};
 
 use kisflow_core::error_chain;
 
+use crate::terminal;
+
 /// Why a command did not do what it was told.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -50,7 +52,7 @@ impl Failure {
             Self::No(message) => (message, 1),
             Self::Usage(message) => (message, 2),
         };
-        anstream::eprintln!("{program}: {message}");
+        terminal::say(&format!("{program}: {message}\n"));
         ExitCode::from(code)
     }
 }

@@ -17,9 +17,9 @@
 //! |---|---|
 //! | `args` | every command and option, with its help |
 //! | `terminal`, `table`, `text`, `failure` | what is printed, and how a command ends |
-//! | `signal` | being told to stop |
+//! | `signal`, `moment` | being told to stop; points in time |
 //! | `conf`, `problem` | reading and linking; a problem with the lines around it |
-//! | `check`, `graph`, `list`, `feed`, `run`, `quarantine`, `test` | the commands of a program |
+//! | `check`, `graph`, `list`, `feed`, `run`, `quarantine`, `positions`, `test` | the commands of a program |
 //! | `generate` | completions and the man page, of the same definitions |
 //! | `kisflow`, `new`, `schema` | what the command `kisflow` does, without a registry |
 
@@ -32,7 +32,9 @@ mod generate;
 mod graph;
 mod kisflow;
 mod list;
+mod moment;
 mod new;
+mod positions;
 mod problem;
 mod quarantine;
 mod run;
@@ -113,6 +115,7 @@ async fn run(registry: Registry, program: &str, args: Args) -> Result<(), Failur
         Command::Test(args) => test::run(registry, &common, args).await,
         Command::Schema => schema::print(),
         Command::Run(args) => run::run(registry, &common, &args).await,
+        Command::Positions(args) => positions::run(registry, &common, args).await,
         Command::Quarantine(args) => quarantine::run(registry, &common, args).await,
         Command::Completions { shell } => generate::completions(self::command(program), shell),
         Command::Man { dir } => generate::man(self::command(program), dir.as_deref()),

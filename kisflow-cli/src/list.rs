@@ -36,7 +36,9 @@ struct ListedFunction<'a> {
 pub(crate) fn functions(registry: Registry, common: &Common) -> Result<(), Failure> {
     let inspection = match common.conf == Path::new(CONF) && !common.conf.exists() {
         true => {
-            anstream::eprintln!("there is no directory `{CONF}`: without conf no flow is known");
+            terminal::say(&format!(
+                "there is no directory `{CONF}`: without conf no flow is known\n"
+            ));
             registry.inspect(&common.conf)
         }
         false => conf::inspect(registry, &common.conf)?,

@@ -3,7 +3,7 @@
 use std::fs;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use kisflow_core::Problem;
+use kisflow_core::{Problem, is_obeyed};
 
 use crate::{
     terminal,
@@ -45,8 +45,9 @@ fn render(problem: &Problem, renderer: &Renderer) -> String {
     };
     let path = one_line(&file.display().to_string());
     let text = fs::read_to_string(file).unwrap_or_default();
-    // The renderer shows all other control characters as pictures.
-    let text = text.replace(|character| ('\u{80}'..='\u{9f}').contains(&character), "\u{fffd}");
+    // The renderer shows ASCII control characters as pictures, and no others.
+    let is_left = |character: char| is_obeyed(character) && !character.is_ascii_control();
+    let text = text.replace(is_left, "\u{fffd}");
     let line = problem.line.and_then(|line| usize::try_from(line).ok());
     match line.and_then(|line| Excerpt::new(&text, line)) {
         Some(excerpt) => {
@@ -99,7 +100,7 @@ mod tests {
     use std::fs;
 
     use annotate_snippets::Renderer;
-    use kisflow_core::Registry;
+    use kisflow_core::{Registry, is_obeyed};
 
     use super::{Excerpt, render};
 
@@ -124,12 +125,12 @@ mod tests {
         let flow = format!("kistype: flow\nflow_name: F\nflows:\n{step}\n");
         fs::write(dir.path().join("flow.yml"), flow).unwrap();
         // YAML has no such character, but the line is shown.
-        fs::write(dir.path().join("wrong.yml"), "kistype: \u{9b}2J\n").unwrap();
+        fs::write(dir.path().join("wrong.yml"), "kistype: \u{9b}2J\u{202e}\n").unwrap();
         let problems = Registry::new().inspect(dir.path()).problems;
         assert_eq!(problems.len(), 3, "{problems:?}");
         for problem in &problems {
             let text = render(problem, &Renderer::plain());
-            let moves = |character: char| character.is_control() && character != '\n';
+            let moves = |character: char| is_obeyed(character) && character != '\n';
             assert!(!text.contains(moves), "{text:?}");
         }
     }

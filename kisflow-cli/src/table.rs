@@ -132,7 +132,7 @@ mod tests {
         check(
             None,
             &[["Pri\u{1b}[2Jce", "a\nb", "\u{9b}1m"]],
-            &["FUNCTION   READS  PLACE", "Pri [2Jce  a b     1m"],
+            &["FUNCTION        READS  PLACE", "Pri\\u001b[2Jce  a b    \\u009b1m"],
         );
     }
 }

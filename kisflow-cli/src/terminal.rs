@@ -5,10 +5,14 @@ use std::io::{self, IsTerminal, Write};
 use console::Term;
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    text::{harmless_json, styled},
+};
 
 /// Prints text that ends in a line end; its colours only on a terminal, and never with `NO_COLOR`.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let text = if io::stdout().is_terminal() { styled(text) } else { text.to_owned() };
     let mut stdout = anstream::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     written.map_err(|error| Failure::io("cannot write to standard output", &error))
@@ -16,8 +20,21 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 
 /// Prints JSON, indented.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    print(&(json(value)? + "\n"))
+}
+
+/// JSON, indented, with nothing in it that a terminal would obey.
+pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::because(&error))?;
-    print(&(text + "\n"))
+    Ok(harmless_json(&text))
+}
+
+/// Says something beside the results, on standard error. Where that cannot be written there is
+/// nobody to be told.
+pub(crate) fn say(text: &str) {
+    let text = if io::stderr().is_terminal() { styled(text) } else { text.to_owned() };
+    let mut stderr = anstream::stderr().lock();
+    stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()).ok();
 }
 
 /// How wide a line may be: nothing where the output is no terminal.

@@ -14,6 +14,7 @@
 //! | `quarantine`, `durable` | rows that could not be processed, and what keeps them |
 //! | `health` | whether flows are ready to work |
 //! | `metrics` | handles that are made at link |
+//! | `text` | text of rows and names, for terminals and logs |
 
 mod action;
 mod backoff;
@@ -36,6 +37,7 @@ mod reject;
 mod row;
 mod serve;
 mod source;
+mod text;
 
 pub use async_trait::async_trait;
 pub use tokio_util::sync::CancellationToken;
@@ -72,14 +74,18 @@ pub use crate::{
     metrics::Exporter,
     parameter::{Caas, Conn, Cx, Parameter, Params, RecordError, State, Store},
     quarantine::{
-        CauseCount, Quarantine, QuarantineError, QuarantineFilter, Quarantined, RetryFrom,
-        RetryReport, RowText,
+        CauseCount, FieldError, Quarantine, QuarantineError, QuarantineFilter, Quarantined,
+        RetryFrom, RetryReport, RowText, fold_cause,
     },
     registry::Registry,
     reject::Reject,
     row::{Codec, Emit, RawRow, Row},
     serve::{Ledger, ServeError, Served, termination},
-    source::{Delivery, Positions, Prefix, Receipt, Settled, Source, SourceContext, Ticket},
+    source::{
+        CarriedOver, Delivery, Positions, Prefix, Receipt, Settled, Source, SourceContext,
+        StoredPosition, Ticket, carry_over,
+    },
+    text::{escaped, is_obeyed},
 };
 
 /// What the macros expand to; not for use by hand.

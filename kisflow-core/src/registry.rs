@@ -11,6 +11,7 @@ use crate::{
     caas::{CaasDef, StorageLogic},
     conf::{Conf, ConnConf},
     connector::{Connector, ConnectorDef, ConnectorSlot, Memory},
+    durable::Durable,
     error::{Result, error_chain},
     flow::Flows,
     function::{Function, FunctionDef},
@@ -52,7 +53,12 @@ pub struct Registry {
     pub(crate) stubs: bool,
     /// The program's version.
     pub(crate) version: Option<String>,
+    /// The most characters of a row in a log line.
+    pub(crate) log_rows: usize,
 }
+
+/// How many characters of a row a log line has, unless [`Registry::log_rows`] says.
+const LOG_ROWS: usize = 120;
 
 impl Registry {
     /// A registry with `type: memory` and nothing else.
@@ -66,6 +72,7 @@ impl Registry {
             exporter: None,
             stubs: false,
             version: None,
+            log_rows: LOG_ROWS,
         };
         registry.connector::<Memory>()
     }
@@ -149,6 +156,22 @@ impl Registry {
         self
     }
 
+    /// Connects as a command that works beside a service: what the service's process has to itself,
+    /// such as the file of an embedded store, is reached through that process.
+    pub fn attach_connectors(mut self) -> Self {
+        for def in &mut self.connectors {
+            *def = def.attached();
+        }
+        self
+    }
+
+    /// Sets how many characters of a row a log line has, and of each error that may speak of one: 120
+    /// unless this says. What a terminal would obey is escaped.
+    pub fn log_rows(mut self, characters: usize) -> Self {
+        self.log_rows = characters;
+        self
+    }
+
     /// Reads a directory of conf, links it and connects it.
     ///
     /// # Errors
@@ -194,6 +217,43 @@ impl Registry {
             return Err(format!("connector `{}`: {}", conn.cname, error_chain(&*cause)).into());
         }
         slot.away().await.map_or(Ok(()), |why| Err(why.into()))
+    }
+
+    /// Connects a connector of a conf that keeps entries which outlive the process, and nothing else:
+    /// for tools that look at positions, or carry a store over to another.
+    ///
+    /// # Errors
+    ///
+    /// When no connector of its type is registered, when that keeps no such entries, and when it
+    /// cannot connect; each names the connector.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn durable(&self, conn: &ConnConf) -> Result<Arc<dyn Durable>> {
+        let (cname, engine) = (&conn.cname, &conn.engine);
+        let Some(def) = self.connectors.iter().find(|def| def.engine == conn.engine) else {
+            return Err(format!("connector `{cname}`: no type \"{engine}\" is registered").into());
+        };
+        let keeps =
+            format!("connector `{cname}` has `type: {engine}`, which does not outlive the process");
+        if !def.endures {
+            return Err(keeps.into());
+        }
+        let slot = ConnectorSlot::new(conn.clone(), *def);
+        if let Err(cause) = slot.connect().await {
+            return Err(format!("connector `{cname}`: {}", error_chain(&*cause)).into());
+        }
+        slot.connected()?.durable().ok_or_else(|| keeps.into())
+    }
+
+    /// The connectors of a conf that keep entries which outlive the process:
+    /// where positions and quarantine are, or may have been before.
+    pub fn durable_conns(&self, conf: &Conf) -> Vec<ConnConf> {
+        let endures = |conn: &&ConnConf| {
+            self.connectors.iter().any(|def| def.engine == conn.engine && def.endures)
+        };
+        conf.connectors.values().filter(endures).cloned().collect()
     }
 
     /// The names of the functions.

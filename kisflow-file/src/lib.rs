@@ -80,7 +80,7 @@ mod stdin;
 
 pub use crate::{
     error::FileError,
-    file::File,
+    file::{File, ResetTo, reset_position},
     params::{FileParams, Format, StdinParams},
     rows::{PlacedRows, Rows},
     stdin::Stdin,

@@ -1,12 +1,28 @@
-//! [`Redb`]: a file that is open for this process alone.
+//! [`Redb`]: a file that is open in this process, or in one that lets this one in.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use kisflow_core::{AsDurable, AsStorage, ConnConf, Connector, Result, error_chain};
-use redb::{Error, ReadTransaction};
 use tokio::task::spawn_blocking;
 
-use crate::{durable, error::RedbError, file::StoreFile, params::RedbParams, writer::Writer};
+use crate::{
+    error::RedbError,
+    file::StoreFile,
+    params::RedbParams,
+    request::{Look, Request, Response},
+    socket::{Client, Listening},
+    writer::{Work, Writer},
+};
+
+/// How long a file that is open elsewhere is waited for: a command has it open for a moment.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The path where a conf names none.
 const DEFAULT_PATH: &str = "kisflow.redb";
@@ -16,35 +32,115 @@ const DEFAULT_PATH: &str = "kisflow.redb";
 /// Reads see the last finished write and do not wait for the one under way. The file is closed when
 /// the last clone is dropped, and whatever it was still doing is done; that may take as long as one
 /// sync of the disk, in which it blocks.
+///
+/// While it is open, commands of the same user get at it through `FILE.sock`; see the [crate].
 #[derive(Clone)]
 pub struct Redb {
-    file: Arc<StoreFile>,
-    pub(crate) writer: Arc<Writer>,
+    inner: Inner,
+}
+
+#[derive(Clone)]
+enum Inner {
+    Open {
+        /// Dropped first: who closes the file lets nobody in.
+        _listening: Arc<Option<Listening>>,
+        file: Arc<StoreFile>,
+        writer: Arc<Writer>,
+    },
+    /// Another process has it open.
+    Shared(Arc<Client>),
 }
 
 impl Redb {
+    /// Opens the file; one that is open already is waited for a moment. Until then `or` is asked
+    /// for another way, and says [`RedbError::is_in_use`] where there is none.
+    async fn open_or<F: Future<Output = Result<Self, RedbError>>>(
+        addrs: &str,
+        params: &RedbParams,
+        or: impl Fn(RedbError) -> F,
+    ) -> Result<Self, RedbError> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let opened = match Self::open(addrs, params).await {
+                Err(error) if error.is_in_use() => or(error).await,
+                opened => opened,
+            };
+            match opened {
+                Err(error) if error.is_in_use() && Instant::now() < end => {
+                    // On any runtime, also one without a clock.
+                    spawn_blocking(|| thread::sleep(PAUSE)).await.ok();
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     async fn open(addrs: &str, params: &RedbParams) -> Result<Self, RedbError> {
         let cache_bytes = params.cache_bytes()?;
-        let path = PathBuf::from(if addrs.is_empty() { DEFAULT_PATH } else { addrs });
+        let path = path(addrs);
         let opening = spawn_blocking({
             let path = path.clone();
-            move || StoreFile::open(&path, cache_bytes)
+            move || {
+                let file = Arc::new(StoreFile::open(&path, cache_bytes)?);
+                let listening = Arc::new(Listening::begin(&file));
+                let writer = Arc::new(Writer::new(file.clone()));
+                Ok(Self { inner: Inner::Open { _listening: listening, file, writer } })
+            }
         });
-        let file = opening.await.map_err(|cause| RedbError::stopped(&path, cause))??;
-        let file = Arc::new(file);
-        let writer = Arc::new(Writer::new(file.clone()));
-        Ok(Self { file, writer })
+        opening.await.map_err(|cause| RedbError::stopped(&path, cause))?
+    }
+
+    /// Gets at a file that another process has open.
+    async fn share(addrs: &str) -> Result<Self, RedbError> {
+        let client = Client::new(path(addrs));
+        let shared = Self { inner: Inner::Shared(Arc::new(client)) };
+        shared.look(Look::Ping).await?;
+        Ok(shared)
     }
 
     /// Reads, where blocking does no harm.
-    pub(crate) async fn look<T: Send + 'static>(
-        &self,
-        work: impl Fn(&ReadTransaction) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, RedbError> {
-        let file = self.file.clone();
-        let looking = spawn_blocking(move || file.read(work));
-        looking.await.map_err(|cause| RedbError::stopped(self.file.path(), cause))?
+    pub(crate) async fn look(&self, look: Look) -> Result<Response, RedbError> {
+        let looking = match &self.inner {
+            Inner::Open { file, .. } => {
+                let file = file.clone();
+                spawn_blocking(move || look.answer(&file))
+            }
+            Inner::Shared(client) => {
+                let client = client.clone();
+                spawn_blocking(move || client.ask(&Request::Look(look)))
+            }
+        };
+        looking.await.map_err(|cause| RedbError::stopped(self.path(), cause))?
     }
+
+    /// Writes, and returns when it is on the disk.
+    pub(crate) async fn write(&self, work: Work) -> Result<(), RedbError> {
+        match &self.inner {
+            Inner::Open { writer, .. } => writer.write(work).await,
+            Inner::Shared(client) => {
+                let client = client.clone();
+                let writing = spawn_blocking(move || client.ask(&Request::Write(work)));
+                let written = writing.await;
+                written.map_err(|cause| RedbError::stopped(self.path(), cause))?.map(drop)
+            }
+        }
+    }
+
+    /// The answer is not one to what was asked.
+    pub(crate) fn unfit(&self) -> RedbError {
+        RedbError::unfit(self.path())
+    }
+
+    fn path(&self) -> &std::path::Path {
+        match &self.inner {
+            Inner::Open { file, .. } => file.path(),
+            Inner::Shared(client) => client.path(),
+        }
+    }
+}
+
+fn path(addrs: &str) -> PathBuf {
+    PathBuf::from(if addrs.is_empty() { DEFAULT_PATH } else { addrs })
 }
 
 impl Connector for Redb {
@@ -59,14 +155,28 @@ impl Connector for Redb {
     /// # Errors
     ///
     /// When the file cannot be opened or made: its directory cannot be made, it may not be written,
-    /// another process or connector has it open, it is no file of redb or is damaged, the disk is
+    /// another process or connector has it open (for more than a second), it is no file of redb or is damaged, the disk is
     /// full. The error is a [`RedbError`] that names the file.
     ///
     /// # Cancel safety
     ///
     /// When the future is dropped the file may still be made, and is closed at once.
     async fn connect(conf: &ConnConf, params: RedbParams) -> Result<Self> {
-        Ok(Self::open(&conf.addrs, &params).await?)
+        Ok(Self::open_or(&conf.addrs, &params, |error| std::future::ready(Err(error))).await?)
+    }
+
+    /// Opens the file, or, while another process has it open, gets at it through that process.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect), where nobody listens beside the file. When who has it open lets
+    /// this user not in, or speaks another version.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`connect`](Self::connect).
+    async fn attach(conf: &ConnConf, params: RedbParams) -> Result<Self> {
+        Ok(Self::open_or(&conf.addrs, &params, |_| Self::share(&conf.addrs)).await?)
     }
 
     fn storage() -> Option<AsStorage<Self>> {
@@ -83,12 +193,17 @@ impl Connector for Redb {
 
     /// Reads a page of the file.
     async fn ping(&self) -> Result<()> {
-        Ok(self.look(durable::ping).await?)
+        self.look(Look::Ping).await?;
+        Ok(())
     }
 }
 
 impl fmt::Debug for Redb {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Redb").field("path", &self.file.path()).finish_non_exhaustive()
+        formatter
+            .debug_struct("Redb")
+            .field("path", &self.path())
+            .field("is_shared", &matches!(self.inner, Inner::Shared(_)))
+            .finish_non_exhaustive()
     }
 }

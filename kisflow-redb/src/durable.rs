@@ -9,7 +9,11 @@ use bytes::Bytes;
 use kisflow_core::{Change, Durable, Result, Usage, async_trait};
 use redb::{Error, ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
 
-use crate::{connect::Redb, writer::Work};
+use crate::{
+    connect::Redb,
+    request::{Look, Response},
+    writer::Work,
+};
 
 /// Values by space and key: all spaces in one table, so that a key of it is a place in the order
 /// that a scan wants.
@@ -36,22 +40,31 @@ impl Durable for Redb {
         if changes.is_empty() {
             return Ok(());
         }
-        Ok(self.writer.write(Work::Changes(changes)).await?)
+        Ok(self.write(Work::Changes(changes)).await?)
     }
 
     async fn read(&self, space: &str, key: &str) -> Result<Option<Bytes>> {
-        let (space, key) = (space.to_owned(), key.to_owned());
-        Ok(self.look(move |read| value(read, &space, &key)).await?)
+        let look = Look::Read { space: space.to_owned(), key: key.to_owned() };
+        match self.look(look).await? {
+            Response::Read(value) => Ok(value),
+            _ => Err(self.unfit().into()),
+        }
     }
 
     async fn scan(&self, space: &str, after: &str, limit: usize) -> Result<Vec<(String, Bytes)>> {
-        let (space, after) = (space.to_owned(), after.to_owned());
-        Ok(self.look(move |read| page(read, &space, &after, limit)).await?)
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        let look = Look::Scan { space: space.to_owned(), after: after.to_owned(), limit };
+        match self.look(look).await? {
+            Response::Scan(page) => Ok(page),
+            _ => Err(self.unfit().into()),
+        }
     }
 
     async fn usage(&self, space: &str) -> Result<Usage> {
-        let space = space.to_owned();
-        Ok(self.look(move |read| usage_of(&read.open_table(USAGE)?, &space)).await?)
+        match self.look(Look::Usage { space: space.to_owned() }).await? {
+            Response::Usage(usage) => Ok(usage),
+            _ => Err(self.unfit().into()),
+        }
     }
 }
 
@@ -108,25 +121,39 @@ pub(crate) fn ping(read: &ReadTransaction) -> Result<(), Error> {
     Ok(())
 }
 
-fn value(read: &ReadTransaction, space: &str, key: &str) -> Result<Option<Bytes>, Error> {
+pub(crate) fn value(
+    read: &ReadTransaction,
+    space: &str,
+    key: &str,
+) -> Result<Option<Bytes>, Error> {
     let found = read.open_table(ENTRIES)?.get((space, key))?;
     Ok(found.map(|value| Bytes::copy_from_slice(value.value())))
 }
 
-fn page(
+pub(crate) fn page(
     read: &ReadTransaction,
     space: &str,
     after: &str,
     limit: usize,
+    bytes: usize,
 ) -> Result<Vec<(String, Bytes)>, Error> {
     let next = next(space);
     let place = (Bound::Excluded((space, after)), Bound::Excluded((next.as_str(), "")));
-    let mut page = Vec::new();
+    let (mut page, mut taken) = (Vec::new(), 0_usize);
     for entry in read.open_table(ENTRIES)?.range(place)?.take(limit) {
         let (place, value) = entry?;
-        page.push((place.value().1.to_owned(), Bytes::copy_from_slice(value.value())));
+        let value = Bytes::copy_from_slice(value.value());
+        taken = taken.saturating_add(value.len());
+        page.push((place.value().1.to_owned(), value));
+        if taken > bytes {
+            break;
+        }
     }
     Ok(page)
+}
+
+pub(crate) fn usage(read: &ReadTransaction, space: &str) -> Result<Usage, Error> {
+    usage_of(&read.open_table(USAGE)?, space)
 }
 
 fn usage_of(

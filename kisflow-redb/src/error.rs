@@ -49,6 +49,16 @@ enum Kind {
     IsDirectory,
     Denied,
     InUse,
+    /// Another process has it open, and lets nobody in.
+    Shut,
+    /// Another process has it open, and lets this user not in.
+    NotLetIn,
+    /// Another process has it open, and gives no answer.
+    Silent,
+    /// The process that has it open says why not.
+    Refused(String),
+    /// The process that has it open answers something else.
+    Unfit,
     /// The file holds something else.
     Foreign,
     Damaged,
@@ -83,6 +93,28 @@ impl RedbError {
         Self::of(path, kind, Some(cause.into()))
     }
 
+    /// The process that has the file open cannot be asked.
+    pub(crate) fn shut(path: &Path, cause: Option<io::Error>) -> Self {
+        let kind = match cause.as_ref().map(io::Error::kind) {
+            Some(ErrorKind::PermissionDenied) => Kind::NotLetIn,
+            None | Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Kind::Shut,
+            Some(_) => Kind::Silent,
+        };
+        Self::of(path, kind, cause.map(Into::into))
+    }
+
+    pub(crate) fn silent(path: &Path, cause: io::Error) -> Self {
+        Self::of(path, Kind::Silent, Some(cause.into()))
+    }
+
+    pub(crate) fn refused(path: &Path, why: &str) -> Self {
+        Self::of(path, Kind::Refused(why.to_owned()), None)
+    }
+
+    pub(crate) fn unfit(path: &Path) -> Self {
+        Self::of(path, Kind::Unfit, None)
+    }
+
     pub(crate) fn too_large(path: &Path, key: &str) -> Self {
         Self::of(path, Kind::TooLarge(key.to_owned()), None)
     }
@@ -103,7 +135,7 @@ impl RedbError {
 
     /// Whether the file is open already: in another process, or by another connector of this one.
     pub fn is_in_use(&self) -> bool {
-        self.inner.kind == Kind::InUse
+        matches!(self.inner.kind, Kind::InUse | Kind::Shut)
     }
 
     /// Whether there is no room: the disk is full, or a quota or a limit of the file's size is
@@ -163,6 +195,29 @@ impl fmt::Display for RedbError {
             Kind::InUse => write!(
                 formatter,
                 "{path} is open already, in another process or by another connector of this one; stop that process, give each a file of its own, or keep quarantine on redis, which several processes can read at once"
+            ),
+            Kind::Shut if cfg!(unix) => write!(
+                formatter,
+                "{path} is open already, in another process that lets no command in at {path}.sock; stop that process, or run the command again if it has ended"
+            ),
+            Kind::Shut => write!(
+                formatter,
+                "{path} is open already, in another process, and this system has no sockets to let a command in; stop that process, or keep quarantine on redis, which several processes can read at once"
+            ),
+            Kind::NotLetIn => write!(
+                formatter,
+                "{path} is open in another process, whose socket {path}.sock this user may not use; run the command as the user of that process"
+            ),
+            Kind::Silent => write!(
+                formatter,
+                "{path} is open in another process, which gives no answer at {path}.sock"
+            ),
+            Kind::Refused(why) => {
+                write!(formatter, "the process that has {path} open says: {why}")
+            }
+            Kind::Unfit => write!(
+                formatter,
+                "the process that has {path} open gives an answer to something else"
             ),
             Kind::Foreign => write!(
                 formatter,

@@ -12,6 +12,12 @@
 //! `addrs` is the path of one file (default: `kisflow.redb` in the working directory); it and its
 //! directory are made when they are not there. A file belongs to one process at a time.
 //!
+//! On Unix that process lets commands of the same user in: it listens at the socket `FILE.sock` (mode
+//! 0600) while it has the file open, and answers what [`Connector::attach`](kisflow_core::Connector::attach)
+//! asks. So a quarantine can be looked at and mended while the service runs. A client that hangs, or
+//! sends anything else, has ten seconds and one of eight places; the service does not notice. Where the
+//! socket cannot be made, nobody is let in and nothing else changes.
+//!
 //! What a write has acknowledged is on the disk: it survives `kill -9`, and the loss of power as far
 //! as the disk keeps what it has synced. A full disk fails the write and changes nothing; later
 //! writes go on in the same process once there is room.
@@ -46,6 +52,7 @@
 //! | `connect` | [`Redb`]: opens the file, or says why not |
 //! | `durable`, `storage` | entries in spaces; records by field |
 //! | `writer` | writes that wait at one time share one transaction |
+//! | `request`, `socket` | what the file is asked; by commands, through the process that has it open |
 //! | `file` | the open file; opened anew after an I/O error |
 //! | `error` | [`RedbError`] |
 
@@ -56,6 +63,8 @@ mod durable;
 mod error;
 mod file;
 mod params;
+mod request;
+mod socket;
 mod storage;
 mod writer;
 

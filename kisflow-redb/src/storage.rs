@@ -3,7 +3,13 @@
 use kisflow_core::{BoxError, Fields, Record, Result, Storage, Unavailable, async_trait};
 use redb::{Error, ReadOnlyTable, ReadTransaction, TableDefinition, TableError, WriteTransaction};
 
-use crate::{connect::Redb, durable::next, error::RedbError, writer::Work};
+use crate::{
+    connect::Redb,
+    durable::next,
+    error::RedbError,
+    request::{Look, Response},
+    writer::Work,
+};
 
 /// Texts by record and field: a put writes the fields that it has, and reads nothing.
 const RECORDS: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("records");
@@ -26,26 +32,24 @@ impl Storage for Redb {
         if records.is_empty() {
             return Ok(());
         }
-        self.writer.write(Work::Put(records)).await.map_err(failure)
+        self.write(Work::Put(records)).await.map_err(failure)
     }
 
     async fn get(&self, keys: &[String]) -> Result<Vec<Option<Fields>>> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let keys = keys.to_vec();
-        let found = move |read: &ReadTransaction| {
-            let table = read.open_table(RECORDS)?;
-            keys.iter().map(|key| fields(&table, key)).collect()
-        };
-        Ok(self.look(found).await?)
+        match self.look(Look::Records { keys: keys.to_vec() }).await? {
+            Response::Records(records) => Ok(records),
+            _ => Err(self.unfit().into()),
+        }
     }
 
     async fn remove(&self, keys: &[String]) -> Result<()> {
         if keys.is_empty() {
             return Ok(());
         }
-        self.writer.write(Work::Remove(keys.to_vec())).await.map_err(failure)
+        self.write(Work::Remove(keys.to_vec())).await.map_err(failure)
     }
 }
 
@@ -84,6 +88,14 @@ pub(crate) fn remove(write: &WriteTransaction, keys: &[String]) -> Result<(), Er
         table.retain_in((key.as_str(), "")..(next(key).as_str(), ""), |_, _| false)?;
     }
     Ok(())
+}
+
+pub(crate) fn records(
+    read: &ReadTransaction,
+    keys: &[String],
+) -> Result<Vec<Option<Fields>>, Error> {
+    let table = read.open_table(RECORDS)?;
+    keys.iter().map(|key| fields(&table, key)).collect()
 }
 
 /// The fields of a record; `None` if it has none, because such a record is not there.

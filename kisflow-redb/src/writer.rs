@@ -19,6 +19,7 @@ const MOST_WRITES: usize = 64;
 const MOST_BYTES: usize = 1 << 30;
 
 /// What is to be written, wholly or not at all.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Work {
     Changes(Vec<Change>),
     Put(Vec<Record>),
@@ -27,7 +28,7 @@ pub(crate) enum Work {
 
 impl Work {
     /// The key of a value that is too large, if there is one.
-    fn too_large(&self) -> Option<&str> {
+    pub(crate) fn too_large(&self) -> Option<&str> {
         let is_large = |value: &[u8]| value.len() > MOST_BYTES;
         match self {
             Self::Changes(changes) => changes
@@ -45,7 +46,7 @@ impl Work {
         }
     }
 
-    fn apply(&self, write: &WriteTransaction) -> Result<(), Error> {
+    pub(crate) fn apply(&self, write: &WriteTransaction) -> Result<(), Error> {
         match self {
             Self::Changes(changes) => durable::apply(write, changes),
             Self::Put(records) => storage::put(write, records),

@@ -7,24 +7,25 @@ use crate::process::{self, on_path};
 
 /// The programs that tests start by themselves, on ports of their own, and the Debian packages
 /// that bring them. A sentinel is `redis-server --sentinel`.
-const NEEDED: [(&str, &str); 4] = [
+const NEEDED: [(&str, &str); 5] = [
     ("redis-server", "redis-server"),
     ("redis-cli", "redis-server"),
     ("nats-server", "nats-server"),
     ("openssl", "openssl"),
+    ("tmux", "tmux"),
 ];
 
 /// Package managers and what to tell those who have them, the most telling first: a Mac or a
 /// Fedora may well have an apt-get somewhere, a Debian has no pacman.
 const ADVICE: [(&str, &str); 5] = [
-    ("brew", "brew install redis nats-server openssl"),
+    ("brew", "brew install redis nats-server openssl tmux"),
     (
         "dnf",
-        "dnf install redis golang-github-nats-io-nats-server openssl  (from Fedora 41 on: valkey-compat-redis)",
+        "dnf install redis golang-github-nats-io-nats-server openssl tmux  (from Fedora 41 on: valkey-compat-redis)",
     ),
-    ("pacman", "pacman -S redis nats-server openssl"),
-    ("apk", "apk add redis nats-server openssl"),
-    ("apt-get", "apt-get install redis-server nats-server openssl"),
+    ("pacman", "pacman -S redis nats-server openssl tmux"),
+    ("apk", "apk add redis nats-server openssl tmux"),
+    ("apt-get", "apt-get install redis-server nats-server openssl tmux"),
 ];
 
 /// Runs all tests of the workspace; `args` go to `cargo test`.
@@ -104,7 +105,7 @@ mod tests {
         let openssl = [("openssl", "openssl")];
         assert_eq!(
             advice(&openssl, |program| program == "apk"),
-            "the tests need openssl on the PATH, install with:\n  apk add redis nats-server openssl"
+            "the tests need openssl on the PATH, install with:\n  apk add redis nats-server openssl tmux"
         );
     }
 
@@ -112,7 +113,7 @@ mod tests {
     fn without_a_known_package_manager_the_advice_names_all() {
         let advice = advice(&NEEDED, |_| false);
         assert!(advice.starts_with(
-            "the tests need redis-server, redis-cli, nats-server, openssl on the PATH"
+            "the tests need redis-server, redis-cli, nats-server, openssl, tmux on the PATH"
         ));
         for (_, command) in ADVICE {
             assert!(advice.contains(command), "{command}");

@@ -11,6 +11,8 @@ Example: {program} feed Invoices orders.ndjson --dry-run";
 pub(crate) const AFTER_LONG_HELP: &str = "\
 Example: {program} feed Invoices orders.ndjson --out invoices.ndjson --rejected bad.ndjson
 
+A feed that stops leaves FILE.part and FILE.part.state, and says which --skip goes on with them.
+
 The place of a row is FILE:OFFSET, where its line begins, in bytes; its number counts the rows of all \
 files, from 1.
 
@@ -39,14 +41,18 @@ pub(crate) struct FeedArgs {
     /// The most rows of a run
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = positive)]
     pub(super) batch: usize,
-    /// Leave out the first rows of the input, as many as an earlier feed is done with
+    /// Leave out the first rows of the input, as many as an earlier feed is done with; what it wrote is
+    /// gone on with
     #[arg(long, value_name = "ROWS", default_value_t = 0, hide_default_value = true)]
     pub(super) skip: u64,
+    /// Replace files of --out and --rejected that are there
+    #[arg(long)]
+    pub(super) force: bool,
     /// Go on with the next batch where a run fails
     #[arg(long)]
     pub(super) keep_going: bool,
-    /// Write the rows that come out as NDJSON; `-` for standard output, the report then goes to
-    /// standard error
+    /// Write the rows that come out as NDJSON, to FILE.part until all are there; `-` for standard
+    /// output, the report then goes to standard error
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
     /// Write the rejected rows as NDJSON, each with its place, function, field and cause
@@ -57,7 +63,7 @@ pub(crate) struct FeedArgs {
     pub(super) dry_run: bool,
     /// Run only this row, counted from 1, and show what each function makes of it
     #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u64).range(1..))]
-    #[arg(conflicts_with_all = ["batch", "skip", "keep_going", "out", "rejected"])]
+    #[arg(conflicts_with_all = ["batch", "skip", "force", "keep_going", "out", "rejected"])]
     pub(super) trace: Option<u64>,
 }
 

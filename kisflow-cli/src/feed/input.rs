@@ -11,7 +11,7 @@ use kisflow_core::error_chain;
 use kisflow_file::{FileParams, PlacedRows, Rows};
 
 use super::args::{FeedArgs, Format};
-use crate::{failure::Failure, text};
+use crate::{failure::Failure, terminal, text};
 
 /// The rows of all files, one file after the other.
 pub(super) struct Input {
@@ -147,7 +147,7 @@ impl Input {
         let rows = match is_stdin(path) {
             true => {
                 if io::stdin().is_terminal() {
-                    eprintln!("reading rows from the terminal; ctrl-d ends them");
+                    terminal::say("reading rows from the terminal; ctrl-d ends them\n");
                 }
                 Rows::new("stdin", io::stdin(), &self.params_of("stdin"))
             }

@@ -35,7 +35,7 @@ pub(super) async fn link(
         return Err(Failure::Usage(message));
     }
     let registry = if dry_run { registry.stub_connectors() } else { registry };
-    let flows = conf::link(registry, alone(conf::aside(inspection.conf), name)).await?;
+    let flows = conf::link_beside(registry, alone(conf::aside(inspection.conf), name)).await?;
     // A name that is wrong leaves no flow that would have connected anything.
     let flow = flows.get(name).map_err(Failure::usage)?;
     let left_out = flows.left_out().iter().filter(|(flow, _)| flow == name);

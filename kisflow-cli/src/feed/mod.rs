@@ -3,6 +3,7 @@
 mod args;
 mod input;
 mod link;
+mod part;
 mod progress;
 mod rejected;
 mod report;
@@ -13,12 +14,11 @@ mod trace;
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
     time::Instant,
 };
 
-use kisflow_core::{Registry, Report};
+use kisflow_core::Registry;
 use tokio::{select, task::yield_now};
 
 pub(crate) use self::args::{AFTER_HELP, AFTER_LONG_HELP, FeedArgs};
@@ -28,7 +28,7 @@ use self::{
     progress::Progress,
     rejected::Rejected,
     report::Fed,
-    sink::Sink,
+    sink::Sinks,
 };
 use crate::{
     args::{Common, Output},
@@ -57,17 +57,18 @@ pub(crate) async fn run(
 
 /// Prints the report; the last word has what is wrong.
 fn finish(fed: &Fed, output: Output, args: &FeedArgs) -> Result<(), Failure> {
+    if fed.is_closed() {
+        return Err(Failure::Closed);
+    }
     let text = match output {
         Output::Table => harmless(&fed.render(terminal::width())),
-        Output::Json => {
-            let json = serde_json::to_string_pretty(fed);
-            json.map_err(|error| Failure::because(&error))? + "\n"
-        }
+        Output::Json => terminal::json(fed)? + "\n",
     };
     let printed = match is_stdout(args.out.as_deref()) || is_stdout(args.rejected.as_deref()) {
-        true => anstream::stderr()
-            .write_all(text.as_bytes())
-            .map_err(|error| Failure::io("cannot write to standard error", &error)),
+        true => {
+            terminal::say(&text);
+            Ok(())
+        }
         false => terminal::print(&text),
     };
     match (printed, fed.why_stopped()) {
@@ -99,61 +100,67 @@ impl Feed<'_> {
         let progress = Progress::new(input.size(), terminal::is_watched() && !between);
         let told = told_to_stop();
         let mut after = self.args.skip;
-        let why = loop {
+        let mut stop = loop {
             // Where neither the input nor the functions wait, nobody would hear of a signal.
             yield_now().await;
             let taken = select! {
                 biased;
-                () = told.cancelled() => break Some("told to stop".to_owned()),
+                () = told.cancelled() => break Some(Stop::Told),
                 taken = input.next(self.args.batch) => taken,
             };
             let taken = match taken {
                 Ok(Some(taken)) => taken,
                 Ok(None) => break None,
-                Err(why) => break Some(why),
+                Err(why) => break Some(Stop::Unread(why)),
             };
             let stop = self.run(&taken).await;
             progress.update(&self.fed, input.read());
-            match stop {
-                Some(Stop::Failed) => break Some(WHY_FAILED.to_owned()),
-                Some(Stop::Unwritten(why)) => {
-                    after = taken.last();
-                    break Some(why);
-                }
-                None => after = taken.last(),
+            if stop.is_some() {
+                break stop;
             }
+            after = taken.last();
         };
         drop(progress);
-        let why = why.or(self.sinks.finish().err());
-        if let Some(why) = why {
-            self.fed.stop(after, why);
+        if stop.is_none() {
+            stop = self.sinks.finish().err();
+        }
+        if let Some(stop) = stop {
+            self.fed.stop(after, stop);
         }
         self.fed.end(begun.elapsed());
         self.fed
     }
 
-    /// Runs a batch; why that is the last one, if it is.
+    /// Runs a batch; why that is the last one, if it is. Of one that is to be fed again nothing is
+    /// written.
     async fn run(&mut self, taken: &Taken) -> Option<Stop> {
         let result = self.linked.flow.feed(taken.rows.batch().clone()).await;
         let report = result.as_ref().unwrap_or_else(|error| error.report());
         let rejected = Rejected::of(taken, report);
-        let written = self.sinks.write(report, &rejected);
+        let stop = match &result {
+            Err(_) if !self.args.keep_going => Some(Stop::Failed),
+            _ => self.sinks.write(report, &rejected, taken.last()).err(),
+        };
         self.fed.add(report, rejected);
         if let Err(error) = &result {
             self.fed.fail(taken, error);
         }
-        match (written, result) {
-            (Err(why), _) => Some(Stop::Unwritten(why)),
-            (Ok(()), Err(_)) if !self.args.keep_going => Some(Stop::Failed),
-            (Ok(()), _) => None,
-        }
+        stop
     }
 }
 
 /// Why no more is run.
 enum Stop {
+    Told,
+    /// The input cannot be read.
+    Unread(String),
     Failed,
+    /// What came of the last batch could not be written.
     Unwritten(String),
+    /// All rows are done, and the file did not get its name.
+    Unnamed(String),
+    /// Nobody reads what is written.
+    Closed,
 }
 
 const WHY_FAILED: &str =
@@ -167,44 +174,4 @@ fn whole(path: &Path) -> PathBuf {
         Some(parent.join(path.file_name()?))
     };
     fs::canonicalize(path).ok().or_else(below).unwrap_or_else(|| path.to_owned())
-}
-
-/// Where rows are written.
-struct Sinks {
-    out: Option<Sink>,
-    rejected: Option<Sink>,
-}
-
-impl Sinks {
-    fn open(args: &FeedArgs) -> Result<Self, Failure> {
-        let open = |path: &Option<_>| path.as_deref().map(Sink::open).transpose();
-        let written = [("--out", &args.out), ("--rejected", &args.rejected)];
-        for (option, path) in written {
-            let Some(path) = path.as_deref().filter(|path| path.is_file()) else { continue };
-            if let Some(input) = args.files.iter().find(|input| whole(input) == whole(path)) {
-                let input = input.display();
-                let message = format!("`{option}` would write over {input}, which is fed");
-                return Err(Failure::Usage(message));
-            }
-        }
-        let whole = |path: &Option<PathBuf>| path.as_deref().map(whole);
-        if args.out.is_some() && whole(&args.out) == whole(&args.rejected) {
-            return Err(Failure::usage("`--out` and `--rejected` name the same file"));
-        }
-        Ok(Self { out: open(&args.out)?, rejected: open(&args.rejected)? })
-    }
-
-    fn write(&mut self, report: &Report, rejected: &[Rejected]) -> Result<(), String> {
-        if let Some(out) = &mut self.out {
-            let rows = report.output().to_ndjson();
-            let rows =
-                rows.map_err(|error| format!("a row that came out has no JSON form: {error}"));
-            out.write(rows?.as_bytes())?;
-        }
-        self.rejected.as_mut().map_or(Ok(()), |sink| sink.write_each(rejected))
-    }
-
-    fn finish(self) -> Result<(), String> {
-        [self.out, self.rejected].into_iter().flatten().try_for_each(Sink::finish)
-    }
 }

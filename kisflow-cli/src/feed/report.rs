@@ -6,7 +6,7 @@ use indicatif::HumanCount;
 use kisflow_core::{Report, RowCounts, error_chain};
 use serde::Serialize;
 
-use super::{input::Taken, link::Linked, rejected::Rejected};
+use super::{Stop, WHY_FAILED, input::Taken, link::Linked, rejected::Rejected};
 use crate::{
     table::{self, Column},
     text::one_line,
@@ -31,6 +31,8 @@ pub(super) struct Fed {
     #[serde(skip)]
     failed_runs: usize,
     stopped: Option<Stopped>,
+    #[serde(skip)]
+    is_closed: bool,
     seconds: f64,
     rows_per_second: f64,
 }
@@ -73,6 +75,9 @@ struct Stopped {
     /// The number of the last row that is done.
     after: u64,
     why: String,
+    /// Whether there are more rows.
+    #[serde(skip)]
+    more: bool,
 }
 
 impl Fed {
@@ -93,6 +98,7 @@ impl Fed {
             failed: Vec::new(),
             failed_runs: 0,
             stopped: None,
+            is_closed: false,
             seconds: 0.0,
             rows_per_second: 0.0,
         }
@@ -125,8 +131,23 @@ impl Fed {
     }
 
     /// The feed ends before its input does.
-    pub(super) fn stop(&mut self, after: u64, why: String) {
-        self.stopped = Some(Stopped { after, why });
+    pub(super) fn stop(&mut self, after: u64, stop: Stop) {
+        let more = !matches!(stop, Stop::Unnamed(_));
+        let why = match stop {
+            Stop::Told => "told to stop".to_owned(),
+            Stop::Failed => WHY_FAILED.to_owned(),
+            Stop::Unread(why) | Stop::Unwritten(why) | Stop::Unnamed(why) => why,
+            Stop::Closed => {
+                self.is_closed = true;
+                return;
+            }
+        };
+        self.stopped = Some(Stopped { after, why, more });
+    }
+
+    /// Whether nobody reads what is written any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     pub(super) fn end(&mut self, elapsed: Duration) {
@@ -149,8 +170,9 @@ impl Fed {
 
     /// Why the feed ended before its input, and how to go on.
     pub(super) fn why_stopped(&self) -> Option<String> {
-        let Stopped { after, why } = self.stopped.as_ref()?;
+        let Stopped { after, why, more } = self.stopped.as_ref()?;
         Some(match after {
+            _ if !more => why.clone(),
             0 => format!("stopped before row 1: {why}"),
             after => format!(
                 "stopped after row {}: {why}; `--skip {after}` feeds the rest",

@@ -1,152 +1,191 @@
-//! [`Sink`]: a file of rows that is there when it is whole.
+//! [`Sink`]: where rows are written, and [`Sinks`]: both of a feed.
 
 use std::{
-    ffi::OsString,
     fs::{self, File},
-    io::{self, Write},
+    io::{self, ErrorKind, IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
+use kisflow_core::Report;
 use serde::Serialize;
 
-use crate::failure::Failure;
+use super::{
+    Stop,
+    args::FeedArgs,
+    part::{Fed, Part},
+    rejected::Rejected,
+    whole,
+};
+use crate::{failure::Failure, text::harmless_json};
 
-/// Takes rows as NDJSON. A file has the ending `.part` until it is whole, so that nobody takes half
-/// of one for all of it; a device or a pipe is written as it is.
-pub(super) struct Sink {
+/// Where the rows go that come out, and those that are rejected.
+pub(super) struct Sinks {
+    out: Option<Sink>,
+    rejected: Option<Sink>,
+}
+
+impl Sinks {
+    /// # Errors
+    ///
+    /// When a file would be written over, does not belong to this feed, or cannot be made.
+    pub(super) fn open(args: &FeedArgs) -> Result<Self, Failure> {
+        let written = [("--out", &args.out), ("--rejected", &args.rejected)];
+        for (option, path) in written {
+            let Some(path) = path.as_deref().filter(|path| path.is_file()) else { continue };
+            if let Some(input) = args.files.iter().find(|input| whole(input) == whole(path)) {
+                let input = input.display();
+                let message = format!("`{option}` would write over {input}, which is fed");
+                return Err(Failure::Usage(message));
+            }
+        }
+        let whole = |path: &Option<PathBuf>| path.as_deref().map(whole);
+        if args.out.is_some() && whole(&args.out) == whole(&args.rejected) {
+            return Err(Failure::usage("`--out` and `--rejected` name the same file"));
+        }
+        let open =
+            |path: &Option<PathBuf>| path.as_deref().map(|path| Sink::open(path, args)).transpose();
+        Ok(Self { out: open(&args.out)?, rejected: open(&args.rejected)? })
+    }
+
+    /// Writes what became of a batch, of which row `last` is the last one.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written; in files nothing of it is left then.
+    pub(super) fn write(
+        &mut self,
+        report: &Report,
+        rejected: &[Rejected],
+        last: u64,
+    ) -> Result<(), Stop> {
+        self.write_all(report, rejected, last).inspect_err(|_| {
+            for sink in [&mut self.out, &mut self.rejected].into_iter().flatten() {
+                sink.take_back();
+            }
+        })
+    }
+
+    fn write_all(&mut self, report: &Report, rejected: &[Rejected], last: u64) -> Result<(), Stop> {
+        if let Some(out) = &mut self.out {
+            let rows = report.output().to_ndjson();
+            let rows = rows.map_err(|error| {
+                Stop::Unwritten(format!("a row that came out has no JSON form: {error}"))
+            })?;
+            out.write(&rows)?;
+        }
+        if let Some(sink) = &mut self.rejected {
+            sink.write(&lines(rejected)?)?;
+        }
+        [&mut self.out, &mut self.rejected]
+            .into_iter()
+            .flatten()
+            .try_for_each(|sink| sink.done(last))
+    }
+
+    /// Gives files their names.
+    ///
+    /// # Errors
+    ///
+    /// When one does not reach the disk, or another file has its name.
+    pub(super) fn finish(self) -> Result<(), Stop> {
+        [self.out, self.rejected].into_iter().flatten().try_for_each(Sink::finish)
+    }
+}
+
+/// Takes rows as NDJSON. A file has the ending `.part` until it is complete, so that nobody takes a
+/// part of it for all of it; a device or a pipe is written as it is.
+struct Sink {
     path: PathBuf,
     to: To,
 }
 
 enum To {
-    Stdout,
+    Stdout { is_terminal: bool },
     Special(File),
-    Part { file: File, part: PathBuf },
+    Part(Box<Part>),
 }
 
 impl Sink {
-    /// # Errors
-    ///
-    /// When the file cannot be made.
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        let failed = |error| Failure::io(format!("cannot write {}", path.display()), &error);
+    fn open(path: &Path, args: &FeedArgs) -> Result<Self, Failure> {
         if path == Path::new("-") {
-            return Ok(Self { path: path.to_owned(), to: To::Stdout });
+            let to = To::Stdout { is_terminal: io::stdout().is_terminal() };
+            return Ok(Self { path: path.to_owned(), to });
         }
         // A link stays one.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
-            let file = File::options().write(true).open(&path).map_err(failed)?;
-            return Ok(Self { path, to: To::Special(file) });
-        }
-        let mut part = OsString::from(&path);
-        part.push(".part");
-        let part = PathBuf::from(part);
-        let file = File::create(&part).map_err(failed)?;
-        Ok(Self { path, to: To::Part { file, part } })
+        let to = match fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            true => {
+                let cannot =
+                    |error| Failure::io(format!("cannot write {}", path.display()), &error);
+                To::Special(File::options().write(true).open(&path).map_err(cannot)?)
+            }
+            false => To::Part(Box::new(Part::open(&path, Fed::of(args), args.skip, args.force)?)),
+        };
+        Ok(Self { path, to })
     }
 
-    /// Writes whole lines.
-    ///
-    /// # Errors
-    ///
-    /// When they cannot be written.
-    pub(super) fn write(&mut self, lines: &[u8]) -> Result<(), String> {
+    fn write(&mut self, lines: &str) -> Result<(), Stop> {
         let written = match &mut self.to {
-            To::Stdout => io::stdout().write_all(lines),
-            To::Special(file) | To::Part { file, .. } => file.write_all(lines),
+            To::Stdout { is_terminal: true } => write_stdout(&harmless_json(lines)),
+            To::Stdout { is_terminal: false } => write_stdout(lines),
+            To::Special(file) => file.write_all(lines.as_bytes()),
+            To::Part(part) => part.write(lines.as_bytes()),
         };
         written.map_err(|error| self.cannot(&error))
     }
 
-    /// Writes values, one a line.
-    ///
-    /// # Errors
-    ///
-    /// When they cannot be written.
-    pub(super) fn write_each(&mut self, values: &[impl Serialize]) -> Result<(), String> {
-        let mut lines = Vec::new();
-        for value in values {
-            serde_json::to_writer(&mut lines, value).map_err(|error| error.to_string())?;
-            lines.push(b'\n');
+    fn done(&mut self, last: u64) -> Result<(), Stop> {
+        let To::Part(part) = &mut self.to else { return Ok(()) };
+        part.done(last).map_err(|error| self.cannot(&error))
+    }
+
+    fn take_back(&mut self) {
+        if let To::Part(part) = &mut self.to {
+            part.take_back();
         }
-        self.write(&lines)
     }
 
-    /// The file is whole.
-    ///
-    /// # Errors
-    ///
-    /// When it does not reach the disk, or cannot have its name.
-    pub(super) fn finish(self) -> Result<(), String> {
-        let To::Part { file, part } = &self.to else { return Ok(()) };
-        let finished = file.sync_all().and_then(|()| fs::rename(part, &self.path));
-        finished.map_err(|error| self.cannot(&error))
+    fn finish(self) -> Result<(), Stop> {
+        let To::Part(part) = self.to else { return Ok(()) };
+        let (path, there) = (self.path.display().to_string(), part.file().display().to_string());
+        part.finish().map_err(|error| {
+            Stop::Unnamed(match error.kind() {
+                ErrorKind::AlreadyExists => format!(
+                    "another file was made at {path} meanwhile; all rows are in {there}: give it another name"
+                ),
+                _ => format!("cannot write {path}: {error} (what could be written is {there})"),
+            })
+        })
     }
 
-    fn cannot(&self, error: &io::Error) -> String {
+    fn cannot(&self, error: &io::Error) -> Stop {
         let path = self.path.display();
-        match &self.to {
-            To::Stdout if error.kind() == io::ErrorKind::BrokenPipe => {
-                "nobody reads standard output any longer".to_owned()
+        Stop::Unwritten(match &self.to {
+            To::Stdout { .. } | To::Special(_) if error.kind() == ErrorKind::BrokenPipe => {
+                return Stop::Closed;
             }
-            To::Stdout => format!("cannot write to standard output: {error}"),
+            To::Stdout { .. } => format!("cannot write to standard output: {error}"),
             To::Special(_) => format!("cannot write {path}: {error}"),
-            To::Part { part, .. } => {
-                let part = part.display();
+            To::Part(part) => {
+                let part = part.file().display();
                 format!("cannot write {path}: {error} (what could be written is {part})")
             }
-        }
+        })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn write_stdout(lines: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush())
+}
 
-    fn read(path: &Path) -> Option<String> {
-        fs::read_to_string(path).ok()
+/// Values, one a line.
+fn lines(values: &[impl Serialize]) -> Result<String, Stop> {
+    let mut lines = String::new();
+    for value in values {
+        lines +=
+            &serde_json::to_string(value).map_err(|error| Stop::Unwritten(error.to_string()))?;
+        lines.push('\n');
     }
-
-    #[test]
-    fn a_file_has_its_name_when_it_is_whole() {
-        let dir = tempfile::tempdir().unwrap();
-        let (path, part) = (dir.path().join("a.ndjson"), dir.path().join("a.ndjson.part"));
-        fs::write(&path, "old").unwrap();
-        let mut sink = Sink::open(&path).unwrap();
-        sink.write_each(&[1, 2]).unwrap();
-        assert_eq!((read(&path), read(&part)), (Some("old".into()), Some("1\n2\n".into())));
-        sink.finish().unwrap();
-        assert_eq!((read(&path), read(&part)), (Some("1\n2\n".into()), None));
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn a_link_stays_a_link() {
-        let dir = tempfile::tempdir().unwrap();
-        let (path, link) = (dir.path().join("a"), dir.path().join("b"));
-        fs::write(&path, "old").unwrap();
-        std::os::unix::fs::symlink(&path, &link).unwrap();
-        let mut sink = Sink::open(&link).unwrap();
-        sink.write(b"new\n").unwrap();
-        sink.finish().unwrap();
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(read(&path), Some("new\n".into()));
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn a_disk_that_is_full_is_told_with_the_name_of_the_file() {
-        let mut sink = Sink::open(Path::new("/dev/full")).unwrap();
-        assert_eq!(
-            sink.write(b"1\n").unwrap_err(),
-            "cannot write /dev/full: No space left on device (os error 28)"
-        );
-    }
-
-    #[test]
-    fn a_place_that_cannot_be_written_is_told_at_once() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(Sink::open(&dir.path().join("none/a.ndjson")).is_err());
-    }
+    Ok(lines)
 }

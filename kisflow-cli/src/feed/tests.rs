@@ -186,7 +186,7 @@ async fn a_disk_that_is_full_stops_the_feed() {
     let said = feed("rows", ROWS, "Halves", &args).await.unwrap();
     assert_eq!(
         said.stopped.unwrap(),
-        "stopped after row 1: cannot write /dev/full: No space left on device (os error 28); `--skip 1` feeds the rest"
+        "stopped before row 1: cannot write /dev/full: No space left on device (os error 28)"
     );
 }
 

@@ -1,5 +1,7 @@
 //! What is written on a node.
 
+use kisflow_core::is_obeyed;
+
 use super::model::{Node, Picture};
 
 /// The name, and the type of what the conf connects to.
@@ -17,6 +19,6 @@ pub(super) fn heading(picture: &Picture<'_>, escape: fn(&str) -> String) -> Stri
 
 /// A name may hold characters that no format can carry and nobody can see: each becomes a blank.
 pub(super) fn visible(text: &str) -> impl Iterator<Item = char> {
-    let unseen = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+    let unseen = |c: char| is_obeyed(c) || matches!(c, '\u{fffe}' | '\u{ffff}');
     text.chars().map(move |c| if unseen(c) { ' ' } else { c })
 }

@@ -47,8 +47,7 @@ fn pictures<'a>(
 }
 
 fn json(pictures: &[Picture<'_>]) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(pictures).map_err(|error| Failure::because(&error))?;
-    Ok(text + "\n")
+    Ok(terminal::json(&pictures)? + "\n")
 }
 
 fn render(pictures: &[Picture<'_>], args: &GraphArgs) -> Result<String, Failure> {

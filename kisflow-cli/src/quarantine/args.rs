@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 use kisflow_core::{QuarantineFilter, RetryFrom};
 
-use super::{ids, moment};
-use crate::failure::Failure;
+use super::ids;
+use crate::{failure::Failure, moment};
 
 #[derive(ClapArgs)]
 pub(crate) struct QuarantineArgs {
@@ -28,10 +28,10 @@ pub(super) enum QuarantineCommand {
     /// Send rows on; those that fail again stay
     #[command(after_help = "Example: {program} quarantine retry --all --cause timeout")]
     Retry(RetryArgs),
-    /// Change a row and send it on; if it fails again, what was changed stays
-    #[command(
-        after_help = "Example: {program} quarantine edit 3f2a91c0 --row '{\"id\":3,\"article\":\"tea\"}'"
-    )]
+    /// Change rows and send them on; where one fails again, what was changed stays
+    #[command(after_help = "\
+Example: {program} quarantine edit 3f2a91c0 --row '{\"id\":3,\"article\":\"tea\"}'
+Example: {program} quarantine edit --all --cause currency --set currency=EUR --dry-run")]
     Edit(EditArgs),
     /// Take rows out for good; they are remembered with the reason
     #[command(
@@ -52,9 +52,15 @@ pub(super) struct Filters {
     /// Only rows of this source
     #[arg(long)]
     source: Option<String>,
-    /// Only rows whose cause has this text in it
+    /// Only rows whose cause has this text in it, or that of `stats`
     #[arg(long, value_name = "TEXT")]
     cause: Option<String>,
+    /// Only rows that have this text in them
+    #[arg(long, value_name = "TEXT")]
+    contains: Option<String>,
+    /// Only rows with this value in a field: currency=EUR, customer.city=Ulm
+    #[arg(long = "field", value_name = "NAME=VALUE", value_parser = assignment)]
+    fields: Vec<(String, String)>,
     /// Only rows put there since: 15m, 2h or 3d ago, or 2026-03-01T12:00:00Z
     #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
     since: Option<u64>,
@@ -70,6 +76,8 @@ impl Filters {
         filter.function = self.function;
         filter.source = self.source;
         filter.cause = self.cause;
+        filter.contains = self.contains;
+        filter.fields = self.fields;
         filter.since_ms = self.since;
         filter.until_ms = self.until;
         filter
@@ -80,9 +88,12 @@ impl Filters {
 pub(super) struct ListArgs {
     #[command(flatten)]
     pub(super) filters: Filters,
-    /// The most rows that are listed
-    #[arg(long, value_name = "N", default_value = "20")]
-    pub(super) limit: NonZeroUsize,
+    /// The most rows that are listed [default: 20; with --output json all]
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<NonZeroUsize>,
+    /// Only rows behind this cursor: `next` of a list before, by --output json
+    #[arg(long, value_name = "CURSOR")]
+    pub(super) after: Option<String>,
     /// The rows that were discarded instead
     #[arg(long)]
     pub(super) discarded: bool,
@@ -138,6 +149,14 @@ impl Chosen {
     }
 }
 
+/// `NAME=VALUE`.
+fn assignment(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE"),
+    }
+}
+
 /// Where a row that is sent on begins.
 #[derive(Clone, Copy, Default, ValueEnum)]
 pub(super) enum From {
@@ -168,13 +187,22 @@ pub(super) struct RetryArgs {
 
 #[derive(ClapArgs)]
 pub(super) struct EditArgs {
-    /// The row's id, or as much of its beginning as no other id has
-    #[arg(value_parser = ids::parse)]
-    pub(super) id: String,
-    /// The new row: JSON, a file that has it, or - for standard input; without it, $VISUAL or
-    /// $EDITOR opens
-    #[arg(long, value_name = "JSON|FILE|-")]
+    #[command(flatten)]
+    pub(super) rows: Chosen,
+    /// The new row: JSON, a file that has it, or - for standard input; without it and without --set,
+    /// $VISUAL or $EDITOR opens
+    #[arg(long, value_name = "JSON|FILE|-", conflicts_with = "all")]
     pub(super) row: Option<String>,
+    /// Set a field of each row: currency=EUR, customer.city=Ulm. A value that is JSON is taken as it
+    /// is, all else as text
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment, conflicts_with = "row")]
+    pub(super) set: Vec<(String, String)>,
+    /// Only show what would be changed
+    #[arg(long, requires = "set")]
+    pub(super) dry_run: bool,
+    /// Do not ask before all are changed
+    #[arg(long)]
+    pub(super) yes: bool,
     /// Where the row begins
     #[arg(long, value_enum, default_value_t)]
     pub(super) from: From,
@@ -196,7 +224,7 @@ pub(super) struct DiscardArgs {
 mod tests {
     use clap::Parser;
 
-    use super::{Choice, Chosen, DiscardArgs, ListArgs};
+    use super::{Choice, Chosen, DiscardArgs, EditArgs, ListArgs, assignment};
 
     #[derive(Parser)]
     struct Line {
@@ -228,6 +256,17 @@ mod tests {
         check(&["12"], "wrong");
     }
 
+    #[test]
+    fn a_field_and_its_value_stand_around_the_first_equals_sign() {
+        let check = |text: &str, name: &str, value: &str| {
+            assert_eq!(assignment(text).unwrap(), (name.to_owned(), value.to_owned()));
+        };
+        check("currency=EUR", "currency", "EUR");
+        check("a.b=", "a.b", "");
+        check("q=a=b", "q", "a=b");
+        assert!(assignment("=x").is_err() && assignment("x").is_err());
+    }
+
     #[derive(Parser)]
     struct Discard {
         #[command(flatten)]
@@ -238,6 +277,24 @@ mod tests {
     struct List {
         #[command(flatten)]
         _list: ListArgs,
+    }
+
+    #[derive(Parser)]
+    struct Edit {
+        #[command(flatten)]
+        _edit: EditArgs,
+    }
+
+    #[test]
+    fn all_rows_are_never_made_the_same_row() {
+        check_wrong::<Edit>(
+            &["edit", "--all", "--set", "a=1", "--set", "b.c=x", "--dry-run"],
+            &["edit", "--all", "--row", "{}"],
+        );
+        check_wrong::<Edit>(
+            &["edit", "3f2a91c0", "--row", "{}"],
+            &["edit", "3f2a91c0", "--row", "{}", "--set", "a=1"],
+        );
     }
 
     fn check_wrong<T: Parser>(right: &[&str], wrong: &[&str]) {

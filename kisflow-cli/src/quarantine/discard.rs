@@ -69,7 +69,7 @@ fn is_asked() -> bool {
 }
 
 fn agreed(count: usize) -> Result<bool, Failure> {
-    anstream::eprint!("discard {}? [y/N] ", rows(count));
+    terminal::say(&format!("discard {}? [y/N] ", rows(count)));
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);
     read.map_err(|error| Failure::io("cannot read the answer", &error))?;

@@ -10,12 +10,13 @@ use std::{
 use kisflow_core::{Quarantined, RetryFrom, RowText};
 
 use super::{
-    args::EditArgs,
+    args::{Choice, EditArgs},
     editor, ids, json,
     retry::Sent,
+    set,
     store::{Store, failed},
 };
-use crate::{args::Common, failure::Failure};
+use crate::{args::Common, failure::Failure, terminal};
 
 /// What a row is to be.
 struct Written {
@@ -26,9 +27,16 @@ struct Written {
 }
 
 pub(super) async fn run(store: &Store, common: &Common, args: EditArgs) -> Result<(), Failure> {
+    if !args.set.is_empty() {
+        return set::run(store, common, args).await;
+    }
     let from = args.from.retry();
+    let id = match args.rows.choice()? {
+        Choice::Ids(ids) if ids.len() == 1 => ids.into_iter().next().unwrap_or_default(),
+        _ => return Err(Failure::usage("several rows are changed by `--set NAME=VALUE`")),
+    };
     // Nothing is open while somebody writes.
-    let row = ids::row(&store.look().await?, &args.id).await?;
+    let row = ids::row(&store.look().await?, &id).await?;
     let written = match &args.row {
         Some(given) => Written { row: given_row(given)?, file: None },
         None => ask(&row, from)?,
@@ -42,7 +50,7 @@ pub(super) async fn run(store: &Store, common: &Common, args: EditArgs) -> Resul
             sent.tell(common)
         }
         Err(failure) => {
-            anstream::eprintln!("what you wrote is in {}", file.display());
+            terminal::say(&format!("what you wrote is in {}\n", file.display()));
             Err(failure)
         }
     }

@@ -93,6 +93,6 @@ mod tests {
                 "no source is named \"nats\"; known: orders",
             ],
         );
-        check(&all().flow("\u{1b}[2J"), &["no flow is named \" [2J\"; known: Invoices"]);
+        check(&all().flow("\u{1b}[2J"), &["no flow is named \"\\u001b[2J\"; known: Invoices"]);
     }
 }

@@ -1,5 +1,7 @@
 //! `quarantine list`, `show` and `stats`.
 
+use std::num::NonZeroUsize;
+
 use console::{measure_text_width, truncate_str};
 use indicatif::{HumanBytes, HumanCount};
 use kisflow_core::{CauseCount, Quarantine, QuarantineFilter, Quarantined, RowText};
@@ -7,12 +9,13 @@ use serde::Serialize;
 
 use super::{
     args::{Filters, ListArgs, ShowArgs},
-    ids, json, known, moment,
+    ids, json, known,
     store::{Store, failed},
 };
 use crate::{
     args::{Common, Output},
     failure::Failure,
+    moment,
     table::{self, Column},
     terminal,
     text::{harmless, one_line},
@@ -25,27 +28,39 @@ const CAUSE: usize = 16;
 #[derive(Serialize)]
 struct Listed<'a> {
     rows: &'a [Quarantined],
-    /// Rows that are there as well.
+    /// Rows that come behind these.
     more: usize,
+    /// The cursor that `--after` goes on behind; nothing at the end.
+    next: Option<String>,
 }
+
+/// The rows that a list for people has, unless somebody says.
+const LISTED: usize = 20;
 
 pub(super) async fn list(store: &Store, common: &Common, args: ListArgs) -> Result<(), Failure> {
     let quarantine = store.look().await?;
-    let (filter, limit) = (args.filters.filter(), args.limit.get());
+    let filter = args.filters.filter();
+    let unlimited = if common.output == Output::Json { usize::MAX } else { LISTED };
+    let limit = args.limit.map_or(unlimited, NonZeroUsize::get);
+    let after = args.after.as_deref().unwrap_or_default();
     let (listed, all) = match args.discarded {
-        false => (quarantine.list(&filter, limit).await, quarantine.ids(&filter).await),
+        false => {
+            let listed = quarantine.list_after(&filter, after, limit).await;
+            (listed, quarantine.count_after(&filter, after).await)
+        }
         true => {
-            let listed = quarantine.discarded(&filter, limit).await;
-            (listed, quarantine.discarded_ids(&filter).await)
+            let listed = quarantine.discarded_after(&filter, after, limit).await;
+            (listed, quarantine.discarded_count_after(&filter, after).await)
         }
     };
     let listed = listed.map_err(|error| failed(&error))?;
-    if listed.is_empty() {
+    if listed.is_empty() && after.is_empty() {
         known::check(&quarantine, store.conf(), &filter).await?;
     }
-    let more = all.map_err(|error| failed(&error))?.len().saturating_sub(listed.len());
+    let more = all.map_err(|error| failed(&error))?.saturating_sub(listed.len());
     if common.output == Output::Json {
-        return terminal::print_json(&Listed { rows: &listed, more });
+        let next = listed.last().filter(|_| more > 0).map(Quarantined::cursor);
+        return terminal::print_json(&Listed { rows: &listed, more, next });
     }
     let shown = ids::shown(listed.iter().map(|row| row.id.as_str()));
     let lines = listed.iter().map(|row| {
@@ -162,6 +177,7 @@ pub(super) async fn stats(store: &Store, common: &Common, filters: Filters) -> R
             cause.flow.clone(),
             cause.function.clone(),
             moment::age(cause.since_ms),
+            ids::short(&cause.example_id).to_owned(),
             cause.cause.clone(),
         ]
     });
@@ -170,9 +186,10 @@ pub(super) async fn stats(store: &Store, common: &Common, filters: Filters) -> R
         Column::Whole("FLOW"),
         Column::Whole("FUNCTION"),
         Column::Number("OLDEST"),
+        Column::Whole("EXAMPLE"),
         Column::Whole("CAUSE"),
     ];
-    table::print(&columns, fitted(lines.collect(), &[4, 4, 8, 6]), "no row")?;
+    table::print(&columns, fitted(lines.collect(), &[4, 4, 8, 6, 8]), "no row")?;
     terminal::print(&format!(
         "in quarantine: {} of {} rows, {} of {}\n",
         HumanCount(usage.entries),

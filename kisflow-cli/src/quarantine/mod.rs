@@ -8,8 +8,8 @@ mod ids;
 mod json;
 mod known;
 mod look;
-mod moment;
 mod retry;
+mod set;
 mod store;
 
 use kisflow_core::Registry;

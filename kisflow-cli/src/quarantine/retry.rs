@@ -1,9 +1,9 @@
 //! `quarantine retry`: rows are sent on, one after the other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use kisflow_core::{Quarantine, QuarantineError, QuarantineFilter, RetryReport};
+use kisflow_core::{Quarantine, QuarantineError, QuarantineFilter, RetryReport, fold_cause};
 use serde::Serialize;
 use tokio::task::yield_now;
 
@@ -41,7 +41,7 @@ async fn send(quarantine: &Quarantine, ids: &[String], from: From) -> Result<Sen
         // Where the functions do not wait, nobody would hear of a signal.
         yield_now().await;
         if told.is_cancelled() {
-            sent.not_tried = ids.len() - tried;
+            sent.leave(ids.len() - tried);
             break;
         }
         let done = quarantine.retry(id, from.retry()).await;
@@ -53,7 +53,10 @@ async fn send(quarantine: &Quarantine, ids: &[String], from: From) -> Result<Sen
 }
 
 /// The ids of the rows that are meant, and their flows.
-async fn chosen(store: &Store, choice: Choice) -> Result<(Vec<String>, BTreeSet<String>), Failure> {
+pub(super) async fn chosen(
+    store: &Store,
+    choice: Choice,
+) -> Result<(Vec<String>, BTreeSet<String>), Failure> {
     let quarantine = store.look().await?;
     match choice {
         Choice::Ids(given) => {
@@ -111,7 +114,52 @@ struct Stay {
     cause: String,
 }
 
+/// Rows that failed again for one reason.
+#[derive(Serialize)]
+struct Again {
+    rows: u64,
+    function: Option<String>,
+    /// Folded, as `stats` shows it.
+    cause: String,
+    /// The id of one of them.
+    example_id: String,
+}
+
+/// What `--output json` prints.
+#[derive(Serialize)]
+struct Summary<'a> {
+    /// Rows that were sent on.
+    retried: u64,
+    #[serde(flatten)]
+    sent: &'a Sent,
+    /// Those that failed again by cause, the most first.
+    causes: Vec<Again>,
+}
+
 impl Sent {
+    /// Rows that failed again by function and cause, the most first.
+    fn causes(&self) -> Vec<Again> {
+        let mut causes: BTreeMap<(Option<String>, String), Again> = BTreeMap::new();
+        for Stay { id, function, cause } in &self.stay {
+            let cause = fold_cause(cause);
+            let again = || Again {
+                rows: 0,
+                function: function.clone(),
+                cause: cause.clone(),
+                example_id: id.clone(),
+            };
+            causes.entry((function.clone(), cause.clone())).or_insert_with(again).rows += 1;
+        }
+        let mut causes: Vec<Again> = causes.into_values().collect();
+        causes.sort_by_key(|again| std::cmp::Reverse(again.rows));
+        causes
+    }
+
+    /// So many rows are not tried.
+    pub(super) fn leave(&mut self, rows: usize) {
+        self.not_tried = rows;
+    }
+
     /// Takes note of a row.
     ///
     /// # Errors
@@ -147,7 +195,10 @@ impl Sent {
     /// When a row stays, or was not tried.
     pub(super) fn tell(&self, common: &Common) -> Result<(), Failure> {
         match common.output {
-            Output::Json => terminal::print_json(self)?,
+            Output::Json => {
+                let retried = self.delivered + self.failed;
+                terminal::print_json(&Summary { retried, sent: self, causes: self.causes() })?;
+            }
             Output::Table => terminal::print(&self.described())?,
         }
         if self.failed == 0 && self.not_tried == 0 { Ok(()) } else { Err(Failure::Silent) }
@@ -162,18 +213,22 @@ impl Sent {
             text += &format!("{}  {function}{}\n", ids::short(&stay.id), one_line(&stay.cause));
         }
         if let Some(more) = self.stay.len().checked_sub(LISTED).filter(|more| *more > 0) {
-            text += &format!("and {more} more, which `quarantine stats` counts by cause\n");
+            text += &format!("and {more} more\n");
         }
         let count = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX);
-        text += &match (self.delivered, self.failed) {
-            (0, 0) if self.not_tried == 0 => "no row to send on\n".to_owned(),
-            (delivered, 0) => format!("{} delivered\n", rows(count(delivered))),
-            (delivered, failed) => format!(
-                "{} delivered, {} in quarantine still\n",
-                rows(count(delivered)),
-                rows(count(failed))
-            ),
+        let Self { delivered, failed, .. } = *self;
+        let sent = rows(count(delivered + failed));
+        text += &match failed {
+            0 if delivered == 0 && self.not_tried == 0 => "no row to send on\n".to_owned(),
+            0 => format!("{sent} sent on: {delivered} delivered\n"),
+            failed => format!("{sent} sent on: {delivered} delivered, {failed} failed again\n"),
         };
+        // One that failed has been shown.
+        for Again { rows, function, cause, .. } in self.causes().iter().filter(|_| failed > 1) {
+            let function = function.as_ref().map(|name| format!("{}: ", one_line(name)));
+            let cause = one_line(cause);
+            text += &format!("  {rows} {}{cause}\n", function.unwrap_or_default());
+        }
         if self.not_tried > 0 {
             text += &format!("told to stop: {} not tried\n", rows(self.not_tried));
         }
@@ -192,7 +247,7 @@ mod tests {
             cause: "no\nprice".to_owned(),
         };
         let stays: Vec<Stay> = (0..failed).map(stay).collect();
-        let stay = "3f2a91c0  Pri [2Jce: no price\n".repeat(stays.len());
+        let stay = "3f2a91c0  Pri\\u001b[2Jce: no price\n".repeat(stays.len());
         let sent = Sent { delivered, failed, stay: stays, not_tried };
         assert_eq!(sent.described(), stay + last);
     }
@@ -200,14 +255,14 @@ mod tests {
     #[test]
     fn what_came_of_rows_is_told_and_how_many_were_left() {
         check(0, 0, 0, "no row to send on\n");
-        check(2, 0, 0, "2 rows delivered\n");
-        check(0, 1, 0, "0 rows delivered, 1 row in quarantine still\n");
+        check(2, 0, 0, "2 rows sent on: 2 delivered\n");
+        check(0, 1, 0, "1 row sent on: 0 delivered, 1 failed again\n");
         check(
             1,
             2,
             1,
-            "1 row delivered, 2 rows in quarantine still\ntold to stop: 1 row not tried\n",
+            "3 rows sent on: 1 delivered, 2 failed again\n  2 Pri\\u001b[2Jce: no price\ntold to stop: 1 row not tried\n",
         );
-        check(0, 0, 3, "0 rows delivered\ntold to stop: 3 rows not tried\n");
+        check(0, 0, 3, "0 rows sent on: 0 delivered\ntold to stop: 3 rows not tried\n");
     }
 }

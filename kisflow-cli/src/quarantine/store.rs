@@ -38,14 +38,14 @@ impl Store {
         self.open(&BTreeSet::new()).await
     }
 
-    /// Connects to what these flows need as well: their rows can be sent on. A store that is open once
-    /// at a time must not be open already.
+    /// Connects to what these flows need as well: their rows can be sent on. This process must not have
+    /// an embedded store open already; that a service has it open is no matter.
     pub(super) async fn open(&self, flows: &BTreeSet<String>) -> Result<Quarantine, Failure> {
         let mut conf = self.conf.clone();
         for flow in conf.flows.values_mut().filter(|flow| !flows.contains(&flow.flow_name)) {
             flow.status = Status::Disabled;
         }
-        let flows = conf::link(self.registry.clone(), conf).await?;
+        let flows = conf::link_beside(self.registry.clone(), conf).await?;
         flows.quarantine().map_err(|error| failed(&error))
     }
 }

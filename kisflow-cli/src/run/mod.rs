@@ -18,13 +18,13 @@ use std::{
 use clap::Args as ClapArgs;
 use kisflow_core::{CancellationToken, Flows, Ledger, Registry, Served};
 use serde::Serialize;
-use tokio::time::{interval, sleep};
+use tokio::time::{interval, sleep, timeout};
 use tracing::info;
 
 use self::{
     figures::{Figures, Pace},
-    stop::Signals,
-    view::View,
+    stop::{Resized, Signals},
+    view::{State, View},
 };
 use crate::{
     args::{Common, Output},
@@ -49,6 +49,9 @@ pub(crate) struct RunArgs {
     /// Only log lines, no live view; also for functions that print to the terminal themselves
     #[arg(long)]
     no_view: bool,
+    /// The most characters of a row, or of what is said of one, in a log line
+    #[arg(long, value_name = "N", default_value_t = 120)]
+    log_rows: usize,
 }
 
 pub(crate) async fn run(
@@ -56,6 +59,7 @@ pub(crate) async fn run(
     common: &Common,
     args: &RunArgs,
 ) -> Result<(), Failure> {
+    let registry = registry.log_rows(args.log_rows);
     let inspection = conf::inspect(registry.clone(), common.dir(&args.dir))?;
     let grace = Duration::from_millis(inspection.conf.global.grace_ms);
     let view = View::new(terminal::is_watched() && !args.no_view);
@@ -109,17 +113,17 @@ async fn serve(flows: &Flows, view: &View, grace: Duration) -> Result<Served, Fa
         signals.next().await;
         in_flight(flows)
     };
-    let problems = Mutex::new(Vec::new());
+    let state = Mutex::new(State::default());
     tokio::select! {
         served = flows.serve(stop.cancelled()) => served.map_err(Failure::usage),
         left = stopping => {
             view.clear();
-            anstream::eprintln!("stopped at once: {left} rows in flight come again");
+            terminal::say(&format!("stopped at once: {left} rows in flight come again\n"));
             // Returning would wait for functions that hold a thread.
             process::exit(1)
         }
-        never = check(flows, &stop, &problems), if view.is_shown() => match never {},
-        never = draw(flows, view, &problems), if view.is_shown() => match never {},
+        never = check(flows, &stop, &state), if view.is_shown() => match never {},
+        never = draw(flows, view, &state), if view.is_shown() => match never {},
         never = report(flows), if !view.is_shown() => match never {},
     }
 }
@@ -137,29 +141,36 @@ fn stopping(rows: u64, grace: Duration, is_watched: bool) -> String {
     format!("stopping: {rows} rows in flight, up to {grace}; {again} at once")
 }
 
-/// Asks what is wrong, again and again.
-async fn check(
-    flows: &Flows,
-    stop: &CancellationToken,
-    problems: &Mutex<Vec<String>>,
-) -> Infallible {
+/// Asks what is wrong, again and again. A store may take a second to answer, which the view must
+/// not wait for.
+async fn check(flows: &Flows, stop: &CancellationToken, state: &Mutex<State>) -> Infallible {
     loop {
         sleep(CHECK).await;
         let mut found = flows.health().problems();
         // What was asked for is not wrong.
         found.retain(|problem| !stop.is_cancelled() || !problem.ends_with("has been stopped"));
-        *problems.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = found;
+        let quarantine = match flows.quarantine() {
+            Ok(quarantine) => timeout(CHECK, quarantine.usage()).await.ok(),
+            Err(_) => None,
+        };
+        let quarantine = quarantine.and_then(Result::ok).map(|usage| usage.entries);
+        let found = State { problems: found, quarantine };
+        *state.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = found;
     }
 }
 
-async fn draw(flows: &Flows, view: &View, problems: &Mutex<Vec<String>>) -> Infallible {
+async fn draw(flows: &Flows, view: &View, state: &Mutex<State>) -> Infallible {
+    let mut resized = Resized::new();
     let mut pace = Pace::new(WINDOW);
     let mut ticks = interval(LOOK);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = resized.next() => {}
+        }
         let figures = pace.figures(Instant::now(), &flows.ledgers(), &flows.lags());
-        let problems = problems.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        view.show(&figures, &problems);
+        let state = state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        view.show(&figures, &state);
     }
 }
 

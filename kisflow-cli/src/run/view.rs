@@ -8,7 +8,7 @@ use super::{
     figures::Figures,
     margin::{self, Margin},
 };
-use crate::text::one_line;
+use crate::{terminal, text::one_line};
 
 /// The columns behind the flow's name, and how wide they are.
 const COLUMNS: [(&str, usize); 5] =
@@ -17,6 +17,15 @@ const COLUMNS: [(&str, usize); 5] =
 const PROBLEMS: usize = 3;
 /// Lines of the terminal that stay free for the log.
 const FREE: usize = 4;
+
+/// What there is to say of all flows together.
+#[derive(Clone, Debug, Default)]
+pub(super) struct State {
+    /// What is wrong.
+    pub(super) problems: Vec<String>,
+    /// Rows that are in quarantine now, where that is known.
+    pub(super) quarantine: Option<u64>,
+}
 
 /// The live view, where somebody watches.
 pub(super) struct View {
@@ -48,18 +57,18 @@ impl View {
         self.bar.clone()
     }
 
-    pub(super) fn show(&self, figures: &[Figures], problems: &[String]) {
+    pub(super) fn show(&self, figures: &[Figures], state: &State) {
         let Some(bar) = &self.bar else { return };
         let (height, width) = Term::stderr().size();
         let width = margin::width(width).into();
-        let lines = lines(figures, problems, width, height.into());
+        let lines = lines(figures, state, width, height.into());
         bar.set_message(lines.join("\n"));
     }
 
     /// Says something once: above the view, or in the log.
     pub(super) fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| anstream::eprintln!("{text}")),
+            Some(bar) => bar.suspend(|| terminal::say(&format!("{text}\n"))),
             None => info!("{text}"),
         }
     }
@@ -72,7 +81,8 @@ impl View {
 }
 
 /// The whole view; no line is wider than `width`.
-fn lines(figures: &[Figures], problems: &[String], width: usize, height: usize) -> Vec<String> {
+fn lines(figures: &[Figures], state: &State, width: usize, height: usize) -> Vec<String> {
+    let State { problems, quarantine } = state;
     let columns: usize = COLUMNS.iter().map(|(_, width)| width + 2).sum();
     let longest = figures.iter().map(|figures| console::measure_text_width(&figures.flow)).max();
     let name = longest.unwrap_or_default().max(4).min(width.saturating_sub(columns).max(4));
@@ -81,7 +91,8 @@ fn lines(figures: &[Figures], problems: &[String], width: usize, height: usize) 
     let (dim, warn) = (Style::new().for_stderr().dim(), Style::new().for_stderr().yellow());
     let heads = COLUMNS.map(|(head, _)| head.to_owned());
     let mut lines = vec![fits(dim.apply_to(line("FLOW", name, &heads)).to_string())];
-    let shown = height.saturating_sub(FREE + 1 + problems.len().min(PROBLEMS + 1)).max(1);
+    let others = problems.len().min(PROBLEMS + 1) + usize::from(quarantine.is_some());
+    let shown = height.saturating_sub(FREE + 1 + others).max(1);
     for flow in figures.iter().take(shown) {
         let cells = [
             number(flow.per_second),
@@ -93,6 +104,11 @@ fn lines(figures: &[Figures], problems: &[String], width: usize, height: usize) 
         lines.push(fits(line(&flow.flow, name, &cells)));
     }
     lines.extend(more(figures.len(), shown, "more flows").map(fits));
+    if let Some(now) = quarantine {
+        let since: u64 = figures.iter().map(|flow| flow.quarantined).sum();
+        let (now, since) = (HumanCount(*now), HumanCount(since));
+        lines.push(fits(format!("in quarantine: {now} now, {since} since the start")));
+    }
     for problem in problems.iter().take(PROBLEMS) {
         lines.push(fits(format!("{} {}", warn.apply_to("!"), one_line(problem))));
     }
@@ -101,7 +117,8 @@ fn lines(figures: &[Figures], problems: &[String], width: usize, height: usize) 
 }
 
 fn line(flow: &str, name: usize, cells: &[String; COLUMNS.len()]) -> String {
-    let flow = truncate_str(flow, name, "…");
+    let flow = one_line(flow);
+    let flow = truncate_str(&flow, name, "…");
     let mut line = console::pad_str(&flow, name, console::Alignment::Left, None).into_owned();
     for (cell, (_, width)) in cells.iter().zip(COLUMNS) {
         line += &format!("  {cell:>width$}");
@@ -125,7 +142,7 @@ fn number(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Figures, lines, number};
+    use super::{Figures, State, lines, number};
 
     fn flow(flow: &str, rows: u64) -> Figures {
         Figures {
@@ -143,8 +160,9 @@ mod tests {
         let long = "A flow of a name that is far longer than anybody would want to read";
         let problem = format!("flow `{long}`: connector `Invoices`:\nnobody answers there at all");
         let figures = [flow("Invoices", 7), flow(long, 123_456_789_000), flow("订单", 9_999_999)];
+        let state = State { problems: vec![problem; 5], quarantine: Some(u64::MAX) };
         for width in [20, 40, 80, 200] {
-            for line in lines(&figures, &vec![problem.clone(); 5], width, 24) {
+            for line in lines(&figures, &state, width, 24) {
                 assert!(console::measure_text_width(&line) <= width, "{width}: {line}");
                 assert!(!line.contains('\n'));
             }
@@ -155,7 +173,8 @@ mod tests {
     fn a_line_has_the_figures_of_its_flow() {
         let figures =
             [flow("Invoices", 1234), Figures { flow: "Refunds".into(), ..Figures::default() }];
-        let lines = lines(&figures, &[], 80, 24);
+        let state = State { problems: vec![], quarantine: Some(9) };
+        let lines = lines(&figures, &state, 80, 24);
         let lines: Vec<_> = lines.iter().map(|line| console::strip_ansi_codes(line)).collect();
         assert_eq!(
             lines,
@@ -163,6 +182,7 @@ mod tests {
                 "FLOW         ROWS/S       READ        LAG  IN FLIGHT  QUARANTINED",
                 "Invoices      1,234      1,234      1,234      1,234        1,234",
                 "Refunds           0          0          -          0            0",
+                "in quarantine: 9 now, 1,234 since the start",
             ]
         );
     }
@@ -170,7 +190,8 @@ mod tests {
     #[test]
     fn flows_that_do_not_fit_the_terminal_are_counted() {
         let figures: Vec<_> = (0..50).map(|number| flow(&format!("Flow{number}"), 1)).collect();
-        let lines = lines(&figures, &["a".to_owned(), "b".to_owned()], 80, 24);
+        let problems = vec!["a".to_owned(), "b".to_owned()];
+        let lines = lines(&figures, &State { problems, quarantine: None }, 80, 24);
         assert_eq!(lines.len(), 21, "{lines:#?}");
         assert_eq!(lines[18], "  33 more flows");
     }

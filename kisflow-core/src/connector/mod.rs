@@ -93,6 +93,16 @@ pub trait Connector: Sized + Send + Sync + 'static {
     /// When there is no connection to be had: within a bounded time, naming the address.
     fn connect(conf: &ConnConf, params: Self::Params) -> impl Future<Output = Result<Self>> + Send;
 
+    /// Connects for a command that works beside a service. An engine that one process has to itself
+    /// lets it in through that process where it can; any other connects.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    fn attach(conf: &ConnConf, params: Self::Params) -> impl Future<Output = Result<Self>> + Send {
+        Self::connect(conf, params)
+    }
+
     /// How it keeps records, if it does: what functions with a [`Store`](crate::Store) use.
     fn storage() -> Option<AsStorage<Self>> {
         None
@@ -165,6 +175,15 @@ pub(crate) struct ConnectorDef {
     /// What is wrong with the params.
     pub(crate) check: fn(&ConnConf) -> Vec<Misfit>,
     connect: for<'a> fn(&'a ConnConf) -> Connecting<'a>,
+    attach: for<'a> fn(&'a ConnConf) -> Connecting<'a>,
+}
+
+/// The params of a conf, which linking has checked.
+fn params<C: Connector>(conf: &ConnConf) -> Result<C::Params> {
+    connector_params::<C::Params>(conf).map_err(|problems| {
+        let problems = problems.into_iter().map(|(path, message)| format!("{path}: {message}"));
+        problems.collect::<Vec<_>>().join("; ").into()
+    })
 }
 
 impl ConnectorDef {
@@ -181,17 +200,22 @@ impl ConnectorDef {
             },
             connect: |conf| {
                 Box::pin(async move {
-                    let params = connector_params::<C::Params>(conf).map_err(|problems| {
-                        problems
-                            .into_iter()
-                            .map(|(path, message)| format!("{path}: {message}"))
-                            .collect::<Vec<_>>()
-                            .join("; ")
-                    })?;
-                    Ok(Box::new(C::connect(conf, params).await?) as Box<dyn ErasedConnector>)
+                    let connector = C::connect(conf, params::<C>(conf)?).await?;
+                    Ok(Box::new(connector) as Box<dyn ErasedConnector>)
+                })
+            },
+            attach: |conf| {
+                Box::pin(async move {
+                    let connector = C::attach(conf, params::<C>(conf)?).await?;
+                    Ok(Box::new(connector) as Box<dyn ErasedConnector>)
                 })
             },
         }
+    }
+
+    /// For a command that works beside a service.
+    pub(crate) fn attached(self) -> Self {
+        Self { connect: self.attach, ..self }
     }
 }
 

@@ -19,10 +19,11 @@ use crate::{
     backoff::pause,
     batch::Batch,
     conf::OnReject,
-    error::{BoxError, Result, error_chain},
+    error::{BoxError, Result},
     function::{Answer, Call, Outcome},
     parameter::{Cx, Rejects},
     reject::Fault,
+    text::{excerpt, excerpt_chain},
 };
 
 /// Why a call failed.
@@ -105,9 +106,11 @@ async fn attempts(
                 return result.map_err(|fail| (number, fail));
             }
             Err(Fail::Cancelled) => return result.map_err(|fail| (number, fail)),
-            Err(Fail::Panic(message)) => (&metrics.panic, format!("panicked: {message}")),
+            Err(Fail::Panic(message)) => {
+                (&metrics.panic, format!("panicked: {}", excerpt(message, run.flow.log_rows)))
+            }
             Err(Fail::Timeout(limit)) => (&metrics.timeout, format!("took longer than {limit:?}")),
-            Err(Fail::Error(error)) => (&metrics.error, error_chain(&**error).to_string()),
+            Err(Fail::Error(error)) => (&metrics.error, excerpt_chain(&**error, run.flow.log_rows)),
         };
         counter.increment(1);
         if number > node.conf.option.retry_times {

@@ -25,18 +25,21 @@ pub(crate) struct FlowContext {
     pub(crate) name: Arc<str>,
     pub(crate) cache: Cache,
     pub(crate) metadata: Metadata,
+    /// The most characters of a row, or of what is said of one, in a log line.
+    pub(crate) log_rows: usize,
     seed: u64,
     runs: AtomicU64,
 }
 
 impl FlowContext {
-    pub(super) fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str, log_rows: usize) -> Self {
         // The standard library seeds its hash maps at random: that is all a run id needs.
         let seed = RandomState::new().build_hasher().finish();
         Self {
             name: name.into(),
             cache: Cache::default(),
             metadata: Metadata::default(),
+            log_rows,
             seed,
             runs: AtomicU64::new(0),
         }

@@ -18,6 +18,7 @@ use super::{Flow, Linked, UnknownFlow};
 use crate::{
     conf::{Conf, ConfError, FlowConf, FunctionConf, Mode, Problem, SourceConf, Status},
     durable::Durable,
+    error::BoxError,
     health::{Health, SourceState},
     link::{Linker, LoadError, Prepared},
     metrics::{QuarantineMetrics, build_info, describe, with_recorder},
@@ -109,6 +110,7 @@ impl Flows {
                 conf.global.quarantine.clone(),
                 flows.clone(),
                 metrics,
+                linked.linker.registry.log_rows,
             );
             Some((durable, kept))
         });
@@ -216,6 +218,11 @@ impl Flows {
     pub fn quarantine(&self) -> Result<Quarantine, QuarantineError> {
         let kept = self.inner.quarantine.as_ref().map(|(_, quarantine)| quarantine.clone());
         kept.ok_or_else(QuarantineError::none)
+    }
+
+    /// Why flows would begin from the start although another store has their positions.
+    pub(crate) async fn positions_elsewhere(&self) -> Result<Vec<String>, BoxError> {
+        self.inner.linked.linker.positions_elsewhere(&self.inner.conf).await
     }
 
     pub(crate) fn durable(&self) -> Option<Arc<dyn Durable>> {

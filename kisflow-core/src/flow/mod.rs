@@ -62,7 +62,7 @@ pub(crate) struct Chain {
 
 impl Flow {
     fn new(conf: FlowConf, prepared: Vec<Prepared>, linked: Arc<Linked>) -> Self {
-        let context = Arc::new(FlowContext::new(&conf.flow_name));
+        let context = Arc::new(FlowContext::new(&conf.flow_name, linked.linker.registry.log_rows));
         let metrics = Arc::new(linked.with_recorder(|| FlowMetrics::new(&conf.flow_name)));
         let nodes =
             prepared.into_iter().map(|prepared| linked.node(&conf.flow_name, prepared)).collect();
@@ -235,7 +235,7 @@ impl Flow {
 
     fn with_chain(&self, chain: Arc<Chain>) -> Self {
         let Inner { context, linked, metrics, .. } = &*self.inner;
-        let context = Arc::new(FlowContext::new(&context.name));
+        let context = Arc::new(FlowContext::new(&context.name, context.log_rows));
         Self {
             inner: Arc::new(Inner {
                 context,
@@ -282,6 +282,11 @@ impl Flow {
 }
 
 impl Flow {
+    /// The most characters of a row in a log line.
+    pub(crate) fn log_rows(&self) -> usize {
+        self.inner.context.log_rows
+    }
+
     /// The connectors of its functions, each once, in the order of the chain.
     pub(crate) fn connectors(&self) -> Vec<Arc<ConnectorSlot>> {
         let mut slots: Vec<Arc<ConnectorSlot>> = Vec::new();

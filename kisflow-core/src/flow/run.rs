@@ -10,6 +10,7 @@ use crate::{
     batch::Batch,
     conf::{OnReject, Status},
     metrics::FlowMetrics,
+    text::excerpt_chain,
 };
 
 /// Where a run begins, and for whom.
@@ -69,7 +70,8 @@ pub(super) async fn run(flow: Arc<Inner>, begin: Begin) -> Result<Report, RunErr
         && !served
     {
         let (function, attempt) = (error.function().unwrap_or_default(), error.attempt());
-        error!(flow = error.flow(), function, run = %error.run(), attempt, error = ?error, "a run failed");
+        let log_rows = flow.context.log_rows;
+        error!(flow = error.flow(), function, run = %error.run(), attempt, error = excerpt_chain(error, log_rows), "a run failed");
     }
     result
 }

@@ -2,6 +2,7 @@
 
 mod binder;
 mod check;
+mod elsewhere;
 mod error;
 mod plan;
 mod sources;

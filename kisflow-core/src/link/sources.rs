@@ -114,8 +114,22 @@ impl Registry {
     }
 }
 
+impl Registry {
+    /// The embedded store that keeps quarantine and positions of a conf which names no connector for
+    /// them, if one is registered.
+    pub fn embedded_conn(&self, conf: &Conf) -> Option<ConnConf> {
+        embedded(self, conf).map(|(_, conn)| conn)
+    }
+
+    /// Whether a connector is of an embedded store, which belongs to one process at a time.
+    pub fn is_embedded(&self, conn: &ConnConf) -> bool {
+        let def = self.connectors.iter().find(|def| def.engine == conn.engine);
+        def.is_some_and(|def| (def.embedded)().is_some())
+    }
+}
+
 /// The store that needs no server, if one is registered, as a connector of this conf.
-fn embedded(registry: &Registry, conf: &Conf) -> Option<(ConnectorDef, ConnConf)> {
+pub(super) fn embedded(registry: &Registry, conf: &Conf) -> Option<(ConnectorDef, ConnConf)> {
     let embedded = registry.connectors.iter().filter(|def| def.endures);
     let mut embedded = embedded.filter_map(|def| Some((*def, (def.embedded)()?)));
     let (def, mut embedded) = embedded.next_back()?;

@@ -5,6 +5,9 @@ use std::{fmt, hash::Hasher, time::SystemTime};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use siphasher::sip128::{Hasher128, SipHasher13};
+use tracing::warn;
+
+use crate::text::excerpt;
 
 /// One row that could not be processed: what it is, where it came from, and why.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -45,9 +48,23 @@ pub struct Quarantined {
 }
 
 impl Quarantined {
+    /// Where the row stands in the order of lists, the oldest first.
+    #[must_use]
+    pub fn cursor(&self) -> String {
+        format!("{:020}-{}", self.since_ms, self.id)
+    }
+
     /// The row as it came from the source, where that is known.
     pub fn source_row(&self) -> Option<&RowText> {
         self.origin.as_ref().or((self.at == 0).then_some(&self.row))
+    }
+
+    /// Logs what happens to it, with no more than `most` characters of the row, and of what is said of
+    /// it.
+    pub(crate) fn warn(&self, what: &str, most: usize) {
+        let Self { id, flow, function, position, attempt, .. } = self;
+        let (cause, row) = (excerpt(&self.cause, most), excerpt(&self.row.to_string(), most));
+        warn!(id, flow, function, position, attempt, cause, row, "{what}");
     }
 
     /// An id that is the same whenever the same row fails in the same place. `exact` says whether the

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Quarantined;
+use super::{Quarantined, RowText, fold_cause};
 
 /// Which rows in quarantine are meant; without anything, all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,12 +14,17 @@ pub struct QuarantineFilter {
     pub source: Option<String>,
     /// That this function could not process.
     pub function: Option<String>,
-    /// Whose cause has this text in it.
+    /// Whose cause has this text in it, as it is or [folded](super::fold_cause).
     pub cause: Option<String>,
     /// Put there no earlier, in milliseconds since 1970.
     pub since_ms: Option<u64>,
     /// Put there earlier, in milliseconds since 1970.
     pub until_ms: Option<u64>,
+    /// Whose text has this in it: as it reached the function, or as it came from the source.
+    pub contains: Option<String>,
+    /// Whose fields have these values: the path of each ([`RowText::field`](super::RowText::field)),
+    /// and its value as JSON, or a text without its quotes.
+    pub fields: Vec<(String, String)>,
 }
 
 impl QuarantineFilter {
@@ -64,6 +69,18 @@ impl QuarantineFilter {
         self
     }
 
+    /// Whose text has this in it.
+    pub fn contains(mut self, text: impl Into<String>) -> Self {
+        self.contains = Some(text.into());
+        self
+    }
+
+    /// Whose field has this value, as JSON or as a text without its quotes.
+    pub fn field(mut self, path: impl Into<String>, value: impl Into<String>) -> Self {
+        self.fields.push((path.into(), value.into()));
+        self
+    }
+
     pub(super) fn takes(&self, row: &Quarantined) -> bool {
         let is = |wanted: &Option<String>, found: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted == found)
@@ -71,10 +88,34 @@ impl QuarantineFilter {
         is(&self.flow, &row.flow)
             && is(&self.source, &row.source)
             && is(&self.function, &row.function)
-            && self.cause.as_ref().is_none_or(|text| row.cause.contains(text.as_str()))
+            && self.cause.as_ref().is_none_or(|text| has_cause(row, text))
+            && self.contains.as_ref().is_none_or(|text| has_text(row, text))
+            && self.fields.iter().all(|(path, value)| has_field(row, path, value))
             && self.since_ms.is_none_or(|since| row.since_ms >= since)
             && self.until_ms.is_none_or(|until| row.since_ms < until)
     }
+}
+
+fn has_cause(row: &Quarantined, text: &str) -> bool {
+    row.cause.contains(text) || fold_cause(&row.cause).contains(text)
+}
+
+/// The row's texts: as it is, and as it came.
+fn texts(row: &Quarantined) -> impl Iterator<Item = &RowText> {
+    [Some(&row.row), row.origin.as_ref()].into_iter().flatten()
+}
+
+fn has_text(row: &Quarantined, text: &str) -> bool {
+    let has =
+        |row: &RowText| row.bytes().windows(text.len().max(1)).any(|part| part == text.as_bytes());
+    text.is_empty() || texts(row).any(has)
+}
+
+fn has_field(row: &Quarantined, path: &str, value: &str) -> bool {
+    let is = |found: &str| {
+        found == value || serde_json::from_str::<String>(found).is_ok_and(|text| text == value)
+    };
+    texts(row).any(|row| row.field(path).is_some_and(|found| is(&found)))
 }
 
 /// How many rows of one kind there are.
@@ -85,48 +126,50 @@ pub struct CauseCount {
     pub flow: String,
     /// The function.
     pub function: String,
-    /// The cause. Numbers in it are written as `#`, so that causes which differ by an id only
-    /// are one.
+    /// The cause, [folded](super::fold_cause).
     pub cause: String,
     /// How many.
     pub rows: u64,
     /// When the oldest of them was put there, in milliseconds since 1970.
     pub since_ms: u64,
-}
-
-/// A cause without what differs from row to row.
-pub(super) fn kind(cause: &str) -> String {
-    let mut kind = String::with_capacity(cause.len());
-    let mut quoted = false;
-    let mut word = false;
-    for character in cause.chars() {
-        let within = word;
-        // The digits of a name, as in `i32`, are no number.
-        word = character.is_alphabetic() || character == '_' || within && character.is_numeric();
-        match character {
-            '`' | '"' => {
-                quoted = !quoted;
-                kind.push(character);
-            }
-            digit if digit.is_ascii_digit() && !quoted && !within => {
-                if !kind.ends_with('#') {
-                    kind.push('#');
-                }
-            }
-            other => kind.push(other),
-        }
-    }
-    kind
+    /// The whole cause of the oldest of them.
+    pub example: String,
+    /// The id of the oldest of them.
+    pub example_id: String,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::kind;
+    use super::{super::room::tests::row, QuarantineFilter};
+
+    fn check(filter: &QuarantineFilter, takes: bool) {
+        let mut kept = row("a", 1);
+        kept.cause = "no article 17 is named \"tae\"".to_owned();
+        kept.row = r#"{"id":12345678901234567890,"to":{"city":"Ulm"},"open":true}"#.into();
+        kept.origin = Some("id;city\n".into());
+        assert_eq!(filter.takes(&kept), takes, "{filter:?}");
+    }
 
     #[test]
-    fn causes_that_differ_by_a_number_are_one() {
-        assert_eq!(kind("order 1701 is late by 30 s"), "order # is late by # s");
-        assert_eq!(kind("expected i32 at 7"), "expected i32 at #");
-        assert_eq!(kind("missing field `score_1` at line 1"), "missing field `score_1` at line #");
+    fn rows_are_found_by_their_text_and_by_their_fields() {
+        let all = QuarantineFilter::new;
+        check(&all().contains("\"Ulm\""), true);
+        check(&all().contains("id;city"), true);
+        check(&all().contains(""), true);
+        check(&all().contains("Bonn"), false);
+        check(&all().field("id", "12345678901234567890"), true);
+        // As numbers of a computer they would be one.
+        check(&all().field("id", "12345678901234567891"), false);
+        check(&all().field("to.city", "Ulm"), true);
+        check(&all().field("to.city", "\"Ulm\""), true);
+        check(&all().field("open", "true").field("to.city", "Bonn"), false);
+        check(&all().field("to.street", "null"), false);
+    }
+
+    #[test]
+    fn a_cause_is_found_as_it_is_and_as_stats_show_it() {
+        check(&QuarantineFilter::new().cause("article 17"), true);
+        check(&QuarantineFilter::new().cause("article # is named \"…\""), true);
+        check(&QuarantineFilter::new().cause("article 18"), false);
     }
 }

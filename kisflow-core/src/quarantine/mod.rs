@@ -1,8 +1,10 @@
 //! [`Quarantine`]: the rows that could not be processed, kept durably until somebody mends or
 //! discards them.
 
+mod cause;
 mod entry;
 mod error;
+mod fields;
 mod filter;
 mod repair;
 mod room;
@@ -18,8 +20,10 @@ use tokio::{sync::Mutex, time::timeout};
 
 pub(crate) use self::entry::now_ms;
 pub use self::{
+    cause::fold_cause,
     entry::{Quarantined, RowText},
     error::QuarantineError,
+    fields::FieldError,
     filter::{CauseCount, QuarantineFilter},
     repair::{RetryFrom, RetryReport},
 };
@@ -31,9 +35,9 @@ use crate::{
 };
 
 /// Rows that wait to be mended, by id.
-const SPACE: &str = "quarantine";
+pub(crate) const SPACE: &str = "quarantine";
 /// Rows that were discarded, with the reason.
-const DISCARDED: &str = "discarded";
+pub(crate) const DISCARDED: &str = "discarded";
 /// How many entries are looked at in one go.
 const PAGE: usize = 500;
 /// How long looking at the usage may take when it is for the metrics only.
@@ -54,6 +58,8 @@ struct Inner {
     conf: QuarantineConf,
     flows: BTreeMap<String, Flow>,
     metrics: QuarantineMetrics,
+    /// The most characters of a row in a log line.
+    log_rows: usize,
     /// One writer at a time makes room, so that two do not drop twice what one has to. When it was
     /// last looked at what is too old.
     room: Mutex<Option<Instant>>,
@@ -65,8 +71,10 @@ impl Quarantine {
         conf: QuarantineConf,
         flows: BTreeMap<String, Flow>,
         metrics: QuarantineMetrics,
+        log_rows: usize,
     ) -> Self {
-        Self { inner: Arc::new(Inner { durable, conf, flows, metrics, room: Mutex::default() }) }
+        let room = Mutex::default();
+        Self { inner: Arc::new(Inner { durable, conf, flows, metrics, log_rows, room }) }
     }
 
     /// Rows of a kind, the oldest first, `limit` at most.
@@ -79,7 +87,21 @@ impl Quarantine {
         filter: &QuarantineFilter,
         limit: usize,
     ) -> Result<Vec<Quarantined>, QuarantineError> {
-        self.list_space(SPACE, filter, limit).await
+        self.list_space(SPACE, filter, "", limit).await
+    }
+
+    /// As [`list`](Self::list), the rows behind the one of this [cursor](Quarantined::cursor).
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Self::list).
+    pub async fn list_after(
+        &self,
+        filter: &QuarantineFilter,
+        cursor: &str,
+        limit: usize,
+    ) -> Result<Vec<Quarantined>, QuarantineError> {
+        self.list_space(SPACE, filter, cursor, limit).await
     }
 
     /// Rows that were discarded, the oldest first, `limit` at most. As many are remembered as the
@@ -93,20 +115,75 @@ impl Quarantine {
         filter: &QuarantineFilter,
         limit: usize,
     ) -> Result<Vec<Quarantined>, QuarantineError> {
-        self.list_space(DISCARDED, filter, limit).await
+        self.list_space(DISCARDED, filter, "", limit).await
+    }
+
+    /// As [`discarded`](Self::discarded), the rows behind the one of this
+    /// [cursor](Quarantined::cursor).
+    ///
+    /// # Errors
+    ///
+    /// As [`discarded`](Self::discarded).
+    pub async fn discarded_after(
+        &self,
+        filter: &QuarantineFilter,
+        cursor: &str,
+        limit: usize,
+    ) -> Result<Vec<Quarantined>, QuarantineError> {
+        self.list_space(DISCARDED, filter, cursor, limit).await
+    }
+
+    /// How many rows of a kind there are behind a [cursor](Quarantined::cursor); all behind `""`.
+    ///
+    /// # Errors
+    ///
+    /// When what keeps them cannot be read.
+    pub async fn count_after(
+        &self,
+        filter: &QuarantineFilter,
+        cursor: &str,
+    ) -> Result<usize, QuarantineError> {
+        self.count_space(SPACE, filter, cursor).await
+    }
+
+    /// As [`count_after`](Self::count_after), of rows that were discarded.
+    ///
+    /// # Errors
+    ///
+    /// When what keeps them cannot be read.
+    pub async fn discarded_count_after(
+        &self,
+        filter: &QuarantineFilter,
+        cursor: &str,
+    ) -> Result<usize, QuarantineError> {
+        self.count_space(DISCARDED, filter, cursor).await
+    }
+
+    async fn count_space(
+        &self,
+        space: &str,
+        filter: &QuarantineFilter,
+        cursor: &str,
+    ) -> Result<usize, QuarantineError> {
+        let mut count = 0;
+        let is_counted = |row: &Quarantined| row.cursor().as_str() > cursor && filter.takes(row);
+        self.each(space, |row| count += usize::from(is_counted(&row))).await?;
+        Ok(count)
     }
 
     async fn list_space(
         &self,
         space: &str,
         filter: &QuarantineFilter,
+        cursor: &str,
         limit: usize,
     ) -> Result<Vec<Quarantined>, QuarantineError> {
         // Ids are in no order of time: the oldest so far, never more than asked for.
-        let mut oldest: BTreeMap<(u64, String), Quarantined> = BTreeMap::new();
+        let mut oldest: BTreeMap<String, Quarantined> = BTreeMap::new();
         self.each(space, |row| {
-            if filter.takes(&row) {
-                oldest.insert((row.since_ms, row.id.clone()), row);
+            let at = row.cursor();
+            if at.as_str() > cursor && filter.takes(&row) {
+                oldest.insert(at, row);
                 if oldest.len() > limit {
                     oldest.pop_last();
                 }
@@ -168,24 +245,30 @@ impl Quarantine {
         &self,
         filter: &QuarantineFilter,
     ) -> Result<Vec<CauseCount>, QuarantineError> {
-        let mut counts: BTreeMap<(String, String, String), (u64, u64)> = BTreeMap::new();
+        let mut counts: BTreeMap<(String, String, String), CauseCount> = BTreeMap::new();
         self.each(SPACE, |row| {
-            if filter.takes(&row) {
-                let key = (row.flow, row.function, filter::kind(&row.cause));
-                let (rows, since) = counts.entry(key).or_insert((0, u64::MAX));
-                *rows += 1;
-                *since = row.since_ms.min(*since);
+            if !filter.takes(&row) {
+                return;
+            }
+            let key = (row.flow.clone(), row.function.clone(), fold_cause(&row.cause));
+            let count =
+                counts.entry(key).or_insert_with_key(|(flow, function, cause)| CauseCount {
+                    flow: flow.clone(),
+                    function: function.clone(),
+                    cause: cause.clone(),
+                    rows: 0,
+                    since_ms: u64::MAX,
+                    example: String::new(),
+                    example_id: String::new(),
+                });
+            count.rows += 1;
+            if row.since_ms < count.since_ms {
+                count.since_ms = row.since_ms;
+                (count.example, count.example_id) = (row.cause, row.id);
             }
         })
         .await?;
-        let count = |((flow, function, cause), (rows, since_ms))| CauseCount {
-            flow,
-            function,
-            cause,
-            rows,
-            since_ms,
-        };
-        Ok(counts.into_iter().map(count).collect())
+        Ok(counts.into_values().collect())
     }
 
     /// How much there is.

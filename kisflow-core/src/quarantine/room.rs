@@ -2,10 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use futures_util::future::try_join_all;
-use tracing::warn;
-
 use super::{
     PAGE, Quarantine, QuarantineError, QuarantineFilter, Quarantined, SPACE, decode, now_ms, put,
 };
@@ -13,6 +9,8 @@ use crate::{
     conf::WhenFull,
     durable::{Change, Usage},
 };
+use bytes::Bytes;
+use futures_util::future::try_join_all;
 
 /// How often it is looked at what is too old, at most.
 const EXPIRY: Duration = Duration::from_secs(60);
@@ -85,7 +83,7 @@ impl Quarantine {
         // A tenth at once: the search for the oldest reads all of them.
         let count = (self.inner.conf.max_rows / 10).max(new.entries).max(1);
         let count = usize::try_from(count).unwrap_or(PAGE).min(PAGE);
-        Ok(Some(self.list_space(space, &QuarantineFilter::new(), count).await?))
+        Ok(Some(self.list_space(space, &QuarantineFilter::new(), "", count).await?))
     }
 
     fn fits(&self, usage: Usage, new: Usage) -> bool {
@@ -116,7 +114,7 @@ impl Quarantine {
     /// it is.
     async fn lose(&self, rows: &[Quarantined], why: &str) -> Result<(), QuarantineError> {
         for row in rows {
-            warn!(?row, "{why}");
+            row.warn(why, self.inner.log_rows);
         }
         self.remove(SPACE, rows).await?;
         self.inner.metrics.dropped.increment(rows.len() as u64);
@@ -137,7 +135,7 @@ fn size(change: &Change) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{
         collections::BTreeMap,
         sync::{
@@ -206,10 +204,10 @@ mod tests {
         let (cellar, dropped) = (Arc::<Cellar>::default(), Arc::<AtomicU64>::default());
         let mut metrics = QuarantineMetrics::new();
         metrics.dropped = Counter::from_arc(dropped.clone());
-        (Quarantine::new(cellar.clone(), conf, BTreeMap::new(), metrics), cellar, dropped)
+        (Quarantine::new(cellar.clone(), conf, BTreeMap::new(), metrics, 120), cellar, dropped)
     }
 
-    fn row(id: &str, since_ms: u64) -> Quarantined {
+    pub(in crate::quarantine) fn row(id: &str, since_ms: u64) -> Quarantined {
         Quarantined {
             id: id.to_owned(),
             flow: String::new(),

@@ -19,6 +19,7 @@ use crate::{
     quarantine::{Quarantined, now_ms},
     reject::Reject,
     source::Delivery,
+    text::excerpt_chain,
 };
 
 impl Desk {
@@ -71,7 +72,12 @@ impl Desk {
                 let failures = piece.failures;
                 let mut failed = self.failed(delivery, piece, &error, work);
                 if failed.len() > 1 && self.source.isolate {
-                    debug!(flow = self.flow.name(), rows = failed.len(), error = ?error, "a batch failed and is split");
+                    debug!(
+                        flow = self.flow.name(),
+                        rows = failed.len(),
+                        error = excerpt_chain(&error, self.flow.log_rows()),
+                        "a batch failed and is split"
+                    );
                     self.split(delivery, failed, work).await?;
                     return Ok(false);
                 }
@@ -100,7 +106,8 @@ impl Desk {
         }
         if outage.tell(self, cause) {
             let (flow, function) = (self.flow.name(), error.function().unwrap_or_default());
-            warn!(flow, function, cause, error = ?error, "a batch waits for what it needs");
+            let error = excerpt_chain(error, self.flow.log_rows());
+            warn!(flow, function, cause, error, "a batch waits for what it needs");
         }
         outage.pause(self).await
     }
@@ -191,7 +198,8 @@ impl Desk {
                 attempt,
             };
             let bad = self.bad_row(delivery, bad);
-            warn!(row = ?bad.row, "a row cannot be processed and goes to quarantine");
+            let why = "a row cannot be processed and goes to quarantine";
+            bad.row.warn(why, self.flow.log_rows());
             work.bad.push(bad);
         }
         work.tally.quarantined += piece.len() as u64;

@@ -20,7 +20,7 @@ use std::{
 use futures_util::{FutureExt, future::FusedFuture, poll};
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 pub(crate) use self::ledger::Books;
 use self::{delivery::Desk, reader::Reader};
@@ -28,6 +28,7 @@ pub use self::{ledger::Ledger, signal::termination};
 use crate::{
     backoff::Backoff,
     conf::Status,
+    error::error_chain,
     flow::{Flow, Flows},
     health::SourceState,
     metrics::SourceMetrics,
@@ -48,8 +49,9 @@ impl Flows {
     ///
     /// # Errors
     ///
-    /// When no flow has a source, or the flows are being served already: two readers of one flow would
-    /// each take rows, and keep one ledger. What goes wrong later is logged, counted, and told by
+    /// When no flow has a source; when another store than the one that the conf names has positions of a
+    /// flow, which would begin from its start; or when the flows are being served already: two readers of
+    /// one flow would each take rows, and keep one ledger. What goes wrong later is logged, counted, and told by
     /// [`health`](Self::health); it ends nothing.
     ///
     /// # Cancel safety
@@ -68,6 +70,24 @@ impl Flows {
         // Its first poll is what makes a signal ours: before any source is opened.
         if poll!(&mut shutdown).is_ready() {
             stop.cancel();
+        }
+        // A store that does not answer must not keep anybody from telling the flows to stop.
+        let elsewhere = tokio::select! {
+            biased;
+            () = &mut shutdown, if !shutdown.is_terminated() => {
+                stop.cancel();
+                Ok(Vec::new())
+            }
+            elsewhere = self.positions_elsewhere() => elsewhere,
+        };
+        match elsewhere {
+            Ok(elsewhere) if elsewhere.is_empty() => {}
+            Ok(elsewhere) => return Err(ServeError { kind: Kind::Elsewhere(elsewhere) }),
+            // The flows wait for the store, each by itself.
+            Err(error) => {
+                let error = error_chain(&*error).to_string();
+                warn!(error, "it is not known which flows have a position");
+            }
         }
         let shared = Arc::<SharedByType>::default();
         let mut tasks = JoinSet::new();
@@ -216,9 +236,16 @@ pub struct ServeError {
 enum Kind {
     NoSource,
     Already,
+    /// Flows whose positions another store has.
+    Elsewhere(Vec<String>),
 }
 
 impl ServeError {
+    /// Whether flows would begin from the start although another store has their positions.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self.kind, Kind::Elsewhere(_))
+    }
+
     /// Whether the flows were being served already.
     pub fn is_already(&self) -> bool {
         matches!(self.kind, Kind::Already)
@@ -227,7 +254,8 @@ impl ServeError {
 
 impl fmt::Display for ServeError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self.kind {
+        formatter.write_str(match &self.kind {
+            Kind::Elsewhere(why) => return formatter.write_str(&why.join("\n")),
             Kind::NoSource => "no flow has a source to be served from; set `source:` in a flow's conf, and `status: 1`",
             Kind::Already => "the flows are being served already; stop that, or load the conf once more",
         })

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     durable::{Change, Durable},
     error::Result,
+    quarantine::now_ms,
 };
 
 /// What a source is given when it is opened.
@@ -85,13 +86,19 @@ pub struct Positions {
 }
 
 /// The space of positions.
-const SPACE: &str = "positions";
+pub(super) const SPACE: &str = "positions";
+/// The space of the times at which they were kept, in milliseconds since 1970.
+pub(super) const KEPT: &str = "positions_kept";
+
+/// What the keys of a source and flow begin with.
+pub(super) fn prefix(source: &str, flow: &str) -> String {
+    // Lengths keep `a/b` + `c` and `a` + `b/c` apart.
+    format!("{}:{source}/{}:{flow}/", source.len(), flow.len())
+}
 
 impl Positions {
     pub(crate) fn new(durable: Arc<dyn Durable>, source: &str, flow: &str) -> Self {
-        // Lengths keep `a/b` + `c` and `a` + `b/c` apart.
-        let prefix = format!("{}:{source}/{}:{flow}/", source.len(), flow.len()).into();
-        Self { durable, prefix }
+        Self { durable, prefix: prefix(source, flow).into() }
     }
 
     /// What was kept last for `part` of the source (a path), if anything.
@@ -109,7 +116,9 @@ impl Positions {
     ///
     /// When the storage cannot be written; the position is then as it was.
     pub async fn keep(&self, part: &str, position: impl Into<Bytes> + Send) -> Result<()> {
-        self.durable.write(vec![Change::put(SPACE, self.key(part), position)]).await
+        let key = self.key(part);
+        let kept = Change::put(KEPT, &key, now_ms().to_string());
+        self.durable.write(vec![Change::put(SPACE, key, position), kept]).await
     }
 
     fn key(&self, part: &str) -> String {

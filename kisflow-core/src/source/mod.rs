@@ -4,6 +4,7 @@ mod context;
 mod delivery;
 mod erased;
 mod prefix;
+mod stored;
 
 use std::future::Future;
 
@@ -12,11 +13,13 @@ use serde::de::DeserializeOwned;
 pub(crate) use self::{
     context::SharedByType,
     erased::{ErasedSource, SourceDef},
+    stored::has_position,
 };
 pub use self::{
     context::{Positions, SourceContext},
     delivery::{Delivery, Receipt, Settled},
     prefix::{Prefix, Ticket},
+    stored::{CarriedOver, StoredPosition, carry_over},
 };
 use crate::{conf::SourceConf, error::Result};
 

@@ -3,6 +3,7 @@
 mod commits;
 mod disk;
 mod position;
+mod reset;
 mod tail;
 
 use std::{sync::Arc, time::Duration};
@@ -11,6 +12,7 @@ use kisflow_core::{Delivery, Result, Source, SourceConf, SourceContext, Start};
 use tokio::time::Instant;
 use tracing::warn;
 
+pub use self::reset::{ResetTo, reset_position};
 use self::{
     commits::{Commits, FileReceipt},
     disk::Begin,

@@ -8,7 +8,7 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// `2h` ago, a date and time of RFC 3339, or milliseconds since 1970; as milliseconds since 1970.
-pub(super) fn parse(text: &str) -> Result<u64, String> {
+pub(crate) fn parse(text: &str) -> Result<u64, String> {
     parse_at(text, now())
 }
 
@@ -29,7 +29,7 @@ fn parse_at(text: &str, now: u64) -> Result<u64, String> {
 }
 
 /// How long ago, in the largest unit that fits.
-pub(super) fn age(ms: u64) -> String {
+pub(crate) fn age(ms: u64) -> String {
     age_at(ms, now())
 }
 
@@ -44,14 +44,15 @@ fn age_at(ms: u64, now: u64) -> String {
 }
 
 /// A date and time of RFC 3339, to the second.
-pub(super) fn utc(ms: u64) -> String {
+pub(crate) fn utc(ms: u64) -> String {
     let (year, month, day) = date(ms / DAY);
     let of = |unit, most| ms / unit % most;
     let (hour, minute, second) = (of(HOUR, 24), of(MINUTE, 60), of(SECOND, 60));
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-fn now() -> u64 {
+/// Now, in milliseconds since 1970.
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

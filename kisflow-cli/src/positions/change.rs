@@ -1,0 +1,177 @@
+//! `positions reset`, `positions move` and `positions copy`.
+
+use std::path::Path;
+
+use kisflow_core::{Durable, StoredPosition, carry_over, suggest};
+use kisflow_file::{ResetTo, reset_position};
+use serde::Serialize;
+
+use super::{
+    args::{CopyArgs, MoveArgs, ResetArgs, Which},
+    look::elsewhere,
+    store::{Store, all},
+};
+use crate::{
+    args::{Common, Output},
+    failure::Failure,
+    moment, terminal,
+    text::{counted, one_line, rows},
+};
+
+/// A position that was kept so lately may be kept again by a service that is running.
+const JUST_NOW: u64 = 10_000;
+
+/// What `--output json` prints.
+#[derive(Serialize)]
+struct Changed {
+    positions: usize,
+}
+
+pub(super) async fn reset(store: &Store, common: &Common, args: ResetArgs) -> Result<(), Failure> {
+    let ResetArgs { flow, part, to, force } = args;
+    let conf = &store.conf;
+    let Some(found) = conf.flows.get(&flow) else {
+        let hint = suggest(&flow, conf.flows.keys().map(String::as_str));
+        return Err(Failure::usage(one_line(&format!("no flow is named \"{flow}\"{hint}"))));
+    };
+    let source = found.source.as_ref().and_then(|sname| conf.sources.get(sname));
+    let Some(source) = source else {
+        return Err(Failure::usage(one_line(&format!("flow `{flow}` has no source"))));
+    };
+    let (sname, durable) = (&source.sname, store.alone().await?);
+    let which = Which { flow: Some(flow.clone()), source: Some(sname.clone()), part: part.clone() };
+    let kept: Vec<_> = all(&*durable).await?.into_iter().filter(|kept| which.takes(kept)).collect();
+    is_quiet(store, &kept, force)?;
+    if source.engine != "file" {
+        return forget(&*durable, &kept, common, to, || {
+            format!("source `{sname}`: {}", elsewhere(&source.engine, &source.group, &flow))
+        })
+        .await;
+    }
+    let mut parts: Vec<String> = kept.iter().map(|kept| kept.part.clone()).collect();
+    if parts.is_empty() {
+        parts.push(part.unwrap_or_else(|| source.key.clone()));
+    }
+    let mut new = Vec::new();
+    for part in parts {
+        let value = reset_position(Path::new(&part), to)
+            .map_err(|error| Failure::usage(one_line(&format!("{part}: {error}"))))?;
+        let mut position = StoredPosition::new(sname, &flow, part, value);
+        position.kept_ms = Some(moment::now());
+        new.push(position);
+    }
+    replace(&*durable, &kept, &new).await?;
+    tell(common, new.len(), "set")
+}
+
+/// Of a source that keeps a form of its own, only nothing is known to be a position.
+async fn forget(
+    durable: &dyn Durable,
+    kept: &[StoredPosition],
+    common: &Common,
+    to: ResetTo,
+    why: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    if kept.is_empty() || to != ResetTo::Start {
+        return Err(Failure::usage(one_line(&why())));
+    }
+    replace(durable, kept, &[]).await?;
+    tell(common, kept.len(), "forgotten")
+}
+
+pub(super) async fn rename(store: &Store, common: &Common, args: MoveArgs) -> Result<(), Failure> {
+    let MoveArgs { which, to_flow, to_source, to_part, force } = args;
+    if to_flow.is_none() && to_source.is_none() && to_part.is_none() {
+        return Err(Failure::usage("say where to: --to-flow, --to-source or --to-part"));
+    }
+    let durable = store.alone().await?;
+    let kept = all(&*durable).await?;
+    let old: Vec<_> = kept.iter().filter(|kept| which.takes(kept)).cloned().collect();
+    if old.is_empty() {
+        return Err(Failure::no("there is no such position"));
+    }
+    is_quiet(store, &old, force)?;
+    let mut new: Vec<StoredPosition> = Vec::new();
+    for position in &old {
+        let or = |new: &Option<String>, old: &String| new.clone().unwrap_or_else(|| old.clone());
+        let mut moved = position.clone();
+        moved.flow = or(&to_flow, &position.flow);
+        moved.source = or(&to_source, &position.source);
+        moved.part = or(&to_part, &position.part);
+        let is_taken = |other: &StoredPosition| {
+            (&other.flow, &other.source, &other.part) == (&moved.flow, &moved.source, &moved.part)
+        };
+        if new.iter().any(is_taken) || kept.iter().any(|kept| is_taken(kept) && kept != position) {
+            let StoredPosition { flow, source, part, .. } = &moved;
+            let message =
+                format!("there is a position of flow `{flow}`, source `{source}`, {part} already");
+            return Err(Failure::no(one_line(&message)));
+        }
+        new.push(moved);
+    }
+    replace(&*durable, &old, &new).await?;
+    tell(common, new.len(), "moved")
+}
+
+pub(super) async fn copy(store: &Store, common: &Common, args: &CopyArgs) -> Result<(), Failure> {
+    if args.from == args.to {
+        return Err(Failure::usage("--from and --to name the same store"));
+    }
+    let (from, to) = (store.named(&args.from).await?, store.named(&args.to).await?);
+    let carried = carry_over(&*from, &*to, args.replace).await;
+    let carried = carried.map_err(|error| Failure::because(&*error))?;
+    if carried.conflicts > 0 && !args.replace {
+        let entries = carried.conflicts;
+        return Err(Failure::no(one_line(&format!(
+            "nothing was copied: `{}` has {entries} of the positions and rows otherwise; `--replace` writes over them",
+            args.to
+        ))));
+    }
+    if common.output == Output::Json {
+        return terminal::print_json(&serde_json::json!({
+            "positions": carried.positions,
+            "quarantined": carried.quarantined,
+            "discarded": carried.discarded,
+        }));
+    }
+    let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    terminal::print(&format!(
+        "{} copied, {} of the quarantine, {} that were discarded\n",
+        counted(count(carried.positions), "position"),
+        rows(count(carried.quarantined)),
+        rows(count(carried.discarded))
+    ))
+}
+
+/// # Errors
+///
+/// When a service may be running: a store that several can open does not say.
+fn is_quiet(store: &Store, kept: &[StoredPosition], force: bool) -> Result<(), Failure> {
+    let since = moment::now().saturating_sub(JUST_NOW);
+    let is_new = |kept: &StoredPosition| kept.kept_ms.is_some_and(|ms| ms > since);
+    match kept.iter().find(|kept| is_new(kept)) {
+        Some(_) if force || store.is_exclusive() => Ok(()),
+        Some(kept) => Err(Failure::no(one_line(&format!(
+            "a service may be running: the position of flow `{}` was kept {} ago; stop it, and say --force unless ten seconds have passed",
+            kept.flow,
+            moment::age(kept.kept_ms.unwrap_or_default())
+        )))),
+        None => Ok(()),
+    }
+}
+
+async fn replace(
+    durable: &dyn Durable,
+    old: &[StoredPosition],
+    new: &[StoredPosition],
+) -> Result<(), Failure> {
+    let replaced = StoredPosition::replace(durable, old, new).await;
+    replaced.map_err(|error| Failure::because(&*error))
+}
+
+fn tell(common: &Common, positions: usize, what: &str) -> Result<(), Failure> {
+    match common.output {
+        Output::Json => terminal::print_json(&Changed { positions }),
+        Output::Table => terminal::print(&format!("{} {what}\n", counted(positions, "position"))),
+    }
+}

@@ -1,0 +1,258 @@
+//! [`StoredPosition`]: how far a source is, as a store keeps it; for tools.
+
+use bytes::Bytes;
+
+use super::context::{KEPT, SPACE, prefix};
+use crate::{
+    durable::{Change, Durable},
+    error::Result,
+    quarantine::{DISCARDED, SPACE as QUARANTINE},
+};
+
+/// How many entries are looked at in one go.
+const PAGE: usize = 200;
+
+/// How far a source is in one of its parts, as a store keeps it: for tools.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredPosition {
+    /// The source, by its `sname`.
+    pub source: String,
+    /// The flow.
+    pub flow: String,
+    /// The part of the source: the path of a file.
+    pub part: String,
+    /// What the source has kept.
+    pub value: Bytes,
+    /// When it was kept, in milliseconds since 1970, where that is known.
+    pub kept_ms: Option<u64>,
+}
+
+impl StoredPosition {
+    /// A position by hand.
+    #[must_use]
+    pub fn new(
+        source: impl Into<String>,
+        flow: impl Into<String>,
+        part: impl Into<String>,
+        value: impl Into<Bytes>,
+    ) -> Self {
+        let (source, flow, part, value) = (source.into(), flow.into(), part.into(), value.into());
+        Self { source, flow, part, value, kept_ms: None }
+    }
+
+    /// Every position that a store keeps, by source, flow and part.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn all(store: &dyn Durable) -> Result<Vec<Self>> {
+        let mut all = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = store.scan(SPACE, &after, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(all) };
+            after.clone_from(last);
+            for (key, value) in page {
+                let Some((source, flow, part)) = names(&key) else { continue };
+                let kept = store.read(KEPT, &key).await?;
+                let mut position = Self::new(source, flow, part, value);
+                position.kept_ms =
+                    kept.and_then(|kept| std::str::from_utf8(&kept).ok()?.parse().ok());
+                all.push(position);
+            }
+        }
+    }
+
+    /// How many bytes were read, where the source keeps that as `offset` of a JSON object.
+    #[must_use]
+    pub fn offset(&self) -> Option<u64> {
+        let value: serde_json::Value = serde_json::from_slice(&self.value).ok()?;
+        value.get("offset")?.as_u64()
+    }
+
+    /// Keeps positions in the place of others, all or none; `old` are gone then.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written; nothing was changed then.
+    pub async fn replace(store: &dyn Durable, old: &[Self], new: &[Self]) -> Result<()> {
+        let gone = old
+            .iter()
+            .flat_map(|old| [Change::remove(SPACE, old.key()), Change::remove(KEPT, old.key())]);
+        let mut changes: Vec<Change> = gone.collect();
+        for position in new {
+            changes.push(Change::put(SPACE, position.key(), position.value.clone()));
+            if let Some(ms) = position.kept_ms {
+                changes.push(Change::put(KEPT, position.key(), ms.to_string()));
+            }
+        }
+        store.write(changes).await
+    }
+
+    fn key(&self) -> String {
+        format!("{}{}", prefix(&self.source, &self.flow), self.part)
+    }
+}
+
+/// Source, flow and part of a key.
+fn names(key: &str) -> Option<(&str, &str, &str)> {
+    let (source, rest) = name(key)?;
+    let (flow, part) = name(rest)?;
+    Some((source, flow, part))
+}
+
+/// `3:abc/rest`.
+fn name(key: &str) -> Option<(&str, &str)> {
+    let (length, rest) = key.split_once(':')?;
+    let (name, rest) = rest.split_at_checked(length.parse().ok()?)?;
+    Some((name, rest.strip_prefix('/')?))
+}
+
+/// Whether a store keeps a position of a source and flow.
+pub(crate) async fn has_position(store: &dyn Durable, source: &str, flow: &str) -> Result<bool> {
+    let prefix = prefix(source, flow);
+    let first = store.scan(SPACE, &prefix, 1).await?;
+    // A part without a name has the prefix itself as its key.
+    Ok(first.iter().any(|(key, _)| key.starts_with(&prefix))
+        || store.read(SPACE, &prefix).await?.is_some())
+}
+
+/// What [`carry_over`] has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CarriedOver {
+    /// Positions.
+    pub positions: u64,
+    /// Rows in quarantine.
+    pub quarantined: u64,
+    /// Rows that were discarded.
+    pub discarded: u64,
+    /// Entries that the other store has otherwise. Unless they were to be replaced, nothing was written.
+    pub conflicts: u64,
+}
+
+/// Writes positions and quarantine of a store to another, which has them as well then. What that has
+/// otherwise is a conflict: nothing is written, unless `replace` says that it is to be replaced.
+///
+/// No service may use one of the stores meanwhile. When it was interrupted it can be done again.
+///
+/// # Errors
+///
+/// When a store cannot be read or written; a part may have been written then.
+pub async fn carry_over(
+    from: &dyn Durable,
+    to: &dyn Durable,
+    replace: bool,
+) -> Result<CarriedOver> {
+    let mut carried = CarriedOver::default();
+    for space in [SPACE, QUARANTINE, DISCARDED] {
+        each(from, space, async |page| {
+            for (key, value) in page {
+                let there = to.read(space, &key).await?;
+                carried.conflicts += u64::from(there.is_some_and(|there| there != value));
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    if carried.conflicts > 0 && !replace {
+        return Ok(carried);
+    }
+    for space in [KEPT, SPACE, QUARANTINE, DISCARDED] {
+        let mut entries = 0;
+        each(from, space, async |page| {
+            entries += page.len() as u64;
+            let changes = page.into_iter().map(|(key, value)| Change::put(space, key, value));
+            to.write(changes.collect()).await
+        })
+        .await?;
+        match space {
+            SPACE => carried.positions = entries,
+            QUARANTINE => carried.quarantined = entries,
+            DISCARDED => carried.discarded = entries,
+            _ => {}
+        }
+    }
+    Ok(carried)
+}
+
+async fn each(
+    store: &dyn Durable,
+    space: &str,
+    mut visit: impl AsyncFnMut(Vec<(String, Bytes)>) -> Result<()>,
+) -> Result<()> {
+    let mut after = String::new();
+    loop {
+        let page = store.scan(space, &after, PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after.clone_from(last);
+        visit(page).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{StoredPosition, carry_over, has_position};
+    use crate::{
+        conformance::Entries,
+        durable::{Change, Durable},
+        source::Positions,
+    };
+
+    fn shown(positions: &[StoredPosition]) -> Vec<String> {
+        let show = |position: &StoredPosition| {
+            let StoredPosition { source, flow, part, .. } = position;
+            format!("{source} {flow} {part} {:?}", position.offset())
+        };
+        positions.iter().map(show).collect()
+    }
+
+    #[tokio::test]
+    async fn what_a_source_keeps_is_found_by_its_names_whatever_is_in_them() {
+        let store = Arc::new(Entries::default());
+        let keep = async |source: &str, flow: &str, part: &str, value: &str| {
+            let positions = Positions::new(store.clone(), source, flow);
+            positions.keep(part, value.to_owned()).await.unwrap();
+        };
+        keep("a/b", "c", "/x:y", r#"{"offset":18446744073709551615}"#).await;
+        keep("a", "b/c", "", "no json").await;
+        keep("ключ", "3:x", "p", r#"{"offset":7,"mark":{}}"#).await;
+        let all = StoredPosition::all(&*store).await.unwrap();
+        assert_eq!(
+            shown(&all),
+            ["a b/c  None", "a/b c /x:y Some(18446744073709551615)", "ключ 3:x p Some(7)"]
+        );
+        assert!(all.iter().all(|position| position.kept_ms.is_some()));
+        for (source, flow, has) in [("a/b", "c", true), ("a", "b/c", true), ("a", "b", false)] {
+            assert_eq!(has_position(&*store, source, flow).await.unwrap(), has);
+        }
+        let moved = StoredPosition::new("a", "new", "part", "{}");
+        StoredPosition::replace(&*store, &all[..2], &[moved]).await.unwrap();
+        let all = StoredPosition::all(&*store).await.unwrap();
+        assert_eq!(shown(&all), ["a new part None", "ключ 3:x p Some(7)"]);
+    }
+
+    #[tokio::test]
+    async fn a_store_is_carried_over_whole_or_not_at_all() {
+        let (from, to) = (Entries::default(), Entries::default());
+        let put = |space: &str, key: &str, value: &str| Change::put(space, key, value.to_owned());
+        let many = (0..500).map(|number| put("quarantine", &format!("{number:03}"), "row"));
+        from.write(many.collect()).await.unwrap();
+        from.write(vec![put("positions", "p", "1"), put("discarded", "d", "1")]).await.unwrap();
+        to.write(vec![put("positions", "p", "2"), put("quarantine", "000", "row")]).await.unwrap();
+
+        let carried = carry_over(&from, &to, false).await.unwrap();
+        assert_eq!((carried.conflicts, carried.positions), (1, 0));
+        assert_eq!(to.usage("quarantine").await.unwrap().entries, 1);
+
+        let carried = carry_over(&from, &to, true).await.unwrap();
+        assert_eq!((carried.positions, carried.quarantined, carried.discarded), (1, 500, 1));
+        assert_eq!(to.read("positions", "p").await.unwrap().as_deref(), Some(&b"1"[..]));
+        assert_eq!(to.usage("quarantine").await.unwrap().entries, 500);
+        // Once more is no harm.
+        assert_eq!(carry_over(&from, &to, false).await.unwrap().conflicts, 0);
+    }
+}
