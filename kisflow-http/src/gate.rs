@@ -141,7 +141,7 @@ impl Gate {
                 Some(encoding) => unpack(&bytes, encoding, pace.bytes, &mut held)?,
                 None => bytes,
             };
-            let rows = Rows::read(bytes, format)?;
+            let rows = Rows::read(bytes, format, &mut held)?;
             held.grow(rows.len().saturating_mul(ROW_BYTES))?;
             Ok((rows, held))
         };

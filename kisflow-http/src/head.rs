@@ -62,9 +62,16 @@ fn format(headers: &HeaderMap) -> Result<Option<Format>, Refusal> {
         | "application/jsonl"
         | "application/x-jsonlines" => Ok(Some(Format::Lines)),
         "application/json" | "text/json" => Ok(Some(Format::Json)),
+        "text/csv" if has_header(text) => Ok(Some(Format::Csv)),
         essence if is_json_suffix(essence) => Ok(Some(Format::Json)),
         _ => Err(Refusal::ContentType { found: shown(value.as_bytes()) }),
     }
+}
+
+/// Whether CSV has a header line; a client may say that it has none.
+fn has_header(content_type: &str) -> bool {
+    let mut params = content_type.split(';').skip(1).map(|param| param.trim().to_ascii_lowercase());
+    !params.any(|param| param.replace(['"', ' '], "") == "header=absent")
 }
 
 /// Whether it is a type of its own in JSON, such as `application/cloudevents+json`.

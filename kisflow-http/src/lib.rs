@@ -48,7 +48,8 @@
 //!
 //! A body is NDJSON (`application/x-ndjson`, `application/jsonl`), or a JSON array of rows or one
 //! object (`application/json`, and any other type that ends in `+json`); without a content type its
-//! first character tells. It may be packed: `content-encoding: gzip` or `deflate`, which is zlib, or
+//! first character tells. With `text/csv` it is CSV with commas, whose header line gives the names;
+//! numbers, `true`, `false` and nothing (`null`) are what they look like, all else is text. It may be packed: `content-encoding: gzip` or `deflate`, which is zlib, or
 //! raw deflate as some clients send it. Nothing of it enters the flow unless all of it is valid.
 //!
 //! A body that comes slowly costs its own client and no other. It takes no place of the `queue`
@@ -107,7 +108,7 @@
 //! | `source` | [`Http`]: opens, hands out, closes |
 //! | `listeners` → `server` → `routes` | addresses → one address and its connections → its paths |
 //! | `tls`, `crowd` | the certificate of an address; which of its connections gives way to others |
-//! | `gate` → `head`, `body`, `unpack`, `rows` | one path: takes a post → what its headers say, its bytes, unpacked, its rows |
+//! | `gate` → `head`, `body`, `unpack`, `rows`, `csv` | one path: takes a post → what its headers say, its bytes, unpacked, its rows |
 //! | `memory`, `keys` | the bytes that posts hold; the idempotency keys that are known |
 //! | `queue` → `receipt` → `ticket` | posts that wait → rows that are worked on → what a post waits for |
 //! | `refusal` | every answer but 200 |
@@ -116,6 +117,7 @@
 mod body;
 mod check;
 mod crowd;
+mod csv;
 mod error;
 mod gate;
 mod head;

@@ -147,6 +147,11 @@ impl Held {
         state.used = state.used.saturating_sub(less);
     }
 
+    /// The post needs more than there is.
+    pub(crate) fn too_much(&self) -> Refusal {
+        Refusal::TooMuch { limit: self.memory.limit }
+    }
+
     /// The bytes belong to another post now.
     pub(crate) fn taken(&mut self) -> Refusal {
         self.bytes = 0;

@@ -57,6 +57,10 @@ pub(crate) enum Refusal {
     )]
     Row { row: usize, line: usize, cause: String },
     #[error(
+        "row {row} (line {line}) is no CSV: {cause}; none of the rows is taken: mend it and post the body again"
+    )]
+    Record { row: usize, line: usize, cause: String },
+    #[error(
         "the queue of flow `{flow}` is full: {posts} posts wait (`queue`); post again in a while"
     )]
     Full { flow: String, posts: usize },
@@ -90,7 +94,7 @@ pub(crate) enum Refusal {
     Busy { limit: Duration },
 }
 
-const CONTENT_TYPES: &str = "send `content-type: application/x-ndjson` (a row a line) or `application/json` (an array of rows, or one object)";
+const CONTENT_TYPES: &str = "send `content-type: application/x-ndjson` (a row a line), `application/json` (an array of rows, or one object) or `text/csv` (with a header line)";
 
 #[derive(Serialize)]
 struct Told<'a> {
@@ -126,7 +130,8 @@ impl Refusal {
             | Self::BrokenOff
             | Self::Packed { .. }
             | Self::Shape { .. }
-            | Self::Row { .. } => StatusCode::BAD_REQUEST,
+            | Self::Row { .. }
+            | Self::Record { .. } => StatusCode::BAD_REQUEST,
             Self::Full { .. } | Self::NoMemory { .. } | Self::GaveWay { .. } => {
                 StatusCode::TOO_MANY_REQUESTS
             }
@@ -163,7 +168,7 @@ impl IntoResponse for Refusal {
             headers.insert(name, HeaderValue::from_static(value));
         }
         let row = match self {
-            Self::Row { row, .. } => Some(row),
+            Self::Row { row, .. } | Self::Record { row, .. } => Some(row),
             _ => None,
         };
         (self.status(), headers, json(&Told { error: &self.to_string(), row })).into_response()

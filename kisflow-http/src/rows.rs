@@ -7,7 +7,7 @@ use kisflow_core::Batch;
 use serde::de::IgnoredAny;
 use serde_json::Deserializer;
 
-use crate::refusal::Refusal;
+use crate::{csv, memory::Held, refusal::Refusal};
 
 /// How rows stand in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) enum Format {
     Lines,
     /// An array of rows, or one object.
     Json,
+    /// Records, whose header line gives the names.
+    Csv,
 }
 
 /// The rows of a body, in place; cheap to clone.
@@ -33,9 +35,17 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 impl Rows {
     /// Finds the rows, and checks all of them.
-    pub(crate) fn read(mut body: Bytes, format: Option<Format>) -> Result<Self, Refusal> {
+    pub(crate) fn read(
+        mut body: Bytes,
+        format: Option<Format>,
+        held: &mut Held,
+    ) -> Result<Self, Refusal> {
         if body.starts_with(BYTE_ORDER_MARK) {
             body.advance(BYTE_ORDER_MARK.len());
+        }
+        if format == Some(Format::Csv) {
+            let (rows, spans) = csv::rows(&body, held)?;
+            return Ok(Self { body: rows, spans: spans.into(), lines: true });
         }
         let lines = format.unwrap_or_else(|| guess(&body)) == Format::Lines;
         let spans = if lines { lines_of(&body) } else { json_of(&body) }?;
@@ -204,7 +214,7 @@ fn shape(what: &str) -> Refusal {
 }
 
 /// The line of a position, from 1.
-fn line_at(body: &[u8], at: usize) -> usize {
+pub(crate) fn line_at(body: &[u8], at: usize) -> usize {
     memchr::memchr_iter(b'\n', body.get(..at).unwrap_or(body)).count() + 1
 }
 

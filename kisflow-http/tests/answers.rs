@@ -114,6 +114,54 @@ async fn a_body_in_pieces_is_one_body() {
     working.abort();
 }
 
+const CSV: &str = "content-type: text/csv; charset=utf-8; header=present";
+
+#[tokio::test]
+async fn csv_is_the_same_rows_as_json() {
+    let check = async |body: &str, expect: &[&str]| {
+        for encoding in ["content-encoding: identity", GZIP] {
+            let packed = if encoding == GZIP { gzip(body.as_bytes()) } else { body.into() };
+            let (answer, rows) = posted(&[CSV, encoding], packed).await;
+            assert_eq!(answer.body, json!({"rows": expect.len(), "quarantined": 0}), "{answer:?}");
+            assert_eq!(rows, expect, "{body}");
+        }
+    };
+    check("id\n1\n2\n", &["{\"id\":1}", "{\"id\":2}"]).await;
+    check("id,name\r\n1,\"a, \"\"b\"\"\"\r\n", &["{\"id\":1,\"name\":\"a, \\\"b\\\"\"}"]).await;
+    check("\u{feff}a,b\n,\n\n1.5,true", &["{\"a\":null,\"b\":null}", "{\"a\":1.5,\"b\":true}"])
+        .await;
+    check("a,b\n\"two\nlines\",007\n", &["{\"a\":\"two\\nlines\",\"b\":\"007\"}"]).await;
+    check("id\r1\r2\r", &["{\"id\":1}", "{\"id\":2}"]).await;
+    check("id,name\n", &[]).await;
+}
+
+#[tokio::test]
+async fn csv_that_cannot_be_read_is_refused_as_a_whole() {
+    let post = |body: &[u8]| post("/rows", &[CSV], body);
+    for (body, row, words) in [
+        ("id,name\n1,a\n\n2\n", 1, "row 1 (line 4) is no CSV: 1 field, the header has 2"),
+        ("id,name\n1,a\n2,b,c\n", 1, "row 1 (line 3) is no CSV: 3 fields, the header has 2"),
+        ("id,name\n1,\"a\nb\n", 0, "row 0 (line 2) is no CSV: a quote is not closed"),
+        ("id,name\n1,\"a\"b\n", 0, "text behind a closing quote"),
+        ("id\n1\n\0\n", 1, "a NUL byte"),
+    ] {
+        refused(&post(body.as_bytes()), 400, Some(row), words).await;
+    }
+    refused(&post(b"id\n1\n\xe9\n"), 400, Some(1), "not UTF-8").await;
+    for (body, words) in [
+        ("", "is empty"),
+        (" \n\n", "is empty"),
+        ("id,id\n1,2\n", "the header has the name `id` twice"),
+        ("id;name\n1;2\n", "one name, `id;name`; write commas"),
+        ("\"id\n1\n", "the header has a quote that is not closed"),
+    ] {
+        refused(&post(body.as_bytes()), 400, None, words).await;
+    }
+    refused(&post(b"\xe9\n"), 400, None, "the header is not UTF-8").await;
+    let absent = ["content-type: text/csv; header=absent"];
+    refused(&support::post("/rows", &absent, "1\n"), 415, None, "with a header line").await;
+}
+
 /// A refusal: status, row, and words that the message has.
 async fn refused(request: &[u8], status: u16, row: Option<usize>, words: &str) -> Answer {
     let (answer, rows) = sent(request).await;
