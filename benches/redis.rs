@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 use kisflow_core::ConnConf;
 use kisflow_redis::{
     Redis,

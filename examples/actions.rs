@@ -12,7 +12,7 @@
 //! ReuseAndJump  ReuseAndJump(2) Last(2)
 //! ```
 
-use kisflow::{Function, prelude::*};
+use kisflow::{Function, Result, prelude::*};
 
 /// No rows and no action: the flow ends here, normally.
 #[faas("Nothing")]

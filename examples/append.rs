@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 use tokio::sync::{Notify, Semaphore};
 
 /// Holds runs up in the middle of the flow, until `open` has permits.

@@ -12,7 +12,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Average {
@@ -60,6 +60,7 @@ struct LogParams {
     max_lines: usize,
 }
 
+#[async_trait]
 impl Connector for Log {
     const TYPE: &'static str = "log";
     type Params = LogParams;

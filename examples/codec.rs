@@ -10,7 +10,7 @@
 //! the type's own: 95 90
 //! ```
 
-use kisflow::{RawRow, prelude::*};
+use kisflow::{RawRow, Result, prelude::*};
 
 /// No `Deserialize`: this type says itself how it is read, below.
 #[derive(Serialize)]

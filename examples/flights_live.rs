@@ -40,7 +40,10 @@ mod support;
 use std::{fs, path::Path, process::ExitCode, sync::PoisonError};
 
 use clap::{Parser, ValueEnum};
-use kisflow::{Http, Nats, QuarantineConf, QuarantineFilter, RedisStream, error_chain, prelude::*};
+use kisflow::{
+    File, Http, Nats, QuarantineConf, QuarantineFilter, RedisStream, Result, error_chain,
+    prelude::*,
+};
 
 use crate::support::{CONF, Carriers, EXCERPT, table};
 

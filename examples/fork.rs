@@ -11,7 +11,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 use tokio::task::JoinSet;
 
 #[derive(Serialize, Deserialize)]

@@ -17,7 +17,7 @@
 //! kisflow_function_rows_total{flow="CalStuAvgScore",function="VerifyStu",mode="Verify",outcome="rejected"} 1
 //! ```
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

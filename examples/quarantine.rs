@@ -15,7 +15,7 @@
 
 use std::{fs, future::pending};
 
-use kisflow::{QuarantineConf, QuarantineFilter, RetryFrom, prelude::*};
+use kisflow::{File, QuarantineConf, QuarantineFilter, Result, RetryFrom, prelude::*};
 
 #[derive(Deserialize)]
 struct Order {

@@ -6,7 +6,7 @@
 //! flow CalStuAvgScore: completed, 2 rows in, 2 out
 //! ```
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 // region: student
 #[derive(Serialize, Deserialize)]

@@ -8,7 +8,7 @@
 //! flow CalStuAvgScore: completed, 2 rows in, 2 out
 //! ```
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Deserialize)]
 struct Scores {

@@ -41,7 +41,7 @@
 
 use std::{collections::BTreeMap, process::ExitCode};
 
-use kisflow::prelude::*;
+use kisflow::{File, Result, prelude::*};
 
 /// An order, as the shop writes it.
 #[derive(Serialize, Deserialize)]

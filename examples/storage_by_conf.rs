@@ -10,7 +10,7 @@
 //!   there is no record `stu_103`, not after 100ms of waiting (param `wait_ms`)
 //! ```
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {

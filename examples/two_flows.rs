@@ -16,7 +16,7 @@
 
 use std::env;
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Deserialize)]
 struct Student {

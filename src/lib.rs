@@ -5,7 +5,7 @@
 //! flows as tokio tasks.
 //!
 //! ```
-//! use kisflow::prelude::*;
+//! use kisflow::{Result, prelude::*};
 //!
 //! #[derive(Serialize, Deserialize)]
 //! struct Scores {
@@ -57,13 +57,30 @@
 //! [`Flows::serve`] runs flows by themselves, each fed by a [`Source`]; [`Quarantine`] has the rows
 //! that could not be processed, and [`Durable`] is what an engine implements to keep them.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "cli")]
 #[doc(inline)]
 pub use kisflow_cli::cli;
-#[doc(inline)]
-pub use kisflow_core::*;
 #[doc(hidden)]
 pub use kisflow_core::{__private, __submit};
+#[doc(inline)]
+pub use kisflow_core::{
+    Action, Address, AddressError, Answer, AsDurable, AsStorage, Batch, BatchConf, BatchResult,
+    Borrowed, BoxError, BoxFuture, Caas, Cache, Call, CancellationToken, CarriedOver, CauseCount,
+    Change, Codec, Conf, ConfError, Conn, ConnConf, Connector, Cx, Delivery, Durable, Edge, Emit,
+    ExpectConf, Exporter, FieldError, Fields, Flow, FlowConf, Flows, Function, FunctionConf,
+    FunctionInfo, FunctionReport, FunctionSourceConf, GivenConf, GlobalConf, HandsOn, Health,
+    Inspection, Ledger, Link, LoadError, Memory, MemoryParams, Metadata, Mode, OnReject,
+    OptionConf, Ordered, Outcome, Parameter, Params, Place, Positions, Prefix, Problem, Quarantine,
+    QuarantineConf, QuarantineError, QuarantineFilter, Quarantined, RawParams, RawRow, Receipt,
+    Record, RecordError, Registry, Reject, RejectedConf, Report, Result, RetryFrom, RetryReport,
+    Row, RowBytes, RowCounts, RowResult, RowText, RowType, Rows, RunError, RunId, RunOutcome,
+    ServeError, Served, ServedFlow, ServedOutcome, Settled, Shutdown, Source, SourceConf,
+    SourceContext, Start, State, Status, StepConf, Storage, StorageLogic, Store, StoredPosition,
+    TestConf, TestRecords, Ticket, Unavailable, UnknownFlow, Usage, Verdict, Visit, WhenFull,
+    async_trait, carry_over, error_chain, escaped, fold_cause, is_obeyed, termination,
+};
 #[cfg(feature = "file")]
 #[doc(inline)]
 pub use kisflow_file::{File, Stdin};
@@ -85,10 +102,13 @@ pub use kisflow_redb::Redb;
 #[doc(inline)]
 pub use kisflow_redis::{Redis, RedisStream};
 
-/// Everything that a program with flows uses: `use kisflow::prelude::*;`.
+/// What most programs with flows use: `use kisflow::prelude::*;`.
+///
+/// [`File`](crate::File) and [`Result`](crate::Result) are not in it, because programs
+/// know other types by these names.
 pub mod prelude {
     #[cfg(feature = "file")]
-    pub use kisflow_file::{File, Stdin};
+    pub use kisflow_file::Stdin;
     #[cfg(feature = "http")]
     pub use kisflow_http::Http;
     #[cfg(feature = "nats")]
@@ -104,7 +124,7 @@ pub mod prelude {
     pub use crate::{
         Action, Batch, BoxError, Caas, CancellationToken, Codec, Conf, Conn, ConnConf, Connector,
         Cx, Flow, FlowConf, Flows, Function, FunctionConf, GlobalConf, Memory, Mode, OnReject,
-        Params, RawParams, RawRow, Registry, Report, Result, Row, RunError, RunOutcome, SourceConf,
-        State, StepConf, Storage, Store, caas, faas, termination,
+        Params, RawParams, RawRow, Registry, Report, Row, RunError, RunOutcome, SourceConf, State,
+        StepConf, Storage, Store, async_trait, caas, faas, termination,
     };
 }

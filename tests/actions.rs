@@ -4,7 +4,7 @@
 
 use std::sync::Mutex;
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 /// Which functions ran, and with how many rows: `A2 B2`.
 #[derive(Default)]

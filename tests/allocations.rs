@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Scores {

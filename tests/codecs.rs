@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Price {
@@ -150,8 +150,9 @@ fn rows_are_written_in_another_encoding_than_they_came_in() {
 #[tokio::test]
 async fn a_type_carries_an_encoding_of_its_own() {
     let rows = ["info all is well", "warn disk is nearly full"];
-    let report = run(FlowConf::new("F").then::<warnings>(), Batch::raw(rows)).await.unwrap();
+    let report = run(FlowConf::new("F").then::<warnings>(), Batch::json(rows)).await.unwrap();
     assert_eq!(*report.output().rows::<String>().unwrap(), ["disk is nearly full"]);
-    let error = run(FlowConf::new("F").then::<warnings>(), Batch::raw(["warn"])).await.unwrap_err();
+    let error =
+        run(FlowConf::new("F").then::<warnings>(), Batch::json(["warn"])).await.unwrap_err();
     assert_eq!(error.rejected()[0].cause().to_string(), "a log line has a level and a message");
 }

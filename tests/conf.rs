@@ -5,7 +5,7 @@
 
 use std::{fs, path::Path};
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 use tempfile::TempDir;
 
 #[derive(Serialize, Deserialize)]

@@ -5,7 +5,8 @@
 use std::fs;
 
 use kisflow::{
-    Delivery, Ordered, QuarantineConf, SourceContext, Start, Status, WhenFull, prelude::*,
+    Delivery, Ordered, QuarantineConf, Result, SourceContext, Start, Status, WhenFull, async_trait,
+    prelude::*,
 };
 use kisflow_core::Source;
 
@@ -26,6 +27,7 @@ struct EmptyParams {
     depth: Option<u32>,
 }
 
+#[async_trait]
 impl Source for Empty {
     const TYPE: &'static str = "empty";
     type Params = EmptyParams;

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Student {

@@ -19,7 +19,7 @@ mod serving;
 
 use std::{collections::BTreeMap, future, net::TcpListener, sync::Arc, time::Duration};
 
-use kisflow::{LoadError, error_chain, prelude::*};
+use kisflow::{LoadError, Result, error_chain, prelude::*};
 use tokio::{net::TcpStream, sync::Notify, time::timeout};
 
 use crate::{

@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 use kisflow_core::{
     ConnConf, Connector, Flows, LoadError, Record, RunError, Storage, conformance, error_chain,
 };

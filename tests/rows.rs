@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, fmt::Debug};
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Score {

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use kisflow::{RunId, prelude::*};
+use kisflow::{Result, RunId, prelude::*};
 use tokio::sync::{Barrier, Notify, Semaphore};
 
 /// What the functions of a test share.

@@ -33,7 +33,7 @@ use std::{
     },
 };
 
-use kisflow::{CancellationToken, Ledger, Served, SourceConf, prelude::*};
+use kisflow::{CancellationToken, Ledger, Result, Served, SourceConf, prelude::*};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -182,7 +182,7 @@ impl World {
     async fn serve(&self) -> (Flows, Ledger) {
         let flows = self.flows().await;
         let served = flows.serve(pending()).await.unwrap();
-        let ledger = served.flows["Orders"];
+        let ledger = served.flows["Orders"].ledger;
         assert_eq!(ledger.unaccounted(), 0, "{ledger}");
         assert_eq!(ledger.in_flight, 0, "{ledger}");
         (flows, ledger)

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 fn conf(connector: ConnConf, wait_ms: u64) -> Conf {
     let save = FunctionConf::new("SaveAvg", Mode::Save)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 use serde_json::Value;
 
 /// An engine that nobody may connect here.
@@ -11,6 +11,7 @@ struct Engine;
 #[derive(Deserialize)]
 struct EngineParams {}
 
+#[async_trait]
 impl Connector for Engine {
     const TYPE: &'static str = "engine";
     type Params = EngineParams;

@@ -2,6 +2,7 @@
 
 use std::{
     any::{Any, type_name},
+    fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -68,6 +69,12 @@ pub struct CaasDef {
     pub(crate) signature: fn() -> String,
     /// Makes an `Arc<dyn CaasCall<Args, Reply>>`.
     pub(crate) bind: fn(&mut Link<'_>) -> Option<Box<dyn Any>>,
+}
+
+impl fmt::Debug for CaasDef {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "CaasDef({} for {} at {})", self.function, self.connector, self.place)
+    }
 }
 
 impl CaasDef {

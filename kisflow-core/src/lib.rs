@@ -80,7 +80,7 @@ pub use crate::{
     registry::Registry,
     reject::Reject,
     row::{Codec, Emit, RawRow, Row},
-    serve::{Ledger, ServeError, Served, termination},
+    serve::{Ledger, ServeError, Served, ServedFlow, ServedOutcome, Shutdown, termination},
     source::{
         CarriedOver, Delivery, Positions, Prefix, Receipt, Settled, Source, SourceContext,
         StoredPosition, Ticket, carry_over,

@@ -3,6 +3,7 @@
 use std::{
     any::{Any, TypeId},
     collections::HashMap,
+    fmt,
     path::Path,
     sync::Arc,
 };
@@ -55,6 +56,18 @@ pub struct Registry {
     pub(crate) version: Option<String>,
     /// The most characters of a row in a log line.
     pub(crate) log_rows: usize,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Registry")
+            .field("functions", &self.functions)
+            .field("caas", &self.caas)
+            .field("connectors", &self.connectors.iter().map(|def| def.engine).collect::<Vec<_>>())
+            .field("sources", &self.sources.iter().map(|def| def.engine).collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
 }
 
 /// How many characters of a row a log line has, unless [`Registry::log_rows`] says.

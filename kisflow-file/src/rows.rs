@@ -1,6 +1,6 @@
 //! [`Rows`]: the rows of anything that can be read, for programs that feed a flow themselves.
 
-use std::{io::Read, sync::Arc};
+use std::{fmt, io::Read, sync::Arc};
 
 use kisflow_core::Batch;
 
@@ -36,12 +36,24 @@ pub struct Rows {
     framer: Framer,
 }
 
+impl fmt::Debug for Rows {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Rows({})", self.name)
+    }
+}
+
 /// Rows that were read, with where they came from.
 pub struct PlacedRows {
     name: Arc<str>,
     batch: Batch,
     places: Places,
     end: u64,
+}
+
+impl fmt::Debug for PlacedRows {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "PlacedRows({}, {:?})", self.name, self.batch)
+    }
 }
 
 impl Rows {

@@ -1,6 +1,7 @@
 //! [`Stdin`]: the rows of standard input.
 
 use std::{
+    fmt,
     io::{self, Read},
     sync::{
         Arc,
@@ -56,10 +57,17 @@ pub struct Stdin {
     path: Arc<str>,
 }
 
+impl fmt::Debug for Stdin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Stdin").finish_non_exhaustive()
+    }
+}
+
 /// Whether somebody reads standard input.
 #[derive(Default)]
 struct Taken(AtomicBool);
 
+#[async_trait]
 impl Source for Stdin {
     const TYPE: &'static str = "stdin";
     type Params = StdinParams;

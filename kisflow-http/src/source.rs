@@ -1,8 +1,8 @@
 //! [`Http`]: the source itself.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
-use kisflow_core::{Delivery, Result, Source, SourceConf, SourceContext};
+use kisflow_core::{Delivery, Result, Source, SourceConf, SourceContext, async_trait};
 use tokio::net::lookup_host;
 
 use crate::{
@@ -28,6 +28,13 @@ pub struct Http {
     lost: bool,
 }
 
+impl fmt::Debug for Http {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Http").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
 impl Source for Http {
     const TYPE: &'static str = "http";
     type Params = HttpParams;

@@ -115,6 +115,7 @@ struct Reader {
     handed: watch::Sender<BTreeSet<String>>,
 }
 
+#[async_trait]
 impl Source for Reader {
     const TYPE: &'static str = Http::TYPE;
     type Params = HttpParams;

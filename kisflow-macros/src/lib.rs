@@ -22,7 +22,7 @@ use proc_macro::TokenStream;
 /// Makes a kisflow function of an ordinary one, which stays as it is.
 ///
 /// ```
-/// use kisflow::prelude::*;
+/// use kisflow::{Result, prelude::*};
 ///
 /// #[derive(Deserialize)]
 /// struct Scores {

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_nats::jetstream::AckKind;
-use kisflow_core::{Batch, Delivery, Result, Source, SourceConf, SourceContext};
+use kisflow_core::{Batch, Delivery, Result, Source, SourceConf, SourceContext, async_trait};
 use tokio::{
     sync::Notify,
     task::JoinHandle,
@@ -48,6 +48,7 @@ impl Drop for Task {
     }
 }
 
+#[async_trait]
 impl Source for Nats {
     const TYPE: &'static str = "nats";
     type Params = NatsParams;

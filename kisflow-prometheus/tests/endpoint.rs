@@ -17,7 +17,7 @@ use std::{
 
 use kisflow_core::{
     AsStorage, Conf, ConnConf, Connector, Exporter, FlowConf, FunctionConf, GlobalConf, Health,
-    Memory, MemoryParams, Mode, Registry, Result, error_chain,
+    Memory, MemoryParams, Mode, Registry, Result, async_trait, error_chain,
 };
 use kisflow_prometheus::{Prometheus, PrometheusError};
 use tokio::{
@@ -112,6 +112,7 @@ static ANSWERS: AtomicBool = AtomicBool::new(true);
 
 static PINGS: AtomicUsize = AtomicUsize::new(0);
 
+#[async_trait]
 impl Connector for Line {
     const TYPE: &'static str = "line";
     type Params = MemoryParams;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kisflow_core::{AsDurable, AsStorage, ConnConf, Connector, Result, error_chain};
+use kisflow_core::{AsDurable, AsStorage, ConnConf, Connector, Result, async_trait, error_chain};
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -143,6 +143,7 @@ fn path(addrs: &str) -> PathBuf {
     PathBuf::from(if addrs.is_empty() { DEFAULT_PATH } else { addrs })
 }
 
+#[async_trait]
 impl Connector for Redb {
     const TYPE: &'static str = "redb";
     type Params = RedbParams;

@@ -7,7 +7,7 @@ use fred::{
     interfaces::ClientLike,
     types::{Value, config::Options},
 };
-use kisflow_core::{AsDurable, AsStorage, ConnConf, Connector, Result, error_chain};
+use kisflow_core::{AsDurable, AsStorage, ConnConf, Connector, Result, async_trait, error_chain};
 use tokio::time::Instant;
 
 use crate::{
@@ -78,6 +78,7 @@ impl Redis {
     }
 }
 
+#[async_trait]
 impl Connector for Redis {
     const TYPE: &'static str = "redis";
     type Params = RedisParams;

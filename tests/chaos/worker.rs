@@ -8,7 +8,7 @@
 
 use std::{collections::HashMap, fs, time::Duration};
 
-use kisflow::{Unavailable, prelude::*};
+use kisflow::{File, Result, Unavailable, prelude::*};
 use kisflow_redis::fred::prelude::*;
 
 #[derive(Deserialize)]
@@ -84,7 +84,8 @@ async fn main() -> Result<()> {
         .load(dir)
         .await?;
     let served = flows.serve(termination()).await?;
-    for (flow, ledger) in &served.flows {
+    for (flow, ended) in &served.flows {
+        let ledger = &ended.ledger;
         println!(
             "{flow} read {} delivered {} filtered {} quarantined {} returned {} unaccounted {}",
             ledger.read,

@@ -1,6 +1,6 @@
 //! `#[caas]`: storage logic that a function finds by the connector of its conf.
 
-use kisflow::{StorageLogic, prelude::*};
+use kisflow::{Result, StorageLogic, prelude::*};
 
 use super::{output, problem, run_conf};
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use kisflow::{Link, Parameter, prelude::*};
+use kisflow::{Link, Parameter, Result, prelude::*};
 
 use super::{output, problem, run_conf};
 

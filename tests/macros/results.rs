@@ -2,7 +2,7 @@
 
 use std::io;
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 use super::{output, run, run_conf};
 

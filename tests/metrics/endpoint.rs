@@ -2,7 +2,7 @@
 
 use std::{fs, net::TcpListener, sync::Arc};
 
-use kisflow::{LoadError, prelude::*};
+use kisflow::{LoadError, Result, prelude::*};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 

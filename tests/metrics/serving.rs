@@ -12,8 +12,8 @@ use std::{
 };
 
 use kisflow::{
-    Delivery, QuarantineFilter, Receipt, RetryFrom, Settled, Source, SourceContext, Unavailable,
-    async_trait, prelude::*,
+    Delivery, QuarantineFilter, Receipt, Result, RetryFrom, Settled, Source, SourceContext,
+    Unavailable, async_trait, prelude::*,
 };
 use tokio::{sync::oneshot, time::timeout};
 
@@ -51,6 +51,7 @@ pub(crate) struct TapeParams {
     script: Script,
 }
 
+#[async_trait]
 impl Source for Tape {
     const TYPE: &'static str = "tape";
     type Params = TapeParams;

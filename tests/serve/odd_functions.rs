@@ -1,7 +1,7 @@
 //! Functions that reject, jump, fold, force, or are given nothing: every row is accounted for all the
 //! same.
 
-use kisflow::{Action, FunctionConf, Mode, QuarantineFilter, Quarantined, prelude::*};
+use kisflow::{Action, FunctionConf, Mode, QuarantineFilter, Quarantined, Result, prelude::*};
 
 use super::{
     Order, Scene, World,

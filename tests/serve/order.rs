@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kisflow::{Ordered, prelude::*};
+use kisflow::{Ordered, Result, prelude::*};
 
 use super::{Order, Scene, World, tape::Tape};
 

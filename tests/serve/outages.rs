@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use kisflow::{ConnConf, Connector, FlowConf, Result, SourceConf};
+use kisflow::{ConnConf, Connector, FlowConf, Result, SourceConf, async_trait};
 
 use super::{Scene, World, tape::Tape};
 
@@ -27,7 +27,7 @@ async fn a_function_that_says_it_is_unavailable_is_asked_until_it_is_back() {
     );
     assert!(tape.done().is_empty());
     scene.0.away.store(false, Ordering::SeqCst);
-    let ledger = serving.served().await.flows["Orders"];
+    let ledger = serving.served().await.flows["Orders"].ledger;
     assert_eq!((ledger.delivered, ledger.quarantined), (300, 0), "{ledger}");
     assert!(flows.health().problems().is_empty());
 }
@@ -37,6 +37,7 @@ struct Moody {
     left: AtomicUsize,
 }
 
+#[async_trait]
 impl Connector for Moody {
     const TYPE: &'static str = "moody";
     type Params = kisflow::RawParams;
@@ -77,7 +78,7 @@ async fn while_a_connector_does_not_answer_its_batches_wait() {
     };
     let world = World::new(&scene, "moody", &["AskMoody"], |source| source).with(conf);
     let flows = world.flows_with(kisflow::Registry::connector::<Moody>).await;
-    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"].ledger;
     assert_eq!((ledger.delivered, ledger.quarantined), (200, 0), "{ledger}");
     assert_eq!(scene.seen().len(), 200);
 }
@@ -88,6 +89,7 @@ struct Polite;
 /// How often all connectors of this type were asked.
 static ASKED: AtomicUsize = AtomicUsize::new(0);
 
+#[async_trait]
 impl Connector for Polite {
     const TYPE: &'static str = "polite";
     type Params = kisflow::RawParams;
@@ -129,7 +131,7 @@ async fn a_connector_that_several_functions_use_is_asked_once() {
             },
         );
     let flows = world.flows_with(kisflow::Registry::connector::<Polite>).await;
-    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"].ledger;
     assert_eq!((ledger.delivered, ledger.quarantined), (0, 1), "{ledger}");
     assert_eq!(ASKED.load(Ordering::SeqCst), 2);
 }
@@ -228,7 +230,7 @@ async fn a_receipt_that_panics_costs_its_delivery_and_no_other() {
     tape.until(|tape| tape.most_held() == 300).await;
     drop(gate);
     let served = serving.served().await;
-    let ledger = served.flows["Orders"];
+    let ledger = served.flows["Orders"].ledger;
     assert_eq!((ledger.read, ledger.returned, ledger.delivered), (500, 200, 300), "{ledger}");
     assert_eq!(ledger.unaccounted(), 0, "{ledger}");
     assert_eq!((tape.opened(), tape.done().len()), (2, 300));
@@ -301,7 +303,7 @@ async fn a_row_that_is_rejected_because_something_is_unavailable_waits() {
     );
     assert!(tape.done().is_empty());
     scene.0.away.store(false, Ordering::SeqCst);
-    let ledger = serving.served().await.flows["Orders"];
+    let ledger = serving.served().await.flows["Orders"].ledger;
     assert_eq!((ledger.delivered, ledger.quarantined), (100, 0), "{ledger}");
 }
 
@@ -331,6 +333,6 @@ async fn rows_that_are_rejected_while_the_connector_does_not_answer_wait() {
     let world =
         World::new(&scene, "moody-picks", &["PickMoody"], |source| source.in_flight(1)).with(conf);
     let flows = world.flows_with(kisflow::Registry::connector::<Moody>).await;
-    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"].ledger;
     assert_eq!((ledger.delivered, ledger.quarantined), (200, 0), "{ledger}");
 }

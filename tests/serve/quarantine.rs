@@ -277,7 +277,7 @@ async fn a_row_that_is_no_text_is_kept_byte_by_byte() {
         .connector::<kisflow::Redb>()
         .state(world.scene.clone());
     let flows = registry.link(world.conf.clone()).await.unwrap();
-    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"].ledger;
     assert_eq!((ledger.delivered, ledger.quarantined), (2, 1), "{ledger}");
     let kept = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
     assert_eq!(&kept[0].row.bytes()[..], b"{\"id\":\"\xff\xfe\"}");

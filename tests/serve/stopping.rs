@@ -2,7 +2,7 @@
 
 use std::future::pending;
 
-use kisflow::{FlowConf, Ledger, SourceConf};
+use kisflow::{CancellationToken, FlowConf, Ledger, ServedOutcome, Shutdown, SourceConf};
 
 use super::{Scene, Serving, World, tape::Tape};
 
@@ -23,7 +23,7 @@ async fn told_to_stop_a_flow_works_on_what_it_has_read_and_reads_no_more() {
     drop(gate);
     let served = serving.served().await;
     assert!(served.is_complete(), "{served}");
-    let ledger = served.flows["Orders"];
+    let ledger = served.flows["Orders"].ledger;
     assert_eq!((ledger.read, ledger.delivered), (200, 200), "{ledger}");
     assert_eq!(tape.most_held(), 200, "no more than `in_flight` batches are read");
 }
@@ -42,10 +42,54 @@ async fn what_is_not_done_when_the_grace_time_is_over_is_given_back() {
     scene.called(3).await;
     let served = serving.stopped().await;
     assert!(!served.is_complete());
-    let Ledger { read, delivered, returned, .. } = served.flows["Orders"];
+    let Ledger { read, delivered, returned, .. } = served.flows["Orders"].ledger;
     assert_eq!((read, delivered, returned), (300, 0, 300));
     assert_eq!(tape.released().len(), 300, "the source is told");
     assert!(tape.done().is_empty());
+}
+
+#[tokio::test]
+async fn a_second_request_to_stop_ends_the_grace_time() {
+    let tape = Tape::new("twice", 1_000).endless();
+    let scene = Scene::default();
+    // The functions never come through the gate, and the grace time outlasts the test.
+    let world =
+        World::new(&scene, "twice", &["Deliver"], |source| source.in_flight(3)).with(|conf| {
+            let global = conf.global.clone().grace_ms(3_600_000);
+            conf.global(global)
+        });
+    let _gate = scene.0.gate.write().await;
+    let flows = world.flows().await;
+    let (drain, at_once) = (CancellationToken::new(), CancellationToken::new());
+    let shutdown = Shutdown::when(drain.clone().cancelled_owned())
+        .at_once_when(at_once.clone().cancelled_owned());
+    let serving = tokio::spawn(async move { flows.serve(shutdown).await.unwrap() });
+    scene.called(3).await;
+    // The order does not matter: the second step is looked at after the first.
+    at_once.cancel();
+    drain.cancel();
+    let served = serving.await.unwrap();
+    assert_eq!(served.flows["Orders"].outcome, ServedOutcome::GaveBack);
+    assert_eq!(tape.released().len(), 300, "{served}");
+}
+
+#[tokio::test]
+async fn how_each_flow_ended_is_said() {
+    let _tape = Tape::new("ends", 10);
+    let endless = Tape::new("endless", 10).endless();
+    let scene = Scene::default();
+    let world = World::new(&scene, "ends", &["Deliver"], |source| source).with(|conf| {
+        conf.source(SourceConf::new("endless", "tape").key("endless"))
+            .flow(FlowConf::new("Endless").source("endless").then_named("Sift"))
+    });
+    let serving = world.start().await;
+    endless.until(|tape| tape.done().len() == 10).await;
+    while serving.flows.ledgers()["Orders"].delivered < 10 {
+        tokio::task::yield_now().await;
+    }
+    let served = serving.stopped().await;
+    assert_eq!(served.flows["Endless"].outcome, ServedOutcome::Stopped);
+    assert_eq!(served.flows["Orders"].outcome, ServedOutcome::Ended);
 }
 
 #[tokio::test]
@@ -65,7 +109,7 @@ async fn a_slow_flow_slows_no_other() {
     drop(gate);
     let served = serving.served().await;
     assert!(served.is_complete(), "{served}");
-    assert_eq!(served.flows["Quick"].filtered, 3_334);
+    assert_eq!(served.flows["Quick"].ledger.filtered, 3_334);
 }
 
 #[tokio::test]
@@ -87,7 +131,7 @@ async fn told_to_stop_before_it_begins_it_reads_nothing() {
     let tape = Tape::new("never", 100);
     let world = World::new(&Scene::default(), "never", &["Deliver"], |source| source);
     let served = world.flows().await.serve(std::future::ready(())).await.unwrap();
-    assert_eq!(served.flows["Orders"], Ledger::default());
+    assert_eq!(served.flows["Orders"].ledger, Ledger::default());
     assert!(served.is_complete(), "{served}");
     assert_eq!((tape.most_held(), tape.done().len()), (0, 0));
 }
@@ -112,7 +156,7 @@ async fn stop_at_once(name: &str, tape: impl FnOnce(std::sync::Arc<Tape>) -> std
     let _gate = scene.0.gate.write().await;
     let serving = world.start().await;
     scene.called(3).await;
-    let ledger = serving.stopped().await.flows["Orders"];
+    let ledger = serving.stopped().await.flows["Orders"].ledger;
     assert_eq!((ledger.read, ledger.returned, ledger.unaccounted()), (300, 300, 0), "{ledger}");
     assert!(tape.done().is_empty());
 }
@@ -143,7 +187,7 @@ async fn flows_are_served_once_at_a_time_and_again_afterwards() {
     assert_eq!(tape.opened(), 1);
 
     Tape::new("twice", 50);
-    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"].ledger;
     assert_eq!((ledger.read, ledger.delivered), (50, 50), "{ledger}");
 }
 
@@ -174,7 +218,7 @@ async fn dropped_it_ends_its_tasks_and_acknowledges_nothing() {
     let ledger = flows.ledgers()["Orders"];
     assert_eq!((ledger.read, ledger.returned, ledger.in_flight), (300, 300, 0), "{ledger}");
     // What was held comes again.
-    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"].ledger;
     assert_eq!((ledger.read, ledger.delivered), (300, 300), "{ledger}");
 }
 
@@ -190,7 +234,7 @@ async fn a_row_that_waits_for_its_next_attempt_is_given_back() {
     );
     let serving = world.start().await;
     scene.called(1).await;
-    assert_eq!(serving.stopped().await.flows["Orders"].returned, 1);
+    assert_eq!(serving.stopped().await.flows["Orders"].ledger.returned, 1);
     assert_eq!(tape.released(), [0], "and not after its lease");
 }
 
@@ -218,6 +262,7 @@ async fn when_the_source_ends_what_was_read_may_take_as_long_as_it_takes() {
 /// `type: deaf`: keeps nothing, and answers nobody.
 struct Deaf;
 
+#[kisflow::async_trait]
 impl kisflow::Connector for Deaf {
     const TYPE: &'static str = "deaf";
     type Params = kisflow::RawParams;

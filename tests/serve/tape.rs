@@ -223,6 +223,7 @@ pub(crate) struct TapeSource {
 #[derive(Deserialize)]
 pub(crate) struct TapeParams {}
 
+#[async_trait]
 impl Source for TapeSource {
     const TYPE: &'static str = "tape";
     type Params = TapeParams;

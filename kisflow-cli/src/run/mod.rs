@@ -3,7 +3,7 @@
 mod figures;
 mod log;
 mod margin;
-mod stop;
+mod resized;
 mod view;
 
 use std::{
@@ -23,13 +23,14 @@ use tracing::info;
 
 use self::{
     figures::{Figures, Pace},
-    stop::{Resized, Signals},
+    resized::Resized,
     view::{State, View},
 };
 use crate::{
     args::{Common, Output},
     conf,
     failure::Failure,
+    signal::Signals,
     terminal,
 };
 
@@ -79,22 +80,23 @@ pub(crate) async fn run(
 #[derive(Serialize)]
 struct Summary<'a> {
     complete: bool,
-    flows: &'a BTreeMap<String, Ledger>,
+    flows: BTreeMap<&'a str, &'a Ledger>,
 }
 
 impl<'a> Summary<'a> {
     fn of(served: &'a Served) -> Self {
-        Self { complete: served.is_complete(), flows: &served.flows }
+        let flows = served.flows.iter().map(|(name, flow)| (name.as_str(), &flow.ledger));
+        Self { complete: served.is_complete(), flows: flows.collect() }
     }
 }
 
 /// Rows that were given back are no failure: their source has them. Whoever stopped the process, such
 /// as systemd or Kubernetes, would take another status for a crash.
 fn verdict(served: &Served) -> Result<(), Failure> {
-    if served.flows.values().any(|ledger| ledger.unaccounted() != 0) {
+    if served.flows.values().any(|flow| flow.ledger.unaccounted() != 0) {
         return Err(Failure::no("not every row is accounted for: that is a bug in kisflow"));
     }
-    let returned: u64 = served.flows.values().map(|ledger| ledger.returned).sum();
+    let returned: u64 = served.flows.values().map(|flow| flow.ledger.returned).sum();
     if returned > 0 {
         anstream::eprintln!("rows that were not done when it stopped, and come again: {returned}");
     }

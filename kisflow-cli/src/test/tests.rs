@@ -4,7 +4,7 @@ use std::{fs, thread, time::Duration};
 
 use kisflow_core::{
     Action, Answer, Call, Conf, Conn, ConnConf, Connector, Function, Link, Parameter, Place,
-    Registry, Result,
+    Registry, Result, async_trait,
 };
 use serde_json::{Map, Value};
 
@@ -86,6 +86,7 @@ functions! {
 /// An engine that no test can have.
 struct Own;
 
+#[async_trait]
 impl Connector for Own {
     const TYPE: &'static str = "own";
     type Params = Row;

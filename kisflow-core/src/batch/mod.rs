@@ -79,14 +79,10 @@ impl Batch {
 
     /// Rows of JSON, one text each: `&str`, `String`, `Bytes`, `Vec<u8>`. A `&str` is copied, the
     /// others are taken over.
+    ///
+    /// A [`Row`] that is implemented by hand reads each text in the encoding of its own.
     pub fn json<R: Into<RowBytes>>(rows: impl IntoIterator<Item = R>) -> Self {
         Self::encoded_by(RawRows::each(rows), None)
-    }
-
-    /// Rows in the encoding of their own type, for a [`Row`] that is implemented by hand. (JSON is
-    /// the encoding of every other type: this is what [`json`](Self::json) is, too.)
-    pub fn raw<R: Into<RowBytes>>(rows: impl IntoIterator<Item = R>) -> Self {
-        Self::json(rows)
     }
 
     /// Newline-delimited JSON in one buffer: no row is copied. Blank lines are no rows.

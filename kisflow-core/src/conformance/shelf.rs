@@ -125,6 +125,7 @@ pub(super) struct Reader {
     deliveries: usize,
 }
 
+#[async_trait]
 impl Source for Reader {
     const TYPE: &'static str = "shelf";
     type Params = ();

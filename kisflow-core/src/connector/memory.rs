@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -26,6 +27,17 @@ pub struct Memory {
     ttl: Option<Duration>,
     records: Mutex<HashMap<String, Entry>>,
     changed: Notify,
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Memory")
+            .field("name", &self.name)
+            .field("max_records", &self.max_records)
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
+    }
 }
 
 /// `params` of a memory connector.
@@ -90,6 +102,7 @@ impl Memory {
     }
 }
 
+#[async_trait]
 impl Connector for Memory {
     const TYPE: &'static str = "memory";
     type Params = MemoryParams;

@@ -8,11 +8,12 @@ mod watch;
 
 use std::{
     any::{Any, TypeId},
-    future::Future,
+    fmt,
     sync::Arc,
     time::Duration,
 };
 
+use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use tokio::{sync::OnceCell, time::timeout};
 
@@ -43,7 +44,7 @@ pub type AsDurable<C> = fn(&C) -> Arc<dyn Durable>;
 /// A storage engine: `type` in the conf of a connector.
 ///
 /// ```
-/// use kisflow_core::{ConnConf, Connector, Result};
+/// use kisflow_core::{ConnConf, Connector, Result, async_trait};
 /// use serde::Deserialize;
 ///
 /// /// `type: log`: appends to a file.
@@ -56,6 +57,7 @@ pub type AsDurable<C> = fn(&C) -> Arc<dyn Durable>;
 ///     path: String,
 /// }
 ///
+/// #[async_trait]
 /// impl Connector for Log {
 ///     const TYPE: &'static str = "log";
 ///     type Params = LogParams;
@@ -70,6 +72,7 @@ pub type AsDurable<C> = fn(&C) -> Arc<dyn Durable>;
     label = "expected a type that implements `Connector`",
     note = "`Memory`, `Redb` and `Redis` are connectors; implement `kisflow::Connector` for `{Self}` to make it one"
 )]
+#[async_trait]
 pub trait Connector: Sized + Send + Sync + 'static {
     /// The word after `type:` in conf.
     const TYPE: &'static str;
@@ -91,7 +94,7 @@ pub trait Connector: Sized + Send + Sync + 'static {
     /// # Errors
     ///
     /// When there is no connection to be had: within a bounded time, naming the address.
-    fn connect(conf: &ConnConf, params: Self::Params) -> impl Future<Output = Result<Self>> + Send;
+    async fn connect(conf: &ConnConf, params: Self::Params) -> Result<Self>;
 
     /// Connects for a command that works beside a service. An engine that one process has to itself
     /// lets it in through that process where it can; any other connects.
@@ -130,8 +133,8 @@ pub trait Connector: Sized + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// Must be cancel safe: whoever asks has a limit of two seconds.
-    fn ping(&self) -> impl Future<Output = Result<()>> + Send {
-        async { Ok(()) }
+    async fn ping(&self) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -157,7 +160,7 @@ impl<C: Connector> ErasedConnector for C {
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(Connector::ping(self))
+        Connector::ping(self)
     }
 }
 
@@ -226,6 +229,12 @@ pub struct ConnectorSlot {
     pub(crate) def: ConnectorDef,
     connection: OnceCell<Arc<dyn ErasedConnector>>,
     known: Known,
+}
+
+impl fmt::Debug for ConnectorSlot {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "ConnectorSlot({})", self.conf.cname)
+    }
 }
 
 impl ConnectorSlot {

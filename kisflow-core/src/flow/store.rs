@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     collections::HashMap,
+    fmt,
     sync::{Arc, OnceLock, PoisonError, RwLock},
     time::{Duration, Instant},
 };
@@ -20,6 +21,13 @@ const CACHE_LIMIT: u64 = 10_000;
 pub struct Cache {
     /// Made when it is first used: most flows have none.
     values: OnceLock<sync::Cache<String, Cached>>,
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values = self.values.get().map_or(0, sync::Cache::entry_count);
+        write!(formatter, "Cache(about {values} values)")
+    }
 }
 
 #[derive(Clone)]
@@ -96,6 +104,13 @@ impl Cache {
 #[derive(Default)]
 pub struct Metadata {
     values: RwLock<HashMap<String, Shared>>,
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
+        formatter.debug_set().entries(values.keys()).finish()
+    }
 }
 
 impl Metadata {

@@ -1,6 +1,6 @@
 //! What a call answers: at once, or later.
 
-use std::{future::Future, pin::Pin};
+use std::{fmt, future::Future, pin::Pin};
 
 use super::{BatchResult, Call};
 use crate::{
@@ -17,6 +17,15 @@ pub enum Answer<'a> {
     Ready(Result<Outcome>),
     /// The function awaits something.
     Later(Pin<Box<dyn Future<Output = Result<Outcome>> + Send + 'a>>),
+}
+
+impl fmt::Debug for Answer<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready(result) => formatter.debug_tuple("Ready").field(result).finish(),
+            Self::Later(_) => formatter.write_str("Later"),
+        }
+    }
 }
 
 impl<'a> Answer<'a> {

@@ -1,6 +1,6 @@
 //! One call of a function: its input, its context, and the loops that `#[faas]` expands to.
 
-use std::future::Future;
+use std::{fmt, future::Future};
 
 use super::{Answer, BatchResult, Collector, Outcome, RowResult};
 use crate::{
@@ -17,6 +17,12 @@ use crate::{
 pub struct Call<'a> {
     pub(crate) input: &'a Batch,
     pub(crate) cx: Cx<'a>,
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Call").field("input", self.input).field("cx", &self.cx).finish()
+    }
 }
 
 impl<'a> Call<'a> {
@@ -125,6 +131,12 @@ impl<'a> Call<'a> {
 /// The rows of an async call, owned by its future.
 pub struct Borrowed<T> {
     view: View<T>,
+}
+
+impl<T> fmt::Debug for Borrowed<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Borrowed").finish_non_exhaustive()
+    }
 }
 
 impl<T: Row> Borrowed<T> {

@@ -126,6 +126,12 @@ pub struct FunctionDef {
     pub(crate) bind: fn(&mut Link<'_>) -> Option<Arc<dyn BoundFunction>>,
 }
 
+impl fmt::Debug for FunctionDef {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "FunctionDef({} at {})", self.name, self.place)
+    }
+}
+
 impl FunctionDef {
     /// The definition of `F`.
     pub const fn of<F: Function>() -> Self {

@@ -86,6 +86,7 @@ pub trait RowResult {
 }
 
 /// What a one-row function has answered so far.
+#[derive(Debug)]
 pub struct Collector<U> {
     rows: Vec<U>,
     handled: usize,
@@ -138,6 +139,7 @@ impl<U> Collector<U> {
 }
 
 /// One row in, one row out.
+#[derive(Debug)]
 pub struct Map<U>(pub U);
 
 impl<U: Emit> RowResult for Map<U> {
@@ -157,6 +159,7 @@ impl<U: Emit> RowResult for Map<U> {
 }
 
 /// One row in, one row or none out.
+#[derive(Debug)]
 pub struct FilterMap<U>(pub Option<U>);
 
 impl<U: Emit> RowResult for FilterMap<U> {
@@ -187,6 +190,7 @@ impl<U: Emit> RowResult for FilterMap<U> {
 }
 
 /// One row in, any number out; a row that becomes none is filtered.
+#[derive(Debug)]
 pub struct FlatMap<U>(pub Vec<U>);
 
 impl<U: Emit> RowResult for FlatMap<U> {
@@ -214,6 +218,7 @@ impl<U: Emit> RowResult for FlatMap<U> {
 }
 
 /// Keeps the row as it came, or filters it.
+#[derive(Debug)]
 pub struct Filter(pub bool);
 
 impl RowResult for Filter {

@@ -6,6 +6,7 @@ use crate::row::Emit;
 
 /// `Shape::<T>::HIDDEN`: an inherent constant for the types below, and for all others that of
 /// [`Plain`], which an inherent one goes before.
+#[derive(Debug)]
 pub struct Shape<T>(PhantomData<T>);
 
 macro_rules! hidden {

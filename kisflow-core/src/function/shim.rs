@@ -17,9 +17,11 @@ use crate::{
 };
 
 /// A parameter, bound and erased: the macros need not name what it was bound to.
+#[derive(Debug)]
 pub struct Found(Box<dyn Any + Send + Sync>);
 
 /// Finds a parameter at link, and hands it out at each call.
+#[derive(Debug)]
 pub struct Find<P>(PhantomData<fn() -> P>);
 
 impl<P: Parameter> Find<P> {
@@ -39,6 +41,7 @@ impl<P: Parameter> Find<P> {
 }
 
 /// A function with its parameters filled in, as a closure over its rows.
+#[derive(Debug)]
 pub struct Shim<T, R, F> {
     function: F,
     types: PhantomData<fn(T) -> R>,
@@ -105,6 +108,7 @@ impl<T: Row, R, F: FnOnce(Borrowed<T>) -> R> Shim<T, R, F> {
 }
 
 /// What an async function has returned, and its rows.
+#[derive(Debug)]
 pub struct Done<'r, T, R>(pub &'r Borrowed<T>, pub R);
 
 impl<T: Row, R: BatchResult> Done<'_, T, R> {
@@ -116,6 +120,7 @@ impl<T: Row, R: BatchResult> Done<'_, T, R> {
 }
 
 /// What storage logic has returned.
+#[derive(Debug)]
 pub struct Replied<T, E>(pub Result<T, E>);
 
 impl<T, E: Into<BoxError>> Replied<T, E> {

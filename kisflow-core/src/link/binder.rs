@@ -2,6 +2,7 @@
 
 use std::{
     any::{Any, type_name},
+    fmt,
     sync::Arc,
 };
 
@@ -31,6 +32,17 @@ pub struct Link<'a> {
     pub(crate) problems: &'a mut Vec<Problem>,
     /// Whether the function asks for something that a stub cannot be.
     pub(crate) left_out: bool,
+}
+
+impl fmt::Debug for Link<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Link")
+            .field("flow", &self.flow.flow_name)
+            .field("function", &self.function.fname)
+            .field("connector", &self.connector)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Link<'_> {

@@ -1,6 +1,6 @@
 //! [`Caas`]: storage logic that `#[caas]` registered for the function's connector.
 
-use std::{future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc};
 
 use super::{Cx, Parameter};
 use crate::{caas::CaasCall, error::Result, link::Link};
@@ -10,6 +10,12 @@ use crate::{caas::CaasCall, error::Result, link::Link};
 pub struct Caas<'a, A: ?Sized, R = ()> {
     caas: &'a Arc<dyn CaasCall<A, R>>,
     cx: Cx<'a>,
+}
+
+impl<A: ?Sized, R> fmt::Debug for Caas<'_, A, R> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Caas({})", self.cx.function())
+    }
 }
 
 impl<A: ?Sized, R> Clone for Caas<'_, A, R> {

@@ -1,6 +1,6 @@
 //! [`Conn`]: the handle of a connector's own engine.
 
-use std::{any::TypeId, ops::Deref, sync::Arc};
+use std::{any::TypeId, fmt, ops::Deref, sync::Arc};
 
 use super::{Cx, Parameter};
 use crate::{
@@ -11,6 +11,12 @@ use crate::{
 
 /// The connector that the function's conf names, as its own type.
 pub struct Conn<'a, C>(&'a C);
+
+impl<C> fmt::Debug for Conn<'_, C> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Conn<{}>", std::any::type_name::<C>())
+    }
+}
 
 impl<C> Clone for Conn<'_, C> {
     fn clone(&self) -> Self {

@@ -1,6 +1,7 @@
 //! [`Cx`]: the context of one call.
 
 use std::{
+    fmt,
     future::pending,
     sync::{Mutex, OnceLock, PoisonError},
 };
@@ -26,6 +27,18 @@ pub struct Cx<'a> {
     pub(crate) node: &'a Node,
     pub(crate) rejects: &'a Rejects,
     pub(crate) attempt: u32,
+}
+
+impl fmt::Debug for Cx<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Cx")
+            .field("flow", &self.flow())
+            .field("function", &self.function())
+            .field("run", &self.run())
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Cx<'a> {

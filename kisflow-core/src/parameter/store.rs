@@ -28,6 +28,16 @@ pub struct Store<'a> {
     wait: Duration,
 }
 
+impl fmt::Debug for Store<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Store")
+            .field("key", &self.key)
+            .field("wait", &self.wait)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Why a record could not be read.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -153,6 +163,7 @@ impl<'a> Store<'a> {
 }
 
 /// What a Store needs at run time.
+#[derive(Debug)]
 pub struct BoundStore {
     slot: Arc<ConnectorSlot>,
     wait: Duration,

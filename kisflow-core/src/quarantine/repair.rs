@@ -122,7 +122,7 @@ impl Quarantine {
         from: RetryFrom,
     ) -> Result<RetryReport, QuarantineError> {
         let (flow, text, at) = self.way(&row, from)?;
-        let batch = Batch::raw([text.bytes().clone()]);
+        let batch = Batch::json([text.bytes().clone()]);
         let run = flow.run_served(batch, at, CancellationToken::new()).await;
         let source_row = row.source_row().cloned();
         let mut rejects = match &run {

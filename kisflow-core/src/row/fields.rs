@@ -117,6 +117,7 @@ fn read<T: Deserialize<'static>>(row: MadeUp<'_>) -> Result<T, Answer> {
 }
 
 /// What a type says of the rows that are handed on as it.
+#[derive(Debug)]
 pub struct Given<T>(PhantomData<T>);
 
 // `Deserialize<'static>`: of a type with a `&'static str` the compiler would find that it is not

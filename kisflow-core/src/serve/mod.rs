@@ -6,11 +6,12 @@ mod lanes;
 mod ledger;
 mod piece;
 mod reader;
-mod signal;
+mod served;
+mod shutdown;
 mod wait;
 
 use std::{
-    collections::BTreeMap,
+    collections::HashMap,
     error::Error,
     fmt,
     sync::Arc,
@@ -24,7 +25,11 @@ use tracing::{error, info, warn};
 
 pub(crate) use self::ledger::Books;
 use self::{delivery::Desk, reader::Reader};
-pub use self::{ledger::Ledger, signal::termination};
+pub use self::{
+    ledger::Ledger,
+    served::{Served, ServedFlow, ServedOutcome},
+    shutdown::{Shutdown, termination},
+};
 use crate::{
     backoff::Backoff,
     conf::Status,
@@ -36,8 +41,8 @@ use crate::{
 };
 
 impl Flows {
-    /// Runs every flow that has a source, until `shutdown` completes or every source has come to
-    /// its end; see [`termination`].
+    /// Runs every flow that has a source, until `shutdown` completes (any future, or a [`Shutdown`])
+    /// or every source has come to its end; see [`termination`].
     ///
     /// Rows are read in batches while there is room for another (`in_flight`), run through the flow,
     /// and acknowledged when each is delivered, filtered, or safely in quarantine. A batch that
@@ -58,17 +63,15 @@ impl Flows {
     ///
     /// Dropping the future stops everything at once, as killing the process would: nothing is
     /// lost, what was not acknowledged comes again.
-    pub async fn serve(
-        &self,
-        shutdown: impl Future<Output = ()> + Send,
-    ) -> Result<Served, ServeError> {
+    pub async fn serve<'a>(&self, shutdown: impl Into<Shutdown<'a>>) -> Result<Served, ServeError> {
         let Some(_serving) = self.begin_serving() else {
             return Err(ServeError { kind: Kind::Already });
         };
-        let stop = CancellationToken::new();
-        let mut shutdown = std::pin::pin!(shutdown.fuse());
-        // Its first poll is what makes a signal ours: before any source is opened.
-        if poll!(&mut shutdown).is_ready() {
+        let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
+        let Shutdown { drain, at_once: at_once_requested } = shutdown.into();
+        let (mut drain, mut at_once_requested) = (drain.fuse(), at_once_requested.fuse());
+        // The first poll installs the signal handlers: before any source is opened.
+        if poll!(&mut drain).is_ready() {
             stop.cancel();
         }
         // A store that does not answer must not keep anybody from telling the flows to stop.
@@ -91,10 +94,12 @@ impl Flows {
         }
         let shared = Arc::<SharedByType>::default();
         let mut tasks = JoinSet::new();
+        let mut names = HashMap::new();
         for flow in self.iter() {
-            if let Some(keeper) = Keeper::new(self, flow, &shared, &stop) {
+            if let Some(keeper) = Keeper::new(self, flow, &shared, &stop, &at_once) {
                 self.books().insert(flow.name().to_owned(), keeper.books.clone());
-                tasks.spawn(keeper.run());
+                let task = tasks.spawn(keeper.run());
+                names.insert(task.id(), flow.name().to_owned());
             }
         }
         if tasks.is_empty() {
@@ -106,16 +111,38 @@ impl Flows {
             AbortOnDropHandle::new(tokio::spawn(async move { quarantine.usage().await.ok() }))
         });
         // Dropped, the set ends its tasks, and they end theirs.
+        let mut outcomes = HashMap::new();
         loop {
-            tokio::select! {
-                () = &mut shutdown, if !shutdown.is_terminated() => {
+            let ended = tokio::select! {
+                () = &mut drain, if !drain.is_terminated() => {
                     info!("told to stop: reading no more");
                     stop.cancel();
+                    continue;
                 }
-                ended = tasks.join_next() => if ended.is_none() { break },
-            }
+                () = &mut at_once_requested, if drain.is_terminated() && !at_once_requested.is_terminated() => {
+                    info!("told to stop at once: what is not done is given back");
+                    at_once.cancel();
+                    continue;
+                }
+                ended = tasks.join_next_with_id() => ended,
+            };
+            match ended {
+                None => break,
+                Some(Ok((task, outcome))) => outcomes.insert(names.remove(&task), outcome),
+                Some(Err(died)) => {
+                    outcomes.insert(names.remove(&died.id()), ServedOutcome::Died(died.to_string()))
+                }
+            };
         }
-        Ok(Served { flows: self.ledgers() })
+        let flows = self.ledgers().into_iter().map(|(name, ledger)| {
+            let outcome = outcomes.remove(&Some(name.clone())).unwrap_or(ServedOutcome::Stopped);
+            let outcome = match outcome {
+                ServedOutcome::Stopped if ledger.returned > 0 => ServedOutcome::GaveBack,
+                outcome => outcome,
+            };
+            (name, ServedFlow { ledger, outcome })
+        });
+        Ok(Served { flows: flows.collect() })
     }
 }
 
@@ -128,6 +155,7 @@ struct Keeper {
     flow: Flow,
     shared: Arc<SharedByType>,
     stop: CancellationToken,
+    at_once: CancellationToken,
     books: Arc<Books>,
 }
 
@@ -137,6 +165,7 @@ impl Keeper {
         flow: &Flow,
         shared: &Arc<SharedByType>,
         stop: &CancellationToken,
+        at_once: &CancellationToken,
     ) -> Option<Self> {
         let conf = flow.conf();
         let source = conf.source.filter(|_| conf.status == Status::Enabled)?;
@@ -146,18 +175,19 @@ impl Keeper {
             flow: flow.clone(),
             shared: shared.clone(),
             stop: stop.clone(),
+            at_once: at_once.clone(),
             books: Arc::new(Books::new(metrics)),
         })
     }
 
-    async fn run(self) {
+    async fn run(self) -> ServedOutcome {
         let mut backoff = Backoff::default();
         while let Some(reader) = self.reader() {
             let begun = Instant::now();
             // A task of its own, so that a panic ends no more than that.
             let task = AbortOnDropHandle::new(tokio::spawn(async move { reader.run().await }));
             let died = match task.await {
-                Ok(Ok(())) => return,
+                Ok(Ok(outcome)) => return outcome,
                 Ok(Err(panic)) | Err(panic) => panic,
             };
             let flow = self.flow.name();
@@ -171,9 +201,10 @@ impl Keeper {
                 .health()
                 .source(flow, SourceState::Failing(format!("its task died: {died}")));
             if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
-                return;
+                return ServedOutcome::Died(died.to_string());
             }
         }
+        ServedOutcome::NotOpened
     }
 
     /// `None` where linking would have refused the flow.
@@ -198,33 +229,8 @@ impl Keeper {
             jumps: self.flow.may_jump(),
         };
         let grace = Duration::from_millis(self.flows.grace_ms());
-        Some(Reader { desk: Arc::new(desk), def, context, stop: self.stop.clone(), grace })
-    }
-}
-
-/// What [`Flows::serve`] did.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Served {
-    /// The ledger of each flow that was served, by name.
-    pub flows: BTreeMap<String, Ledger>,
-}
-
-impl Served {
-    /// Whether every row that was read is done: delivered, filtered or in quarantine.
-    pub fn is_complete(&self) -> bool {
-        self.flows.values().all(|ledger| ledger.returned == 0 && ledger.unaccounted() == 0)
-    }
-}
-
-/// `flow CalStuAvgScore: 50 rows read, 49 delivered, 1 quarantined`, a line for each flow.
-impl fmt::Display for Served {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (flow, ledger)) in self.flows.iter().enumerate() {
-            let end = if index == 0 { "" } else { "\n" };
-            write!(formatter, "{end}flow {flow}: {ledger}")?;
-        }
-        Ok(())
+        let (stop, at_once) = (self.stop.clone(), self.at_once.clone());
+        Some(Reader { desk: Arc::new(desk), def, context, stop, at_once, grace })
     }
 }
 

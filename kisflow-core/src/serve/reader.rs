@@ -9,7 +9,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{delivery::Desk, lanes::Lanes};
+use super::{delivery::Desk, lanes::Lanes, served::ServedOutcome};
 use crate::{
     backoff::Backoff,
     error::{BoxError, error_chain},
@@ -29,6 +29,8 @@ pub(super) struct Reader {
     pub(super) context: SourceContext,
     /// Cancelled when the flow is to stop reading.
     pub(super) stop: CancellationToken,
+    /// Cancelled when the grace time ends early.
+    pub(super) at_once: CancellationToken,
     pub(super) grace: Duration,
 }
 
@@ -55,10 +57,10 @@ impl Reader {
     /// # Errors
     ///
     /// When the task of a delivery died; its rows come again.
-    pub(super) async fn run(&self) -> Result<(), JoinError> {
+    pub(super) async fn run(&self) -> Result<ServedOutcome, JoinError> {
         let Some(mut source) = self.open().await else {
             self.state(SourceState::Stopped);
-            return Ok(());
+            return Ok(ServedOutcome::NotOpened);
         };
         self.state(SourceState::Reading);
         info!(flow = self.flow(), source = self.desk.source.sname, "the source is open");
@@ -79,9 +81,9 @@ impl Reader {
             (End::Exhausted, Ok(())) => {
                 self.state(SourceState::Ended);
                 info!(flow = self.flow(), ledger = %self.desk.books.ledger(), "the source has ended");
-                Ok(())
+                Ok(ServedOutcome::Ended)
             }
-            (End::Stopped, Ok(())) => Ok(()),
+            (End::Stopped, Ok(())) => Ok(ServedOutcome::Stopped),
         }
     }
 
@@ -176,7 +178,8 @@ impl Reader {
         if unhurried && let Some(done) = self.stop.run_until_cancelled(all(tasks)).await {
             return done;
         }
-        if let Ok(done) = timeout(self.grace, all(tasks)).await {
+        let in_grace = self.at_once.run_until_cancelled(timeout(self.grace, all(tasks))).await;
+        if let Some(Ok(done)) = in_grace {
             return done;
         }
         warn!(

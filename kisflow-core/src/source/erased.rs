@@ -1,7 +1,5 @@
 //! A source with its type erased, and as a registry knows it.
 
-use async_trait::async_trait;
-
 use super::{Delivery, Source, SourceContext};
 use crate::{
     caas::BoxFuture,
@@ -11,25 +9,23 @@ use crate::{
 };
 
 /// A source with its type erased: one dynamic call a batch.
-#[async_trait]
 pub(crate) trait ErasedSource: Send {
-    async fn next(&mut self) -> Result<Option<Delivery>>;
-    async fn lag(&mut self) -> Result<Option<u64>>;
-    async fn close(self: Box<Self>) -> Result<()>;
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Delivery>>>;
+    fn lag(&mut self) -> BoxFuture<'_, Result<Option<u64>>>;
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
 }
 
-#[async_trait]
 impl<S: Source> ErasedSource for S {
-    async fn next(&mut self) -> Result<Option<Delivery>> {
-        Source::next(self).await
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Delivery>>> {
+        Source::next(self)
     }
 
-    async fn lag(&mut self) -> Result<Option<u64>> {
-        Source::lag(self).await
+    fn lag(&mut self) -> BoxFuture<'_, Result<Option<u64>>> {
+        Source::lag(self)
     }
 
-    async fn close(self: Box<Self>) -> Result<()> {
-        Source::close(*self).await
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        Source::close(*self)
     }
 }
 

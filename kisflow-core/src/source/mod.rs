@@ -6,8 +6,7 @@ mod erased;
 mod prefix;
 mod stored;
 
-use std::future::Future;
-
+use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::{
@@ -60,6 +59,7 @@ use crate::{conf::SourceConf, error::Result};
 ///     }
 /// }
 ///
+/// #[async_trait]
 /// impl Source for Count {
 ///     const TYPE: &'static str = "count";
 ///     type Params = CountParams;
@@ -82,6 +82,7 @@ use crate::{conf::SourceConf, error::Result};
     label = "expected a type that implements `Source`",
     note = "implement `kisflow::Source` for `{Self}` to make it one"
 )]
+#[async_trait]
 pub trait Source: Sized + Send + 'static {
     /// The word after `type:` in conf.
     const TYPE: &'static str;
@@ -102,11 +103,7 @@ pub trait Source: Sized + Send + 'static {
     ///
     /// When it cannot read yet, within a bounded time, naming the address or path. The engine tries
     /// again with growing pauses; other flows go on meanwhile.
-    fn open(
-        conf: &SourceConf,
-        params: Self::Params,
-        context: SourceContext,
-    ) -> impl Future<Output = Result<Self>> + Send;
+    async fn open(conf: &SourceConf, params: Self::Params, context: SourceContext) -> Result<Self>;
 
     /// The next rows, as many as there are up to the conf's `batch.rows`, waiting at most
     /// `batch.wait_ms` after the first for more of them; waits for the first as long as it takes.
@@ -121,7 +118,7 @@ pub trait Source: Sized + Send + 'static {
     /// # Cancel safety
     ///
     /// Must be cancel safe: the engine drops the future to do something else, and asks again.
-    fn next(&mut self) -> impl Future<Output = Result<Option<Delivery>>> + Send;
+    async fn next(&mut self) -> Result<Option<Delivery>>;
 
     /// How many rows wait behind those that were read, where the source can tell.
     ///
@@ -132,8 +129,8 @@ pub trait Source: Sized + Send + 'static {
     /// # Cancel safety
     ///
     /// Must be cancel safe.
-    fn lag(&mut self) -> impl Future<Output = Result<Option<u64>>> + Send {
-        async { Ok(None) }
+    async fn lag(&mut self) -> Result<Option<u64>> {
+        Ok(None)
     }
 
     /// Stops reading for good, gives back what was fetched and not handed out. Called once, when
@@ -142,7 +139,7 @@ pub trait Source: Sized + Send + 'static {
     /// # Errors
     ///
     /// When it could not be told; what it held then comes again after its lease.
-    fn close(self) -> impl Future<Output = Result<()>> + Send {
-        async { Ok(()) }
+    async fn close(self) -> Result<()> {
+        Ok(())
     }
 }

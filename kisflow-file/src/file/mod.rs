@@ -6,9 +6,9 @@ mod position;
 mod reset;
 mod tail;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use kisflow_core::{Delivery, Result, Source, SourceConf, SourceContext, Start};
+use kisflow_core::{Delivery, Result, Source, SourceConf, SourceContext, Start, async_trait};
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -70,6 +70,13 @@ pub struct File {
     commits: Arc<Commits>,
 }
 
+impl fmt::Debug for File {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "File({})", self.tail.path())
+    }
+}
+
+#[async_trait]
 impl Source for File {
     const TYPE: &'static str = "file";
     type Params = FileParams;

@@ -11,7 +11,9 @@ mod receipt;
 use std::{sync::Arc, time::Duration};
 
 use fred::interfaces::ClientInterface;
-use kisflow_core::{Batch, CancellationToken, Delivery, Result, Source, SourceConf, SourceContext};
+use kisflow_core::{
+    Batch, CancellationToken, Delivery, Result, Source, SourceConf, SourceContext, async_trait,
+};
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout},
@@ -72,6 +74,7 @@ pub struct RedisStream {
 /// How long a read is waited for on closing until it is cut off.
 const LAST_READ: Duration = Duration::from_secs(3);
 
+#[async_trait]
 impl Source for RedisStream {
     const TYPE: &'static str = "redis_stream";
     type Params = RedisStreamParams;

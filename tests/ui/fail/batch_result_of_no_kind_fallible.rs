@@ -1,6 +1,6 @@
 //! A batch function returns a number, in a `Result`.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

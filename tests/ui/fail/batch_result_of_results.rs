@@ -1,6 +1,6 @@
 //! A batch function returns a `Result` for each row.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

@@ -1,6 +1,6 @@
 //! Which of the two is the connector?
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

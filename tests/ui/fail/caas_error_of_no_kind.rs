@@ -1,6 +1,6 @@
 //! The error of storage logic is no error.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

@@ -1,6 +1,6 @@
 //! The future of storage logic keeps an `Rc` across an await.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

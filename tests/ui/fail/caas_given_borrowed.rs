@@ -1,6 +1,6 @@
 //! What the caller gives is known by its type, and this one borrows.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[caas(connector = "Words", function = "SaveWords")]
 async fn save(words: &[&str]) -> Result<()> {

@@ -1,6 +1,6 @@
 //! What the caller gives is borrowed, not changed.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

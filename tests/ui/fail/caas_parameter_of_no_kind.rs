@@ -1,6 +1,6 @@
 //! A number is no parameter that a link can find.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

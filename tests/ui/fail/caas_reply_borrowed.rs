@@ -1,6 +1,6 @@
 //! Storage logic replies a borrow.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

@@ -1,6 +1,6 @@
 //! Storage logic has no `self`.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

@@ -1,6 +1,6 @@
 //! `#[caas]` knows no such argument.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

@@ -1,6 +1,6 @@
 //! `#[caas]` names neither a connector nor a function.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

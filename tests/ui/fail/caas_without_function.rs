@@ -1,6 +1,6 @@
 //! `#[caas]` names no function.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

@@ -1,6 +1,6 @@
 //! Storage logic takes what the caller gives by reference.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

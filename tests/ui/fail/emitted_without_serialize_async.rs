@@ -1,6 +1,6 @@
 //! An async batch function emits rows that do not serialize.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

@@ -1,6 +1,6 @@
 //! A one-row function emits rows that do not serialize, or filters them.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

@@ -1,6 +1,6 @@
 //! The error type of a one-row function is no error.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

@@ -1,6 +1,6 @@
 //! An alias hides from the macro that the result is a `Result`.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

@@ -1,6 +1,6 @@
 //! A one-row function puts a `Result` into an `Option`.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

@@ -1,6 +1,6 @@
 //! A one-row function asks for an action beside its row.
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

@@ -1,6 +1,6 @@
 //! A parameter may leave out its lifetime, as in any function, a parameter of the program's own too.
 
-use kisflow::{Link, Parameter, prelude::*};
+use kisflow::{Link, Parameter, Result, prelude::*};
 
 #[derive(Deserialize)]
 struct Limits {

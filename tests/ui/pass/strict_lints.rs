@@ -3,7 +3,7 @@
 #![deny(warnings, missing_docs, unreachable_pub, unused_qualifications, elided_lifetimes_in_paths)]
 #![deny(rust_2018_idioms, unused_results, single_use_lifetimes, trivial_casts, unsafe_code)]
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 /// Doubles.
 #[faas]

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use kisflow::prelude::*;
+use kisflow::{File, Result, prelude::*};
 
 /// A row that comes in.
 #[derive(Serialize, Deserialize)]
