@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 use tempfile::TempDir;
 
 const PROGRAM: &str = "KISFLOW_STATUS_PROGRAM";
@@ -44,6 +44,7 @@ async fn hang(_: &[Order]) -> Action {
 /// `type: away`: never connects.
 struct Away;
 
+#[kisflow::async_trait]
 impl kisflow::Connector for Away {
     const TYPE: &'static str = "away";
     type Params = kisflow::RawParams;
