@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 use kisflow_core::{Conf, ConnConf, FlowConf, QuarantineConf, SourceConf, is_obeyed};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -63,7 +63,7 @@ async fn longest(registry: Registry, row: &str) -> usize {
         registry.function::<fail>().connector::<kisflow::Redb>().source::<kisflow::File>();
     let flows = registry.link(conf).await.unwrap();
     let served = flows.serve(std::future::pending()).await.unwrap();
-    assert_eq!(served.flows["Fails"].quarantined, 1);
+    assert_eq!(served.flows["Fails"].ledger.quarantined, 1);
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(text.contains("goes to quarantine"), "{text}");
     assert!(!text.chars().any(|shown| is_obeyed(shown) && shown != '\n'), "{text:?}");

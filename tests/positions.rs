@@ -16,7 +16,7 @@ mod server;
 
 use std::{fs, path::Path};
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 use kisflow_core::{
     Conf, ConnConf, FlowConf, QuarantineConf, QuarantineFilter, Served, SourceConf, StoredPosition,
     carry_over,
@@ -61,7 +61,7 @@ async fn serve(conf: Conf) -> Result<Served, kisflow_core::ServeError> {
 }
 
 fn read(served: &Served) -> u64 {
-    served.flows["Numbers"].read
+    served.flows["Numbers"].ledger.read
 }
 
 #[tokio::test(flavor = "multi_thread")]
