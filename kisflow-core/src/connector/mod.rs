@@ -102,8 +102,8 @@ pub trait Connector: Sized + Send + Sync + 'static {
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
-    fn attach(conf: &ConnConf, params: Self::Params) -> impl Future<Output = Result<Self>> + Send {
-        Self::connect(conf, params)
+    async fn attach(conf: &ConnConf, params: Self::Params) -> Result<Self> {
+        Self::connect(conf, params).await
     }
 
     /// How it keeps records, if it does: what functions with a [`Store`](crate::Store) use.

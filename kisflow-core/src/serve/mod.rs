@@ -77,7 +77,7 @@ impl Flows {
         // A store that does not answer must not keep anybody from telling the flows to stop.
         let elsewhere = tokio::select! {
             biased;
-            () = &mut shutdown, if !shutdown.is_terminated() => {
+            () = &mut drain, if !drain.is_terminated() => {
                 stop.cancel();
                 Ok(Vec::new())
             }
