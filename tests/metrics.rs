@@ -305,11 +305,14 @@ async fn every_metric_has_help_and_the_type_and_unit_that_its_name_says() {
         ("kisflow_source_batch_splits_total", "counter"),
         ("kisflow_source_batches_total", "counter"),
         ("kisflow_source_errors_total", "counter"),
+        ("kisflow_source_lag_bytes", "gauge"),
         ("kisflow_source_lag_rows", "gauge"),
+        ("kisflow_source_lost_bytes_total", "counter"),
         ("kisflow_source_oldest_unacknowledged_seconds", "gauge"),
         ("kisflow_source_outages_total", "counter"),
         ("kisflow_source_restarts_total", "counter"),
         ("kisflow_source_rows_total", "counter"),
+        ("kisflow_source_skipped_bytes_total", "counter"),
     ];
     assert_eq!(scrape.types, types.map(|(name, kind)| (name.to_owned(), kind.to_owned())).into());
     for (name, kind) in types {

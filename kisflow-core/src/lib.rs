@@ -83,7 +83,7 @@ pub use crate::{
     serve::{Ledger, ServeError, Served, ServedFlow, ServedOutcome, Shutdown, termination},
     source::{
         CarriedOver, Delivery, Positions, Prefix, Receipt, Settled, Source, SourceContext,
-        StoredPosition, Ticket, carry_over,
+        SourceProblem, StoredPosition, Ticket, carry_over,
     },
     text::{escaped, is_obeyed},
 };

@@ -150,6 +150,9 @@ pub(crate) struct SourceMetrics {
     pub(crate) in_flight: Gauge,
     pub(crate) unaccounted: Gauge,
     pub(crate) lag: Gauge,
+    pub(crate) lag_bytes: Gauge,
+    pub(crate) lost: Counter,
+    pub(crate) skipped: Counter,
     pub(crate) oldest: Gauge,
     pub(crate) batches: Counter,
     pub(crate) errors: Counter,
@@ -176,6 +179,9 @@ impl SourceMetrics {
             in_flight: level("kisflow_rows_in_flight"),
             unaccounted: level("kisflow_rows_unaccounted"),
             lag: level("kisflow_source_lag_rows"),
+            lag_bytes: level("kisflow_source_lag_bytes"),
+            lost: count("kisflow_source_lost_bytes_total"),
+            skipped: count("kisflow_source_skipped_bytes_total"),
             oldest: level("kisflow_source_oldest_unacknowledged_seconds"),
             batches: count("kisflow_source_batches_total"),
             errors: count("kisflow_source_errors_total"),
@@ -269,6 +275,21 @@ fn describe_sources() {
         "Rows that the ledger of a flow's source cannot account for; anything but 0 is a bug in kisflow."
     );
     describe_gauge!("kisflow_source_lag_rows", "Rows that wait behind those that were read.");
+    describe_gauge!(
+        "kisflow_source_lag_bytes",
+        Unit::Bytes,
+        "Bytes that wait behind those that were read, of sources that count bytes."
+    );
+    describe_counter!(
+        "kisflow_source_lost_bytes_total",
+        Unit::Bytes,
+        "Bytes that were gone before they were read: files that were deleted or overwritten."
+    );
+    describe_counter!(
+        "kisflow_source_skipped_bytes_total",
+        Unit::Bytes,
+        "Bytes that belong to no row and were passed over: NUL bytes before a row."
+    );
     describe_gauge!(
         "kisflow_source_oldest_unacknowledged_seconds",
         Unit::Seconds,

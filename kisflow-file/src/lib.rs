@@ -56,9 +56,9 @@
 //! # How far a file was read
 //!
 //! [`File`] keeps its position durably, for each source, flow and path as it stands in the conf:
-//! behind the last row before which all rows are done. A process that starts again goes on there.
-//! Each process with a store of its own reads the whole file: a file has one reader for each
-//! process and flow, and shares no rows.
+//! behind the last row before which all rows are done. A process that starts again goes on there,
+//! also when the file was rotated meanwhile. Each process with a store of its own reads the whole
+//! file: a file has one reader for each process and flow, and shares no rows.
 //!
 //! | module | what it is |
 //! |---|---|
@@ -80,8 +80,8 @@ mod stdin;
 
 pub use crate::{
     error::FileError,
-    file::{File, ResetTo, reset_position},
-    params::{FileParams, Format, StdinParams},
+    file::{File, ResetTo, is_pattern, matching, reset_position},
+    params::{FileParams, Format, Order, StdinParams},
     rows::{PlacedRows, Rows},
     stdin::Stdin,
 };

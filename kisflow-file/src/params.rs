@@ -24,8 +24,17 @@ pub struct FileParams {
     /// Whether to wait for more at the end of the file, for ever, and to go on with the file that
     /// takes its place (default false: its end is the source's end).
     pub follow: bool,
-    /// How often a file that is followed is looked at, in milliseconds, at least 1 (default 100).
+    /// How often a file that is followed is looked at while it changes, in milliseconds, at least 1
+    /// (default 100). One that is quiet is looked at when the operating system says that it changed,
+    /// and every two seconds in any case.
     pub poll_ms: u64,
+    /// How long a file that was rotated away has to be quiet before the next one is read, in
+    /// milliseconds (default 5,000): who writes to it may go on for a while.
+    pub rotate_wait_ms: u64,
+    /// In which order the files of a pattern are read (default by name).
+    pub order: Order,
+    /// The ids of losses that somebody has looked at: `/readyz` tells them no longer.
+    pub acknowledged: Vec<String>,
     /// The longest line that is a row, in bytes, at least 1 (default 1 MiB). Of a longer one the
     /// first 1,024 bytes go to quarantine; it takes no memory.
     pub max_line_bytes: usize,
@@ -44,8 +53,19 @@ impl Default for FileParams {
     fn default() -> Self {
         let StdinParams { format, max_line_bytes, delimiter, header, fields, text } =
             StdinParams::default();
-        let (follow, poll_ms) = (false, 100);
-        Self { format, follow, poll_ms, max_line_bytes, delimiter, header, fields, text }
+        Self {
+            follow: false,
+            poll_ms: 100,
+            rotate_wait_ms: 5000,
+            order: Order::Name,
+            acknowledged: Vec::new(),
+            format,
+            max_line_bytes,
+            delimiter,
+            header,
+            fields,
+            text,
+        }
     }
 }
 
@@ -82,6 +102,18 @@ impl Default for StdinParams {
     }
 }
 
+/// In which order files are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Order {
+    /// By their names, byte by byte.
+    #[default]
+    Name,
+    /// By the time when they were written last, the oldest first.
+    Time,
+}
+
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -94,7 +126,8 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a file's ending says: `.csv` and `.tsv` are CSV, all else is NDJSON.
+    /// What a file's ending says: `.csv` and `.tsv` are CSV, all else is NDJSON. A `.gz` behind it
+    /// says nothing.
     pub fn of(path: &str) -> Self {
         match ending(path).as_deref() {
             Some("csv" | "tsv") => Self::Csv,
@@ -104,6 +137,11 @@ impl Format {
 }
 
 fn ending(path: &str) -> Option<String> {
+    let plain = path.get(path.len().saturating_sub(3)..);
+    let path = match plain.is_some_and(|ending| ending.eq_ignore_ascii_case(".gz")) {
+        true => path.get(..path.len() - 3).unwrap_or_default(),
+        false => path,
+    };
     path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase())
 }
 

@@ -44,6 +44,21 @@ async fn a_file_that_is_not_there_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_there_for_a_moment_while_it_was_waited_for_is_read() {
+    let place = Place::new("rows.ndjson");
+    let mut file = place.follow().await;
+    place.append("{\"a\":1}\n");
+    place.rename();
+    assert_eq!(take(&mut file, 1).await, [r#"{"a":1}"#]);
+    // And before a position was kept.
+    let place = Place::with("rows.ndjson", "{\"a\":1}\n");
+    drop(place.follow().await);
+    place.rename();
+    place.append("{\"a\":2}\n");
+    assert_eq!(take(&mut place.follow().await, 2).await, [r#"{"a":1}"#, r#"{"a":2}"#]);
+}
+
+#[tokio::test]
 async fn a_rotated_file_is_read_to_its_end_first() {
     let place = Place::with("rows.ndjson", "{\"a\":1}\n");
     let mut file = place.follow().await;
@@ -66,7 +81,8 @@ async fn a_rotated_file_is_read_to_its_end_first() {
 #[tokio::test]
 async fn a_rotated_file_is_read_on_for_a_while() {
     let place = Place::with("rows.ndjson", "{\"a\":1}\n");
-    let mut file = place.open(json!({"follow": true, "poll_ms": 1000})).await.unwrap();
+    let params = json!({"follow": true, "poll_ms": 5, "rotate_wait_ms": 1000});
+    let mut file = place.open(params).await.unwrap();
     assert_eq!(take(&mut file, 1).await, [r#"{"a":1}"#]);
     let aside = place.rename();
     place.append("{\"b\":1}\n");

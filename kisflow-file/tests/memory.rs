@@ -44,7 +44,8 @@ fn check(format: &str, place: &Place, expect: u64) {
 
 #[test]
 fn a_line_of_100_mb_takes_no_memory() {
-    let place = Place::with("rows", "a\n1\n");
+    // A hole before a line would be passed over: it stands within one.
+    let place = Place::with("rows", "a\n1\nx");
     let mut file = std::fs::OpenOptions::new().write(true).open(&place.path).unwrap();
     file.seek(SeekFrom::Start(SIZE)).unwrap();
     file.write_all(b"\n2\n").unwrap();

@@ -26,7 +26,7 @@ rows, error.";
 pub(crate) struct FeedArgs {
     /// The flow
     pub(super) flow: String,
-    /// Files of rows; `-`, or none, for standard input
+    /// Files of rows, or patterns of them; `-`, or none, for standard input
     #[arg(value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// How rows are written; by the file's ending unless given: .csv and .tsv, all else is NDJSON

@@ -8,7 +8,7 @@ use std::{
 };
 
 use kisflow_core::error_chain;
-use kisflow_file::{FileParams, PlacedRows, Rows};
+use kisflow_file::{FileParams, Order, PlacedRows, Rows, is_pattern, matching};
 
 use super::args::{FeedArgs, Format};
 use crate::{failure::Failure, terminal, text};
@@ -53,7 +53,7 @@ impl Input {
     ///
     /// When a file is not there, and when options contradict the files.
     pub(super) fn new(args: &FeedArgs) -> Result<Self, Failure> {
-        let mut files = args.files.clone();
+        let mut files = named(&args.files)?;
         if files.is_empty() {
             files.push("-".into());
         }
@@ -169,6 +169,26 @@ impl Input {
         }
         params
     }
+}
+
+/// The files that are named, patterns among them: a shell leaves those in quotes alone, and some
+/// shells all of them.
+fn named(files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut named = Vec::new();
+    for path in files {
+        let pattern = path.to_string_lossy();
+        if !is_pattern(&pattern) {
+            named.push(path.clone());
+            continue;
+        }
+        let found = matching(&pattern, Order::Name);
+        let found = found.map_err(|error| Failure::usage(error_chain(&error).to_string()))?;
+        if found.is_empty() {
+            return Err(Failure::usage(format!("no file has a name of the pattern {pattern}")));
+        }
+        named.extend(found);
+    }
+    Ok(named)
 }
 
 fn params(args: &FeedArgs, files: &[PathBuf]) -> Result<FileParams, Failure> {

@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt,
     time::{Duration, Instant},
 };
 
-use kisflow_core::Ledger;
+use kisflow_core::{Flows, Ledger};
 
 /// How a flow is getting on.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,10 +15,36 @@ pub(super) struct Figures {
     /// Rows that were done in a second, of late.
     pub(super) per_second: u64,
     pub(super) read: u64,
-    /// Rows that are still to be read, where the source knows.
-    pub(super) lag: Option<u64>,
+    /// What is still to be read, where the source knows.
+    pub(super) lag: Option<Lag>,
     pub(super) in_flight: u64,
     pub(super) quarantined: u64,
+}
+
+/// What is still to be read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Lag {
+    Rows(u64),
+    Bytes(u64),
+}
+
+impl Lag {
+    /// What the sources of flows say, by flow.
+    pub(super) fn of(flows: &Flows) -> BTreeMap<String, Self> {
+        let rows = flows.lags().into_iter().map(|(flow, rows)| (flow, rows.map(Self::Rows)));
+        let bytes = flows.lags_bytes().into_iter();
+        let bytes = bytes.map(|(flow, bytes)| (flow, bytes.map(Self::Bytes)));
+        rows.chain(bytes).filter_map(|(flow, lag)| Some((flow, lag?))).collect()
+    }
+}
+
+impl fmt::Display for Lag {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rows(rows) => write!(formatter, "{rows}"),
+            Self::Bytes(bytes) => write!(formatter, "{bytes} bytes"),
+        }
+    }
 }
 
 impl Figures {
@@ -45,7 +72,7 @@ impl Pace {
         &mut self,
         now: Instant,
         ledgers: &BTreeMap<String, Ledger>,
-        lags: &BTreeMap<String, Option<u64>>,
+        lags: &BTreeMap<String, Lag>,
     ) -> Vec<Figures> {
         let done = ledgers.iter().map(|(flow, ledger)| (flow.clone(), done(ledger))).collect();
         let too_old = |(at, _): &(Instant, _)| now.duration_since(*at) > self.window;
@@ -58,7 +85,7 @@ impl Pace {
             flow: flow.clone(),
             per_second: self.per_second(flow),
             read: ledger.read,
-            lag: lags.get(flow).copied().flatten(),
+            lag: lags.get(flow).copied(),
             in_flight: ledger.in_flight,
             quarantined: ledger.quarantined,
         });
@@ -93,7 +120,7 @@ mod tests {
 
     use kisflow_core::Ledger;
 
-    use super::{Figures, Pace};
+    use super::{Figures, Lag, Pace};
 
     /// Rows that were read, second by second, and the rate at the end.
     fn check(window: u64, read: &[u64], rate: u64) {
@@ -126,13 +153,13 @@ mod tests {
         let begun = Instant::now();
         let mut look = |second, ledger| {
             let ledgers = BTreeMap::from([("Invoices".to_owned(), ledger)]);
-            let lags = BTreeMap::from([("Invoices".to_owned(), Some(7))]);
+            let lags = BTreeMap::from([("Invoices".to_owned(), Lag::Bytes(7))]);
             pace.figures(begun + Duration::from_secs(second), &ledgers, &lags)
         };
         look(0, ledger);
         (ledger.read, ledger.in_flight, ledger.delivered) = (10, 4, 6);
         let figures = look(1, ledger);
-        assert_eq!((figures[0].per_second, figures[0].lag), (6, Some(7)));
+        assert_eq!((figures[0].per_second, figures[0].lag), (6, Some(Lag::Bytes(7))));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tokio::time::{interval, sleep, timeout};
 use tracing::info;
 
 use self::{
-    figures::{Figures, Pace},
+    figures::{Figures, Lag, Pace},
     resized::Resized,
     view::{State, View},
 };
@@ -170,7 +170,7 @@ async fn draw(flows: &Flows, view: &View, state: &Mutex<State>) -> Infallible {
             _ = ticks.tick() => {}
             () = resized.next() => {}
         }
-        let figures = pace.figures(Instant::now(), &flows.ledgers(), &flows.lags());
+        let figures = pace.figures(Instant::now(), &flows.ledgers(), &Lag::of(flows));
         let state = state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         view.show(&figures, &state);
     }
@@ -183,12 +183,13 @@ async fn report(flows: &Flows) -> Infallible {
     let mut ticks = interval(REPORT);
     loop {
         ticks.tick().await;
-        for figures in pace.figures(Instant::now(), &flows.ledgers(), &flows.lags()) {
+        for figures in pace.figures(Instant::now(), &flows.ledgers(), &Lag::of(flows)) {
             let known = told.insert(figures.flow.clone(), figures.clone());
             if figures.read == 0 || known.is_some_and(|known| known.is_same_state(&figures)) {
                 continue;
             }
             let Figures { flow, per_second, read, lag, in_flight, quarantined } = figures;
+            let lag = lag.map(tracing::field::display);
             info!(flow, per_second, read, lag, in_flight, quarantined, "rows");
         }
     }

@@ -5,7 +5,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing::info;
 
 use super::{
-    figures::Figures,
+    figures::{Figures, Lag},
     margin::{self, Margin},
 };
 use crate::{terminal, text::one_line};
@@ -97,7 +97,7 @@ fn lines(figures: &[Figures], state: &State, width: usize, height: usize) -> Vec
         let cells = [
             number(flow.per_second),
             number(flow.read),
-            flow.lag.map_or("-".to_owned(), number),
+            flow.lag.map_or("-".to_owned(), waiting),
             number(flow.in_flight),
             number(flow.quarantined),
         ];
@@ -131,6 +131,29 @@ fn more(count: usize, shown: usize, what: &str) -> Option<String> {
     Some(format!("  {more} {what}"))
 }
 
+/// What is still to be read, in nine columns at most.
+fn waiting(lag: Lag) -> String {
+    match lag {
+        Lag::Rows(rows) => number(rows),
+        Lag::Bytes(0) => "0".to_owned(),
+        Lag::Bytes(bytes) => {
+            const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+            let mut amount = bytes as f64;
+            let mut unit = "B";
+            for larger in UNITS {
+                if amount < 999.5 {
+                    break;
+                }
+                (amount, unit) = (amount / 1000.0, larger);
+            }
+            match unit {
+                "B" => format!("{amount} {unit}"),
+                _ => format!("{amount:.1} {unit}"),
+            }
+        }
+    }
+}
+
 /// A number in nine columns at most.
 fn number(number: u64) -> String {
     match number {
@@ -142,14 +165,14 @@ fn number(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Figures, State, lines, number};
+    use super::{Figures, Lag, State, lines, number, waiting};
 
     fn flow(flow: &str, rows: u64) -> Figures {
         Figures {
             flow: flow.to_owned(),
             per_second: rows,
             read: rows,
-            lag: Some(rows),
+            lag: Some(Lag::Rows(rows)),
             in_flight: rows,
             quarantined: rows,
         }
@@ -194,6 +217,20 @@ mod tests {
         let lines = lines(&figures, &State { problems, quarantine: None }, 80, 24);
         assert_eq!(lines.len(), 21, "{lines:#?}");
         assert_eq!(lines[18], "  33 more flows");
+    }
+
+    #[test]
+    fn bytes_that_wait_take_nine_columns_at_most() {
+        for (bytes, text) in [
+            (0, "0"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_499, "999.5 kB"),
+            (999_500, "1.0 MB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(waiting(Lag::Bytes(bytes)), text);
+        }
     }
 
     #[test]

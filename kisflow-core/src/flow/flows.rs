@@ -182,6 +182,12 @@ impl Flows {
         self.books().iter().map(|(flow, books)| (flow.clone(), books.lag())).collect()
     }
 
+    /// How many bytes each flow that is or was [served](Self::serve) had still to read when its
+    /// source was last asked, by name. `None` where the source counts rows, or does not know.
+    pub fn lags_bytes(&self) -> BTreeMap<String, Option<u64>> {
+        self.books().iter().map(|(flow, books)| (flow.clone(), books.lag_bytes())).collect()
+    }
+
     /// `None` while somebody else serves them.
     pub(crate) fn begin_serving(&self) -> Option<Serving> {
         let was = self.inner.serving.swap(true, Ordering::Acquire);

@@ -77,6 +77,8 @@ struct Inner {
     next: u64,
     /// How many rows were still to be read when the source was last asked.
     lag: Option<u64>,
+    /// How many bytes, where the source counts those.
+    lag_bytes: Option<u64>,
 }
 
 /// What became of the rows of one delivery.
@@ -151,6 +153,16 @@ impl Books {
 
     pub(crate) fn lag(&self) -> Option<u64> {
         self.lock().lag
+    }
+
+    /// The source says that so many bytes are still to be read.
+    pub(super) fn lags_bytes(&self, bytes: u64) {
+        self.lock().lag_bytes = Some(bytes);
+        self.metrics.lag_bytes.set(bytes as f64);
+    }
+
+    pub(crate) fn lag_bytes(&self) -> Option<u64> {
+        self.lock().lag_bytes
     }
 
     /// Shows how old the oldest delivery in flight is.

@@ -37,7 +37,7 @@ use crate::{
     flow::{Flow, Flows},
     health::SourceState,
     metrics::SourceMetrics,
-    source::{Positions, SharedByType, SourceContext},
+    source::{ByteCount, Positions, SharedByType, SourceContext, SourceReport},
 };
 
 impl Flows {
@@ -157,6 +157,7 @@ struct Keeper {
     stop: CancellationToken,
     at_once: CancellationToken,
     books: Arc<Books>,
+    report: Arc<SourceReport>,
 }
 
 impl Keeper {
@@ -170,6 +171,11 @@ impl Keeper {
         let conf = flow.conf();
         let source = conf.source.filter(|_| conf.status == Status::Enabled)?;
         let metrics = flows.with_recorder(|| SourceMetrics::new(flow.name(), &source));
+        let report = SourceReport {
+            health: flows.health().clone(),
+            lost: ByteCount::new(metrics.lost.clone()),
+            skipped: ByteCount::new(metrics.skipped.clone()),
+        };
         Some(Self {
             flows: flows.clone(),
             flow: flow.clone(),
@@ -177,6 +183,7 @@ impl Keeper {
             stop: stop.clone(),
             at_once: at_once.clone(),
             books: Arc::new(Books::new(metrics)),
+            report: Arc::new(report),
         })
     }
 
@@ -218,6 +225,7 @@ impl Keeper {
             flow,
             shared: self.shared.clone(),
             draining: CancellationToken::new(),
+            report: self.report.clone(),
         };
         let desk = Desk {
             flow: self.flow.clone(),

@@ -211,6 +211,11 @@ impl Reader {
         if let Some(rows) = lag {
             self.desk.books.lags(rows);
         }
+        let bytes = self.stop.run_until_cancelled(timeout(PATIENCE, source.lag_bytes()));
+        let Some(Ok(Ok(bytes))) = bytes.await else { return false };
+        if let Some(bytes) = bytes {
+            self.desk.books.lags_bytes(bytes);
+        }
         true
     }
 

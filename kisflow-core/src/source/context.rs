@@ -10,9 +10,11 @@ use std::{
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use super::report::{SourceProblem, SourceReport};
 use crate::{
     durable::{Change, Durable},
     error::Result,
+    health::Health,
     quarantine::now_ms,
 };
 
@@ -23,6 +25,7 @@ pub struct SourceContext {
     pub(crate) positions: Positions,
     pub(crate) shared: Arc<SharedByType>,
     pub(crate) draining: CancellationToken,
+    pub(crate) report: Arc<SourceReport>,
 }
 
 impl SourceContext {
@@ -30,7 +33,8 @@ impl SourceContext {
     pub fn new(flow: impl Into<Arc<str>>, source: &str, durable: Arc<dyn Durable>) -> Self {
         let flow = flow.into();
         let positions = Positions::new(durable, source, &flow);
-        Self { flow, positions, shared: Arc::default(), draining: CancellationToken::new() }
+        let draining = CancellationToken::new();
+        Self { flow, positions, shared: Arc::default(), draining, report: Arc::default() }
     }
 
     /// The flow that the rows are for. Readers of several flows do not share rows, unless the conf
@@ -54,6 +58,43 @@ impl SourceContext {
     /// what is new, while what it handed out is still worked on.
     pub fn draining(&self) -> &CancellationToken {
         &self.draining
+    }
+
+    /// Reports a lasting problem, which `/readyz` tells for as long as the answer is kept: for what
+    /// somebody has to look at, while the source goes on. An error of
+    /// [`next`](crate::Source::next) is told by itself.
+    pub fn problem(&self, cause: impl Into<String>) -> SourceProblem {
+        SourceProblem::new(self.report.health.trouble(&self.flow, cause))
+    }
+
+    /// Counts bytes that the source can no longer read, and that no function has seen: the metric
+    /// `kisflow_source_lost_bytes_total`.
+    pub fn count_lost(&self, bytes: u64) {
+        self.report.lost.add(bytes);
+    }
+
+    /// Counts bytes that belong to no row and were passed over: the metric
+    /// `kisflow_source_skipped_bytes_total`.
+    pub fn count_skipped(&self, bytes: u64) {
+        self.report.skipped.add(bytes);
+    }
+
+    /// How many bytes were lost since the flow is served.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.report.lost.total()
+    }
+
+    /// How many bytes were skipped since the flow is served.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.report.skipped.total()
+    }
+
+    /// Where [`problem`](Self::problem) reports to.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.report.health
     }
 }
 
@@ -119,6 +160,20 @@ impl Positions {
         let key = self.key(part);
         let kept = Change::put(KEPT, &key, now_ms().to_string());
         self.durable.write(vec![Change::put(SPACE, key, position), kept]).await
+    }
+
+    /// Keeps the positions of several parts; all of them are durable when it returns, or none.
+    ///
+    /// # Errors
+    ///
+    /// When the storage cannot be written; the positions are then as they were.
+    pub async fn keep_all(&self, positions: Vec<(Arc<str>, Bytes)>) -> Result<()> {
+        let now = now_ms().to_string();
+        let changes = positions.into_iter().flat_map(|(part, position)| {
+            let key = self.key(&part);
+            [Change::put(KEPT, &key, now.clone()), Change::put(SPACE, key, position)]
+        });
+        self.durable.write(changes.collect()).await
     }
 
     fn key(&self, part: &str) -> String {

@@ -12,6 +12,7 @@ use crate::{
 pub(crate) trait ErasedSource: Send {
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Delivery>>>;
     fn lag(&mut self) -> BoxFuture<'_, Result<Option<u64>>>;
+    fn lag_bytes(&mut self) -> BoxFuture<'_, Result<Option<u64>>>;
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
 }
 
@@ -22,6 +23,10 @@ impl<S: Source> ErasedSource for S {
 
     fn lag(&mut self) -> BoxFuture<'_, Result<Option<u64>>> {
         Source::lag(self)
+    }
+
+    fn lag_bytes(&mut self) -> BoxFuture<'_, Result<Option<u64>>> {
+        Source::lag_bytes(self)
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {

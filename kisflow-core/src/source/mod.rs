@@ -4,6 +4,7 @@ mod context;
 mod delivery;
 mod erased;
 mod prefix;
+mod report;
 mod stored;
 
 use async_trait::async_trait;
@@ -12,12 +13,14 @@ use serde::de::DeserializeOwned;
 pub(crate) use self::{
     context::SharedByType,
     erased::{ErasedSource, SourceDef},
+    report::{ByteCount, SourceReport},
     stored::has_position,
 };
 pub use self::{
     context::{Positions, SourceContext},
     delivery::{Delivery, Receipt, Settled},
     prefix::{Prefix, Ticket},
+    report::SourceProblem,
     stored::{CarriedOver, StoredPosition, carry_over},
 };
 use crate::{conf::SourceConf, error::Result};
@@ -130,6 +133,19 @@ pub trait Source: Sized + Send + 'static {
     ///
     /// Must be cancel safe.
     async fn lag(&mut self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// How many bytes wait behind those that were read, where the source counts bytes and not rows.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be asked; the engine leaves the metric as it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Must be cancel safe.
+    async fn lag_bytes(&mut self) -> Result<Option<u64>> {
         Ok(None)
     }
 

@@ -1,6 +1,7 @@
-//! [`Commits`]: the position of what is done, kept one write at a time.
+//! [`Commits`]: the positions of what is done, kept one write at a time.
 
 use std::{
+    collections::{BTreeMap, VecDeque},
     error::Error,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -14,23 +15,25 @@ use crate::{error::FileError, frame::Places};
 /// How many deliveries may be handed out behind one that is not done.
 const MOST_OPEN: usize = 4096;
 
-/// Keeps the position of what is done. One task writes, always the newest position: what is done
-/// while a write goes on needs one more, however much that is.
+/// Keeps the positions of what is done, one for each path. One task writes, always the newest
+/// positions: what is done while a write goes on needs one more, however much that is.
 pub(super) struct Commits {
-    path: Arc<str>,
-    state: Mutex<State>,
-    wanted: watch::Sender<Wanted>,
+    key: Arc<str>,
+    state: Arc<Mutex<State>>,
+    wanted: watch::Sender<u64>,
     kept: watch::Receiver<Written>,
     /// The prefix has grown.
     grown: Notify,
 }
 
 struct State {
-    prefix: Prefix<Position>,
+    prefix: Prefix<u64>,
     /// How many deliveries were handed out.
     begun: u64,
-    /// The end of the prefix.
-    reached: Position,
+    /// Where those that are open end, and their numbers.
+    ends: VecDeque<(u64, Arc<str>, Position)>,
+    /// What is to be kept, by path.
+    reached: BTreeMap<Arc<str>, Position>,
     requests: u64,
 }
 
@@ -38,15 +41,6 @@ struct State {
 pub(super) struct Turn {
     ticket: Ticket,
     number: u64,
-}
-
-/// What is to be kept.
-#[derive(Clone, Default)]
-struct Wanted {
-    request: u64,
-    /// How many deliveries it covers.
-    covers: u64,
-    position: Position,
 }
 
 /// What became of it.
@@ -61,21 +55,33 @@ struct Written {
 
 impl Commits {
     /// Starts the task that writes; it ends with the last receipt.
-    pub(super) fn start(path: Arc<str>, positions: Positions) -> Arc<Self> {
-        let (wanted, asked) = watch::channel(Wanted::default());
+    pub(super) fn start(key: Arc<str>, positions: Positions) -> Arc<Self> {
+        let (wanted, asked) = watch::channel(0);
         let (written, kept) = watch::channel(Written::default());
-        tokio::spawn(write(path.clone(), positions, asked, written));
-        let state =
-            State { prefix: Prefix::new(), begun: 0, reached: Position::default(), requests: 0 };
-        Arc::new(Self { path, state: Mutex::new(state), wanted, kept, grown: Notify::new() })
+        let state = Arc::new(Mutex::new(State {
+            prefix: Prefix::new(),
+            begun: 0,
+            ends: VecDeque::new(),
+            reached: BTreeMap::new(),
+            requests: 0,
+        }));
+        tokio::spawn(write(state.clone(), positions, asked, written));
+        Arc::new(Self { key, state, wanted, kept, grown: Notify::new() })
     }
 
     /// A delivery is handed out that ends there.
-    pub(super) fn begin(&self, end: Position) -> Turn {
+    pub(super) fn begin(&self, path: Arc<str>, end: Position) -> Turn {
         let mut state = self.state();
         let number = state.begun;
         state.begun += 1;
-        Turn { ticket: state.prefix.begin(end), number }
+        state.ends.push_back((number, path, end));
+        Turn { ticket: state.prefix.begin(number), number }
+    }
+
+    /// Reading has come there without a row: kept when everything before it is done.
+    pub(super) fn pass(&self, path: Arc<str>, end: Position) {
+        let turn = self.begin(path, end);
+        self.request(&turn);
     }
 
     /// Waits until there are not too many deliveries behind one that is not done.
@@ -96,11 +102,11 @@ impl Commits {
                     return Ok(());
                 }
                 if let (true, Some(error)) = (written.request >= request, &written.error) {
-                    return Err(FileError::position(&self.path, error.clone()));
+                    return Err(FileError::position(&self.key, error.clone()));
                 }
             }
             if kept.changed().await.is_err() {
-                return Err(FileError::abandoned(&self.path));
+                return Err(FileError::abandoned(&self.key));
             }
         }
     }
@@ -108,34 +114,56 @@ impl Commits {
     /// Asks for the position to be kept, unless that is of no use to this delivery.
     fn request(&self, turn: &Turn) -> Option<u64> {
         let mut state = self.state();
-        if let Some(end) = state.prefix.done(turn.ticket) {
-            state.reached = end;
+        if let Some(last) = state.prefix.done(turn.ticket) {
+            while let Some((_, path, end)) = state.ends.pop_front_if(|(at, ..)| *at <= last) {
+                state.reached.insert(path, end);
+            }
             self.grown.notify_one();
         }
-        let covers = state.begun - state.prefix.open() as u64;
-        if turn.number >= covers || self.kept.borrow().covers > turn.number {
+        if turn.number >= state.covers() || self.kept.borrow().covers > turn.number {
             return None;
         }
         state.requests += 1;
-        let request = state.requests;
-        self.wanted.send_replace(Wanted { request, covers, position: state.reached.clone() });
-        Some(request)
+        self.wanted.send_replace(state.requests);
+        Some(state.requests)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
+impl State {
+    /// How many deliveries are done, without a gap.
+    fn covers(&self) -> u64 {
+        self.begun - self.prefix.open() as u64
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 async fn write(
-    path: Arc<str>,
+    state: Arc<Mutex<State>>,
     positions: Positions,
-    mut asked: watch::Receiver<Wanted>,
+    mut asked: watch::Receiver<u64>,
     written: watch::Sender<Written>,
 ) {
     while asked.changed().await.is_ok() {
-        let Wanted { request, covers, position } = asked.borrow_and_update().clone();
-        let result = positions.keep(&path, position.encode()).await;
+        asked.borrow_and_update();
+        let (request, covers, reached) = {
+            let mut state = lock(&state);
+            (state.requests, state.covers(), std::mem::take(&mut state.reached))
+        };
+        let kept = reached.iter().map(|(path, end)| (path.clone(), end.encode().into()));
+        let result = positions.keep_all(kept.collect()).await;
+        if result.is_err() {
+            let mut state = lock(&state);
+            for (path, end) in reached {
+                state.reached.entry(path).or_insert(end);
+            }
+        }
         written.send_modify(|written| {
             written.request = request;
             match result {
@@ -148,21 +176,22 @@ async fn write(
 
 /// The receipt of rows of a file.
 pub(super) struct FileReceipt {
+    path: Arc<str>,
     places: Places,
     turn: Turn,
     commits: Arc<Commits>,
 }
 
 impl FileReceipt {
-    pub(super) fn new(places: Places, turn: Turn, commits: Arc<Commits>) -> Self {
-        Self { places, turn, commits }
+    pub(super) fn new(path: Arc<str>, places: Places, turn: Turn, commits: Arc<Commits>) -> Self {
+        Self { path, places, turn, commits }
     }
 }
 
 #[async_trait]
 impl Receipt for FileReceipt {
     fn position(&self, row: usize) -> String {
-        format!("{}:{}", self.commits.path, self.places.offset(row))
+        format!("{}:{}", self.path, self.places.offset(row))
     }
 
     async fn done(&self, _: &Settled) -> Result<()> {

@@ -2,46 +2,18 @@
 
 use std::{
     fs::{self, Metadata},
-    io,
-    sync::Arc,
+    io::{self, BufReader, Read},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::position::{HEAD, Kept, Mark};
-use crate::{error::FileError, frame::is_utf16};
+use flate2::read::MultiGzDecoder;
 
-/// The least that is read at once: what a file that is written to grows by between two looks.
-const LEAST: u64 = 4096;
-
-/// Where to begin in a file.
-#[derive(Clone, Debug)]
-pub(super) enum Begin {
-    /// At its first byte.
-    First,
-    /// At its end.
-    Latest,
-    /// Behind the row that begins there.
-    Behind(u64),
-    /// Where it was left, if it is the same file.
-    Kept(Kept),
-}
-
-/// A file that was just opened.
-pub(super) struct Opened {
-    pub(super) file: Arc<fs::File>,
-    pub(super) identity: Identity,
-    /// Where to begin.
-    pub(super) offset: u64,
-    pub(super) skips_row: bool,
-    /// Its first bytes, at most [`HEAD`].
-    pub(super) head: Vec<u8>,
-    /// As many of them as a header may have, if that was asked for.
-    pub(super) front: Vec<u8>,
-    /// Why it does not begin where it was left.
-    pub(super) warning: Option<String>,
-}
+use super::position::{HEAD, Position, Print, TAIL};
 
 /// What tells files apart that are there at the same time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     device: u64,
     pub(super) inode: u64,
@@ -49,168 +21,205 @@ pub(super) struct Identity {
 
 impl Identity {
     #[cfg(unix)]
-    fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 
     /// The time when it was made is the next best.
     #[cfg(not(unix))]
-    fn of(metadata: &Metadata) -> Self {
-        let since = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).ok();
-        let made = metadata.created().ok().and_then(since).unwrap_or_default();
-        Self { device: 0, inode: u64::try_from(made.as_nanos()).unwrap_or_default() }
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        let made = metadata.created().map(nanos).unwrap_or_default();
+        Self { device: 0, inode: made }
     }
 }
 
-/// Opens the file at `path`. `limit` is that of a line, which a header has too.
-pub(super) fn open(
-    path: &Arc<str>,
-    begin: &Begin,
-    limit: usize,
-    has_header: bool,
-) -> Result<Opened, FileError> {
-    let failed = |cause| FileError::io(path, cause);
-    // Before it is opened: opening a pipe waits for who writes to it.
-    let metadata = fs::metadata(&**path).map_err(failed)?;
-    if metadata.is_dir() {
-        return Err(FileError::directory(path));
-    }
-    if !metadata.is_file() {
-        return Err(FileError::special(path));
-    }
-    let file = fs::File::open(&**path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    let head = read_up_to(&file, 0, HEAD).map_err(failed)?;
-    if is_utf16(&head) {
-        return Err(FileError::utf16(path));
-    }
-    let identity = Identity::of(&metadata);
-    let mut opened = Opened {
-        file: Arc::new(file),
-        identity,
-        offset: 0,
-        skips_row: false,
-        head,
-        front: Vec::new(),
-        warning: None,
+/// A time in nanoseconds since 1970.
+pub(super) fn nanos(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// When a file was written to last, in nanoseconds since 1970.
+pub(super) fn modified(metadata: &Metadata) -> u64 {
+    metadata.modified().map(nanos).unwrap_or_default()
+}
+
+/// For how long nobody wrote to the file or renamed it.
+pub(super) fn quiet(metadata: &Metadata) -> Duration {
+    #[cfg(unix)]
+    let changed = {
+        use std::os::unix::fs::MetadataExt;
+        let seconds = u64::try_from(metadata.ctime()).unwrap_or_default();
+        let nanos = u64::try_from(metadata.ctime_nsec()).unwrap_or_default();
+        seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
     };
-    opened.seek(begin, metadata.len(), limit).map_err(failed)?;
-    if has_header && opened.offset > 0 {
-        opened.front = read_up_to(&opened.file, 0, limit.saturating_add(HEAD)).map_err(failed)?;
-    }
-    Ok(opened)
+    #[cfg(not(unix))]
+    let changed = 0;
+    let last = changed.max(modified(metadata));
+    Duration::from_nanos(nanos(SystemTime::now()).saturating_sub(last))
 }
 
-impl Opened {
-    fn seek(&mut self, begin: &Begin, len: u64, limit: usize) -> io::Result<()> {
-        match begin {
-            Begin::First => {}
-            Begin::Latest => self.offset = last_line(&self.file, len, limit)?,
-            Begin::Behind(offset) if *offset < len => {
-                (self.offset, self.skips_row) = (*offset, true);
+/// A file's bytes, decompressed if it is gzip by its first bytes.
+pub(super) struct Content {
+    pub(super) file: fs::File,
+    gzip: Option<Mutex<Gzip>>,
+}
+
+/// A gzip file is read from its start to its end; what is behind is begun anew.
+struct Gzip {
+    decoder: Option<MultiGzDecoder<BufReader<Cursor>>>,
+    offset: u64,
+    /// How long the file was when its end was found.
+    ended: Option<u64>,
+    is_cut_off: bool,
+}
+
+/// Reads a file without moving the cursor of its handle.
+struct Cursor {
+    file: fs::File,
+    offset: u64,
+}
+
+impl Read for Cursor {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = read_at(&self.file, bytes, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}
+
+impl Content {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Self::of(fs::File::open(path)?)
+    }
+
+    pub(super) fn of(file: fs::File) -> io::Result<Self> {
+        let mut magic = [0; 3];
+        let is_gzip = fill(&file, &mut magic, 0)? == magic.len() && magic == [0x1f, 0x8b, 8];
+        let gzip = Gzip { decoder: None, offset: 0, ended: None, is_cut_off: false };
+        Ok(Self { file, gzip: is_gzip.then(|| Mutex::new(gzip)) })
+    }
+
+    /// The same file, looked at anew.
+    pub(super) fn again(&self) -> io::Result<Self> {
+        Self::of(self.file.try_clone()?)
+    }
+
+    pub(super) fn is_gzip(&self) -> bool {
+        self.gzip.is_some()
+    }
+
+    /// Whether it is gzip, and its end is missing.
+    pub(super) fn is_cut_off(&self) -> bool {
+        let gzip =
+            self.gzip.as_ref().map(|gzip| gzip.lock().unwrap_or_else(PoisonError::into_inner));
+        gzip.is_some_and(|gzip| gzip.is_cut_off)
+    }
+
+    /// At most so many bytes from `offset`: fewer only at the end.
+    pub(super) fn read(&self, offset: u64, most: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; most];
+        let read = match &self.gzip {
+            None => fill(&self.file, &mut bytes, offset)?,
+            Some(gzip) => gzip
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .read(&self.file, &mut bytes, offset)?,
+        };
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// Whether this is the file that was read up to the position, by its content.
+    pub(super) fn is_read_up_to(&self, position: &Position) -> io::Result<bool> {
+        let Position { offset, print, .. } = position;
+        if !print.head.begins(&self.read(0, print.head.length)?) {
+            return Ok(false);
+        }
+        let before =
+            self.read(offset.saturating_sub(print.tail.length as u64), print.tail.length)?;
+        // Without a tail, the length has to tell.
+        let ends = print.tail.length > 0
+            || *offset == 0
+            || !self.read(offset.saturating_sub(1), 1)?.is_empty();
+        Ok(ends && print.tail.begins(&before))
+    }
+
+    /// Its first bytes.
+    pub(super) fn head(&self) -> io::Result<Vec<u8>> {
+        self.read(0, HEAD)
+    }
+
+    /// The bytes before an offset, as many as it is known by.
+    pub(super) fn tail(&self, offset: u64) -> io::Result<Vec<u8>> {
+        let length = usize::try_from(offset).unwrap_or(TAIL).min(TAIL);
+        self.read(offset - length as u64, length)
+    }
+
+    /// How many bytes there are, as far as that is known without reading them.
+    pub(super) fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+}
+
+impl Gzip {
+    fn read(&mut self, file: &fs::File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let length = file.metadata()?.len();
+        if self.ended == Some(length) && offset >= self.offset {
+            return Ok(0);
+        }
+        if self.decoder.is_none() || offset < self.offset || self.ended.is_some() {
+            let cursor = Cursor { file: file.try_clone()?, offset: 0 };
+            (self.offset, self.ended, self.is_cut_off) = (0, None, false);
+            self.decoder = Some(MultiGzDecoder::new(BufReader::with_capacity(64 << 10, cursor)));
+        }
+        let mut skipped = vec![0; 64 << 10];
+        while self.offset < offset {
+            let most = usize::try_from(offset - self.offset).unwrap_or(usize::MAX);
+            let most = most.min(skipped.len());
+            if self.more(skipped.get_mut(..most).unwrap_or_default(), length)? == 0 {
+                return Ok(0);
             }
-            Begin::Behind(offset) => {
-                self.warning = Some(format!(
-                    "`start` is {offset}, and the file has {len} bytes; it is read from its start"
-                ));
+        }
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.more(rest, length)? {
+                0 => break,
+                read => filled += read,
             }
-            Begin::Kept(kept) => match self.is_kept(kept, len) {
-                true => self.offset = kept.offset,
-                false => {
-                    self.warning = Some(format!(
-                        "another file stands there than the one that was read up to byte {}; it is read from its \
-                         start, and what was not read of the old one is left out",
-                        kept.offset
-                    ));
-                }
-            },
         }
-        Ok(())
+        Ok(filled)
     }
 
-    /// Whether this is the file that the position is of.
-    fn is_kept(&self, kept: &Kept, len: u64) -> bool {
-        let Some(head) = self.head.get(..kept.mark.length) else { return false };
-        kept.offset == 0 || (kept.offset <= len && Mark::of(self.identity.inode, head) == kept.mark)
-    }
-}
-
-/// A file that is being read, as it is looked at.
-#[derive(Clone)]
-pub(super) struct Look {
-    pub(super) path: Arc<str>,
-    pub(super) file: Arc<fs::File>,
-    pub(super) identity: Identity,
-    pub(super) offset: u64,
-    pub(super) head: Arc<[u8]>,
-    /// How much to read at most.
-    pub(super) room: usize,
-    pub(super) follows: bool,
-    /// Whether the last look found its end.
-    pub(super) was_idle: bool,
-}
-
-/// What a look at a file found.
-pub(super) enum Seen {
-    /// More bytes, and its beginning if that has grown.
-    More { chunk: Vec<u8>, head: Option<Vec<u8>> },
-    /// Its end.
-    End,
-    /// Its end, and another file at its path.
-    Replaced,
-    /// It is shorter than what was read of it, or begins otherwise.
-    Rewritten,
-}
-
-impl Look {
-    /// Looks at the file.
-    pub(super) fn look(&self) -> Result<Seen, FileError> {
-        self.more().map_err(|cause| FileError::io(&self.path, cause))
-    }
-
-    fn more(&self) -> io::Result<Seen> {
-        let len = self.file.metadata()?.len();
-        if self.follows
-            && (len < self.offset || (self.was_idle && len > self.offset && !self.begins_so()?))
-        {
-            return Ok(Seen::Rewritten);
+    fn more(&mut self, bytes: &mut [u8], length: u64) -> io::Result<usize> {
+        let Some(decoder) = &mut self.decoder else { return Ok(0) };
+        let read = match decoder.read(bytes) {
+            // It is still being written.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.is_cut_off = true;
+                0
+            }
+            read => read?,
+        };
+        self.offset += read as u64;
+        if read == 0 {
+            (self.decoder, self.ended) = (None, Some(length));
         }
-        let grown = len.saturating_sub(self.offset).max(LEAST);
-        let room = self.room.min(usize::try_from(grown).unwrap_or(usize::MAX));
-        let mut chunk = vec![0; room];
-        let read = read_at(&self.file, &mut chunk, self.offset)?;
-        chunk.truncate(read);
-        if read > 0 {
-            let read = self.offset.saturating_add(read as u64);
-            let known = HEAD.min(usize::try_from(read).unwrap_or(HEAD));
-            let has_grown = known > self.head.len();
-            let head = has_grown.then(|| read_up_to(&self.file, 0, known)).transpose()?;
-            return Ok(Seen::More { chunk, head });
-        }
-        if !self.follows {
-            return Ok(Seen::End);
-        }
-        match fs::metadata(&*self.path) {
-            Ok(there) if Identity::of(&there) == self.identity => Ok(Seen::End),
-            Ok(_) => Ok(Seen::Replaced),
-            // Another may come.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Seen::End),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn begins_so(&self) -> io::Result<bool> {
-        Ok(*read_up_to(&self.file, 0, self.head.len())? == *self.head)
+        Ok(read)
     }
 }
 
 /// Where the last line begins; the end of the file, if it has one.
-fn last_line(file: &fs::File, len: u64, limit: usize) -> io::Result<u64> {
+pub(super) fn last_line(content: &Content, limit: usize) -> io::Result<u64> {
+    if content.is_gzip() {
+        return end_of_gzip(content);
+    }
+    let len = content.length()?;
     let mut end = len;
     while end > 0 && len - end <= limit as u64 {
         let start = end.saturating_sub(64 << 10);
-        let piece = read_up_to(file, start, usize::try_from(end - start).unwrap_or_default())?;
+        let piece = content.read(start, usize::try_from(end - start).unwrap_or_default())?;
         if let Some(feed) = memchr::memrchr(b'\n', &piece) {
             return Ok(start + feed as u64 + 1);
         }
@@ -220,19 +229,30 @@ fn last_line(file: &fs::File, len: u64, limit: usize) -> io::Result<u64> {
     Ok(if end == 0 { 0 } else { len })
 }
 
-/// As many bytes as there are, up to `most`.
-fn read_up_to(file: &fs::File, mut offset: u64, most: usize) -> io::Result<Vec<u8>> {
-    let there = file.metadata()?.len().saturating_sub(offset);
-    let mut bytes = vec![0; most.min(usize::try_from(there).unwrap_or(most))];
+fn end_of_gzip(content: &Content) -> io::Result<u64> {
+    let (mut offset, mut line) = (0, 0);
+    loop {
+        let piece = content.read(offset, 256 << 10)?;
+        if piece.is_empty() {
+            return Ok(line);
+        }
+        if let Some(feed) = memchr::memrchr(b'\n', &piece) {
+            line = offset + feed as u64 + 1;
+        }
+        offset += piece.len() as u64;
+    }
+}
+
+/// Reads until the buffer is full or the file ends, whatever its length is said to be.
+fn fill(file: &fs::File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match read_at(file, rest, offset)? {
+        match read_at(file, rest, offset + filled as u64)? {
             0 => break,
-            read => (filled, offset) = (filled + read, offset + read as u64),
+            read => filled += read,
         }
     }
-    bytes.truncate(filled);
-    Ok(bytes)
+    Ok(filled)
 }
 
 /// Reads without moving a cursor: a read that nobody waits for any longer does no harm.
@@ -247,4 +267,12 @@ fn read_at(file: &fs::File, bytes: &mut [u8], offset: u64) -> io::Result<usize> 
             read => return read,
         }
     }
+}
+
+/// A shared handle of a file's bytes.
+pub(super) type Shared = Arc<Content>;
+
+/// The print of a file's first bytes.
+pub(super) fn head_print(content: &Content) -> io::Result<Print> {
+    Ok(Print::of(&content.head()?))
 }

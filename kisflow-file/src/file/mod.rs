@@ -1,78 +1,112 @@
-//! [`File`]: the rows of a file, from where they were done.
+//! [`File`]: the rows of files, from where they were done.
 
+mod ask;
+mod chain;
 mod commits;
 mod disk;
+mod family;
+mod files;
+mod look;
+mod losses;
+mod many;
+mod neighbors;
+mod open;
+mod part;
+mod pattern;
 mod position;
+mod reader;
+mod recent;
 mod reset;
-mod tail;
+mod tracked;
+mod watcher;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use kisflow_core::{Delivery, Result, Source, SourceConf, SourceContext, Start, async_trait};
-use tokio::time::Instant;
-use tracing::warn;
 
-pub use self::reset::{ResetTo, reset_position};
 use self::{
-    commits::{Commits, FileReceipt},
-    disk::Begin,
-    position::Kept,
-    tail::{Step, Tail},
+    part::Manner,
+    pattern::Pattern,
+    reader::{Begins, Reader},
+};
+pub use self::{
+    pattern::{is_pattern, matching},
+    reset::{ResetTo, reset_position},
 };
 use crate::{
     error::FileError,
-    frame::{Cut, Framer, When},
     params::{FileParams, Problems},
 };
 
 /// The longest path: positions are kept under it.
 const PATH_BYTES: usize = 700;
 
-/// The rows of a file: `type: file`, with the path as `key`; see [`FileParams`].
+/// The rows of a file, or of all files that a pattern names: `type: file`, with the path as `key`;
+/// see [`FileParams`].
 ///
-/// Without `follow` the file is read to its end, and the source ends. With `follow: true` it waits
+/// Without `follow` each file is read to its end, and the source ends. With `follow: true` it waits
 /// for more:
 ///
 /// - A file that is not there is waited for.
 /// - A last line without its line end is handed out when that has come, or when the file is over.
 /// - **Rotation**: when another file has taken the path, the old one is read to its end, and until
-///   nothing came for one `poll_ms`; then the new one from its start. A file that was removed is
-///   read on until another takes its place.
-/// - **Truncation**: a file that is shorter than what was read of it, or that begins otherwise when
-///   it grows again, is read from its start, with a warning.
+///   it has been quiet for `rotate_wait_ms`; then those that were at the path in between, and the
+///   new one, from its start. A file that was removed is read on until another takes its place.
+/// - **Truncation**: a file that does not have what was read of it is read from its start, with a
+///   warning. What was not read of the old content is looked for in a copy beside it, as
+///   `copytruncate` makes it.
+///
+/// One thread looks at all files that the flows of a process follow, also while a flow is full: what
+/// happens to a file is seen in time.
+///
+/// # Patterns
+///
+/// A key with `*`, `?` or `[` names several files, unless there is a file of that very name:
+/// `in/orders-*.ndjson`. They are read in the `order` that `params` say, each with a position of its
+/// own. With `follow: true` files that come later are read too, and a file that is renamed to
+/// another name of the pattern goes on where it was.
+///
+/// # Gzip
+///
+/// A file that is gzip by its first bytes is decompressed; offsets are those of what is in it.
+///
+/// # Which file it is
+///
+/// A file is known by its inode, its first 4,096 bytes and the 4,096 bytes before the offset up to
+/// which it was read. They are compared at every look and at every start. When another file stands
+/// at the path, the one that was read is looked for beside it: by its inode under any name, by its
+/// content (a copy, or gzip) under the names that rotations make, such as `app.log.1`, `app.1`,
+/// `app-2026-11-27.log`, `app.log-20261127.gz`. It is read on where it was left; then those with
+/// such names that were written after it, the oldest first; then the one at the path.
 ///
 /// # What is promised
 ///
 /// Each row is handed out at least once. The position is durable when a row's receipt is done and
-/// all rows before it are; rows behind it come again after a restart. It is kept with the file's
-/// inode and a hash of its first bytes: if another file stands there when the source is opened, it
-/// is read from its start, with a warning, and what was not read of the old one is left where it
-/// went. (Off Unix the time when the file was made stands for the inode.) Rows that are given back
+/// all rows before it are; rows behind it come again after a restart. Rows that are given back
 /// come again when the source is opened again.
+///
+/// **What is gone before it was read is reported**: bytes that were there, and that are neither at
+/// the path nor beside it, are an error in the log, in the metric `kisflow_source_lost_bytes_total`,
+/// and in `/readyz`, until the id in the message is one of `acknowledged` in `params`. When a file
+/// disappears while the process is down, nobody knows what was written to it last: that is told as
+/// well.
+///
+/// NUL bytes before a line, which truncation leaves under a writer that does not append, are passed
+/// over with a warning, and counted in `kisflow_source_skipped_bytes_total`.
 ///
 /// The position of a row is `path:offset`, where its line begins. `start: path:offset`, or the
 /// offset alone, begins behind the row that begins there; `start: latest` at the end, or at the last
 /// line if that is not complete.
 ///
-/// Memory is bounded: by some batches, each of at most `batch.rows` rows or about 1 MiB, and by
-/// `max_line_bytes`.
+/// Memory is bounded: by some batches, each of at most `batch.rows` rows or about 1 MiB, by
+/// `max_line_bytes`, and by some KiB for each file. Each file that is followed is held open.
 pub struct File {
-    tail: Tail,
-    framer: Framer,
-    /// The most rows of a batch.
-    rows: usize,
-    /// How long a batch waits to be full.
-    wait: Duration,
-    /// When a batch that is not full is handed out.
-    due: Option<Instant>,
-    /// A row that was done elsewhere, as `start` says, comes first.
-    skips_row: bool,
-    commits: Arc<Commits>,
+    reader: Reader,
 }
 
 impl fmt::Debug for File {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "File({})", self.tail.path())
+        write!(formatter, "File({})", self.reader.key)
     }
 }
 
@@ -93,22 +127,32 @@ impl Source for File {
         if !conf.addrs.is_empty() {
             problem("addrs", "a file has no address; its path is `key`".to_owned());
         }
-        if let Start::After(position) = &conf.start
-            && row_offset(position, &conf.key).is_none()
-        {
-            let example = format!("`{}:1024`", conf.key);
-            problem(
+        let is_pattern = is_pattern(&conf.key);
+        if is_pattern && let Err(message) = Pattern::new(&conf.key) {
+            problem("key", message);
+        }
+        match &conf.start {
+            Start::After(_) if is_pattern => problem(
                 "start",
-                format!("expected earliest, latest, or a row's position, as {example} or 1024"),
-            );
+                "a pattern names several files: expected earliest or latest".to_owned(),
+            ),
+            Start::After(position) if row_offset(position, &conf.key).is_none() => {
+                let example = format!("`{}:1024`", conf.key);
+                problem(
+                    "start",
+                    format!("expected earliest, latest, or a row's position, as {example} or 1024"),
+                );
+            }
+            _ => {}
         }
         problems
     }
 
     /// # Errors
     ///
-    /// When there is no such file (unless it is followed), when it may not be read or is no regular
-    /// file, when it is in UTF-16, or when the kept position cannot be read: [`FileError`].
+    /// When there is no such file (unless it is followed, or named by a pattern), when it may not be
+    /// read or is no regular file, when it is in UTF-16, or when the kept position cannot be read:
+    /// [`FileError`].
     async fn open(conf: &SourceConf, params: FileParams, context: SourceContext) -> Result<Self> {
         let path: Arc<str> = conf.key.as_str().into();
         let problems = Self::check(conf, &params);
@@ -116,136 +160,48 @@ impl Source for File {
             Ok(framing) if problems.is_empty() => framing,
             _ => return Err(FileError::conf(&path, problems).into()),
         };
-        let positions = context.positions();
-        let kept = positions.load(&path).await?;
-        let begin = begin(&path, kept.as_deref(), &conf.start);
-        let framer = Framer::new(path.clone(), framing);
-        let follow = params.follow.then(|| Duration::from_millis(params.poll_ms));
-        let mut file = Self {
-            tail: Tail::new(path.clone(), follow, begin.clone()),
-            framer,
+        let begins = match &conf.start {
+            Start::Earliest => Begins::First,
+            Start::Latest => Begins::Latest,
+            Start::After(position) => {
+                row_offset(position, &path).map_or(Begins::First, Begins::Behind)
+            }
+        };
+        let manner = Manner {
+            follows: params.follow,
+            poll: Duration::from_millis(params.poll_ms),
+            rotate_wait: Duration::from_millis(params.rotate_wait_ms),
             rows: usize::try_from(conf.batch.rows).unwrap_or(usize::MAX).max(1),
             wait: Duration::from_millis(conf.batch.wait_ms),
-            due: None,
-            skips_row: false,
-            commits: Commits::start(path.clone(), positions.clone()),
+            returns: true,
         };
-        if let Step::Opened(opened) = file.tail.step(&file.framer).await? {
-            file.begin(opened)?;
-        }
-        // "The end" is where the group began, also when it starts again before the first row.
-        if matches!(begin, Begin::Latest) {
-            positions.keep(&path, file.tail.position(file.tail.offset()).encode()).await?;
-        }
-        Ok(file)
+        let reader = Reader::open(conf, &params, framing, manner, begins, context).await?;
+        Ok(Self { reader })
     }
 
     /// # Errors
     ///
     /// When the file cannot be read, is in UTF-16, or has a CSV header that cannot be used:
-    /// [`FileError`]. The next call tries again where it was.
+    /// [`FileError`]. The next call tries again where it was. Of a pattern that is followed, one such
+    /// file keeps no other from being read: `/readyz` tells of it.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: what was read in the meantime is there at the next call.
     async fn next(&mut self) -> Result<Option<Delivery>> {
-        self.commits.room().await;
-        loop {
-            if let Some(cut) = self.cut(When::Full)? {
-                return Ok(Some(self.deliver(cut)));
-            }
-            if self.framer.is_finished() {
-                if !self.tail.follows() {
-                    return Ok(None);
-                }
-                self.leave();
-            }
-            match self.tail.step(&self.framer).await? {
-                Step::Opened(opened) => self.begin(opened)?,
-                Step::Grew(chunk) => self.framer.push(&chunk),
-                Step::Over => self.framer.finish(),
-                Step::Idle => {
-                    let due = self.due.get_or_insert_with(|| Instant::now() + self.wait);
-                    if !self.framer.is_empty() && Instant::now() < *due {
-                        self.tail.pause(self.due).await;
-                        continue;
-                    }
-                    if let Some(cut) = self.cut(When::Any)? {
-                        return Ok(Some(self.deliver(cut)));
-                    }
-                    self.due = None;
-                    self.tail.pause(None).await;
-                }
-            }
-        }
+        self.reader.next().await
+    }
+
+    /// How many bytes of its files were not handed out as rows yet, as far as their lengths tell:
+    /// those of gzip files count when they are read.
+    async fn lag_bytes(&mut self) -> Result<Option<u64>> {
+        Ok(Some(self.reader.waiting()))
     }
 }
 
-impl File {
-    /// Goes on with a file that was just opened.
-    fn begin(&mut self, mut opened: disk::Opened) -> Result<(), FileError> {
-        let front = std::mem::take(&mut opened.front);
-        if opened.offset == 0 {
-            self.framer.restart();
-            // What begins there is no row then.
-            opened.skips_row &= !self.framer.has_header();
-        } else if !self.framer.restart_at(opened.offset, &front)? {
-            self.framer.restart();
-            (opened.offset, opened.skips_row) = (0, false);
-        }
-        self.skips_row = opened.skips_row;
-        if let Some(warning) = &opened.warning {
-            warn!(path = %self.tail.path(), "{warning}");
-        }
-        self.tail.begin(opened);
-        Ok(())
-    }
-
-    /// Leaves the file that is over, or cannot be used; whatever is at the path is opened next.
-    fn leave(&mut self) {
-        self.tail.leave();
-        self.framer.restart();
-    }
-
-    fn cut(&mut self, when: When) -> Result<Option<Cut>, FileError> {
-        let mut cut = || {
-            if self.skips_row {
-                if self.framer.cut(1, When::Any)?.is_none() {
-                    return Ok(None);
-                }
-                self.skips_row = false;
-            }
-            self.framer.cut(self.rows, when)
-        };
-        // A text that cannot be used may be replaced by one that can.
-        cut().inspect_err(|_: &FileError| self.leave())
-    }
-
-    fn deliver(&mut self, cut: Cut) -> Delivery {
-        self.due = None;
-        let turn = self.commits.begin(self.tail.position(cut.end));
-        Delivery::new(cut.batch, FileReceipt::new(cut.places, turn, self.commits.clone()))
-    }
-}
-
-/// Where to begin in the file that is there first.
-fn begin(path: &str, kept: Option<&[u8]>, start: &Start) -> Begin {
-    match (kept, start) {
-        (Some(kept), _) => match Kept::decode(kept) {
-            Some(kept) => Begin::Kept(kept),
-            None => {
-                warn!(
-                    path,
-                    "the position that was kept cannot be read; the file is read from its start"
-                );
-                Begin::First
-            }
-        },
-        (None, Start::Earliest) => Begin::First,
-        (None, Start::Latest) => Begin::Latest,
-        (None, Start::After(position)) => {
-            row_offset(position, path).map_or(Begin::First, Begin::Behind)
-        }
+impl std::fmt::Debug for File {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("File").field("key", &self.reader.key()).finish_non_exhaustive()
     }
 }
 

@@ -134,6 +134,10 @@ impl Csv {
         let mut made = Made::default();
         loop {
             let rest = buffer.get(scan.end..).unwrap_or_default();
+            if rest.first() == Some(&0) {
+                scan.stop = Stop::Hole;
+                return (scan, made);
+            }
             let whole = match self.record.read(rest, self.delimiter, ended) {
                 Read::Whole(Extent { content, line, whole }) if line <= limit => {
                     let record = rest.get(..content).unwrap_or_default();

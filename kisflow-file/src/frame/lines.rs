@@ -9,6 +9,10 @@ pub(super) fn scan(buffer: &[u8], rows: usize, limit: usize, ended: bool) -> Sca
     let last = ended.then_some(buffer.len());
     for end in memchr::memchr_iter(b'\n', buffer).chain(last) {
         let line = buffer.get(scan.end..end).unwrap_or_default();
+        if line.first() == Some(&0) {
+            scan.stop = Stop::Hole;
+            return scan;
+        }
         if line.len() > limit {
             scan.stop = Stop::Overlong;
             return scan;

@@ -45,6 +45,8 @@ pub(crate) struct Framer {
     past_mark: bool,
     /// A line that is too long, whose end has not come yet.
     overlong: Option<Overlong>,
+    /// NUL bytes before lines, which were passed over and not told of yet.
+    skipped: u64,
     ended: bool,
 }
 
@@ -82,6 +84,8 @@ enum Stop {
     Short,
     /// What follows is a line that is too long.
     Overlong,
+    /// What follows is a hole: NUL bytes before a line.
+    Hole,
 }
 
 impl Framer {
@@ -93,6 +97,7 @@ impl Framer {
             offset: 0,
             past_mark: false,
             overlong: None,
+            skipped: 0,
             ended: false,
         }
     }
@@ -138,6 +143,17 @@ impl Framer {
         self.buffer.extend_from_slice(chunk);
     }
 
+    /// Where what was not handed out yet begins in the file.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// How many NUL bytes before lines were passed over since this was asked last: a file that is
+    /// truncated under a writer that does not append begins with a hole.
+    pub(crate) fn take_skipped(&mut self) -> u64 {
+        std::mem::take(&mut self.skipped)
+    }
+
     /// Whether nothing waits to be handed out.
     pub(crate) fn is_empty(&self) -> bool {
         self.buffer.is_empty()
@@ -165,13 +181,20 @@ impl Framer {
     ///
     /// When the text is in UTF-16, or the header cannot be used. Nothing is handed out then.
     pub(crate) fn cut(&mut self, rows: usize, when: When) -> Result<Option<Cut>, FileError> {
-        if !self.skip_mark()? || !self.learn()? {
+        if !self.skip_mark()? {
+            return Ok(None);
+        }
+        if self.overlong.is_none() {
+            self.skip_hole();
+        }
+        if !self.learn()? {
             return Ok(None);
         }
         loop {
             if self.overlong.is_some() {
                 return Ok(self.skip());
             }
+            self.skip_hole();
             let (scan, made) = match &mut self.framing.csv {
                 None => (lines::scan(&self.buffer, rows, self.framing.limit, self.ended), None),
                 Some(csv) => {
@@ -188,6 +211,9 @@ impl Framer {
             }
             // Blank lines.
             self.drop_front(scan.end);
+            if self.buffer.first() == Some(&0) {
+                continue;
+            }
             if scan.stop != Stop::Overlong {
                 return Ok(None);
             }
@@ -223,6 +249,13 @@ impl Framer {
         let places = Places::of_starts(over.start, vec![0]);
         let batch = Batch::json([over.row(self.framing.limit)]);
         Some(Cut { batch, places, end: self.offset })
+    }
+
+    /// Steps over NUL bytes where a line begins.
+    fn skip_hole(&mut self) {
+        let hole = self.buffer.iter().take_while(|byte| **byte == 0).count();
+        self.drop_front(hole);
+        self.skipped += hole as u64;
     }
 
     fn drop_front(&mut self, bytes: usize) {

@@ -75,6 +75,29 @@ fn lines_are_rows_and_blank_ones_are_not() {
 }
 
 #[test]
+fn nul_bytes_before_a_line_are_passed_over_and_counted() {
+    let hole = "\0".repeat(5000);
+    for (framing, text, expect) in [
+        (lines(100), format!("{hole}1\n2\n"), vec![(5000, "1"), (5002, "2")]),
+        (lines(100), format!("1\n{hole}2\n"), vec![(0, "1"), (5002, "2")]),
+        (lines(100), format!("1\n\n \n{hole}2"), vec![(0, "1"), (5005, "2")]),
+        (lines(100), hole.clone(), vec![]),
+        (csv(100), format!("{hole}a\n1\n"), vec![(5002, "{\"a\":1}")]),
+        (csv(100), format!("a\n{hole}1\n2\n"), vec![(5002, "{\"a\":1}"), (5004, "{\"a\":2}")]),
+        (csv(100), format!("a\n1\n\n{hole}2"), vec![(2, "{\"a\":1}"), (5005, "{\"a\":2}")]),
+    ] {
+        check(&framing, text.as_bytes(), &expect);
+        let mut framer = Framer::new("test".into(), framing);
+        framer.push(text.as_bytes());
+        framer.finish();
+        while framer.cut(1, When::Any).unwrap().is_some() {}
+        assert_eq!((framer.take_skipped(), framer.take_skipped()), (5000, 0), "{text}");
+    }
+    // Within a line they are part of it.
+    check(&lines(100), b"1\0\n", &[(0, "1\0")]);
+}
+
+#[test]
 fn a_line_that_is_too_long_is_a_row_of_its_own_with_its_beginning() {
     let note = |kept, length, limit| {
         format!(

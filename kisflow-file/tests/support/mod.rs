@@ -8,6 +8,8 @@
     reason = "the lints' exception for tests does not reach a module of its own"
 )]
 
+pub mod folder;
+
 use std::{
     future::Future,
     io::Write,
@@ -129,7 +131,7 @@ impl Place {
 }
 
 pub fn follow() -> Value {
-    serde_json::json!({"follow": true, "poll_ms": 5})
+    serde_json::json!({"follow": true, "poll_ms": 5, "rotate_wait_ms": 50})
 }
 
 pub fn append(path: &Path, text: impl AsRef<[u8]>) {

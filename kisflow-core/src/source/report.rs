@@ -1,0 +1,89 @@
+//! [`SourceReport`]: what a source tells of beside its rows: lasting problems, bytes without rows.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use metrics::Counter;
+
+use crate::health::{Health, Trouble};
+
+/// Where a source reports to.
+pub(crate) struct SourceReport {
+    pub(crate) health: Health,
+    pub(crate) lost: ByteCount,
+    pub(crate) skipped: ByteCount,
+}
+
+/// A report by hand, of flows without connectors.
+impl Default for SourceReport {
+    fn default() -> Self {
+        let health = Health::default();
+        health.connectors(Vec::new());
+        Self { health, lost: ByteCount::default(), skipped: ByteCount::default() }
+    }
+}
+
+/// A count of bytes, and its metric.
+pub(crate) struct ByteCount {
+    total: AtomicU64,
+    metric: Counter,
+}
+
+impl ByteCount {
+    pub(crate) fn new(metric: Counter) -> Self {
+        Self { total: AtomicU64::new(0), metric }
+    }
+
+    pub(crate) fn add(&self, bytes: u64) {
+        self.total.fetch_add(bytes, Ordering::Relaxed);
+        self.metric.increment(bytes);
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+}
+
+impl Default for ByteCount {
+    fn default() -> Self {
+        Self::new(Counter::noop())
+    }
+}
+
+/// A problem that a source reports to `/readyz`; over when it is dropped. See
+/// [`SourceContext::problem`](super::SourceContext::problem).
+#[must_use = "the problem is over when this is dropped"]
+pub struct SourceProblem(#[allow(dead_code, reason = "its drop ends the problem")] Trouble);
+
+impl SourceProblem {
+    pub(crate) fn new(trouble: Trouble) -> Self {
+        Self(trouble)
+    }
+}
+
+impl fmt::Debug for SourceProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SourceProblem")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::{SourceContext, conformance::Entries};
+
+    #[test]
+    fn a_problem_of_a_source_is_told_until_it_is_dropped() {
+        let context = SourceContext::new("Orders", "lines", Arc::new(Entries::default()));
+        let problem = context.problem("40 bytes are missing");
+        assert_eq!(context.health().problems(), ["flow `Orders`: 40 bytes are missing"]);
+        drop(problem);
+        assert_eq!(context.health().problems(), [""; 0]);
+        context.count_lost(40);
+        context.count_skipped(2);
+        assert_eq!((context.lost(), context.skipped()), (40, 2));
+    }
+}

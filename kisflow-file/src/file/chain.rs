@@ -1,0 +1,151 @@
+//! [`Chain`]: the files that were at a path, one after the other, and how far they are read.
+
+use std::{
+    collections::VecDeque,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+use super::{
+    disk::Identity,
+    position::Position,
+    tracked::{Standing, Tracked},
+};
+
+/// For so long files that were left are looked at, and how many of them.
+pub(super) const LATE: Duration = Duration::from_secs(600);
+const MOST_LEFT: usize = 8;
+
+/// How much of what was read must be the same in a file of another inode, at the path, for it to
+/// count as the same file.
+pub(super) const EVIDENCE: usize = 256;
+
+/// Whether a path beside that of the chain is another's.
+pub(super) type Excluded = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
+
+/// The files that were at a path, one after the other. The reader reads the first; whoever looks at
+/// the path adds those that took it since.
+pub(super) struct Chain {
+    path: PathBuf,
+    pub(super) excluded: Excluded,
+    /// Grows with everything that is seen.
+    version: AtomicU64,
+    state: Mutex<State>,
+    /// The reader.
+    wake: Arc<Notify>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) files: VecDeque<Tracked>,
+    pub(super) next: u64,
+    /// What the last look found, where another that finds the same means that nothing was written.
+    pub(super) stamp: Option<Stamp>,
+    /// When the folder changed last, while there is no file.
+    pub(super) folder: Option<u64>,
+    /// Why the last look failed, until the reader has told it.
+    pub(super) failure: Option<io::Error>,
+    /// Files that were left, for as long as somebody may write to them by mistake.
+    pub(super) left: Vec<Tracked>,
+    /// What was written to them: the position where they were left, and how many bytes.
+    pub(super) late: Vec<(Position, u64)>,
+}
+
+/// What tells that a file was written to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) identity: Identity,
+    pub(super) length: u64,
+    pub(super) modified: u64,
+}
+
+impl Chain {
+    pub(super) fn new(path: &str, excluded: Excluded, wake: Arc<Notify>) -> Self {
+        let (version, state) = (AtomicU64::new(0), Mutex::default());
+        Self { path: path.into(), excluded, version, state, wake }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(super) fn changed(&self) {
+        self.version.fetch_add(1, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file that is read, and whether others wait behind it.
+    pub(super) fn front(&self) -> Option<(Tracked, bool)> {
+        let state = self.state();
+        Some((state.files.front()?.clone(), state.files.len() > 1))
+    }
+
+    /// The file that was at the path last.
+    pub(super) fn last(&self) -> Option<Tracked> {
+        self.state().files.back().cloned()
+    }
+
+    /// The files to read first.
+    pub(super) fn begin(&self, files: Vec<Tracked>) {
+        let mut state = self.state();
+        state.stamp = None;
+        state.files.clear();
+        files.into_iter().for_each(|file| state.push(file));
+    }
+
+    /// The first file was read on.
+    pub(super) fn read(&self, id: u64, change: impl FnOnce(&mut Position)) {
+        let mut state = self.state();
+        if let Some(file) = state.files.front_mut().filter(|file| file.id == id) {
+            change(&mut file.position);
+            file.position.length = file.position.length.max(file.position.offset);
+            file.since = Instant::now();
+        }
+    }
+
+    /// The first file is done with.
+    pub(super) fn pop(&self) -> Option<Tracked> {
+        let mut state = self.state();
+        let file = state.files.pop_front()?;
+        state.left.retain(|file| file.since.elapsed() < LATE);
+        if file.standing == Standing::Left
+            && !file.content.is_gzip()
+            && state.left.len() < MOST_LEFT
+        {
+            state.left.push(Tracked { since: Instant::now(), ..file.clone() });
+        }
+        Some(file)
+    }
+
+    /// What was written to a file that was left: the position where that was, and how many bytes.
+    pub(super) fn take_late(&self) -> Option<(Position, u64)> {
+        self.state().late.pop()
+    }
+
+    /// Why the path could not be looked at.
+    pub(super) fn take_failure(&self) -> Option<io::Error> {
+        self.state().failure.take()
+    }
+}
+
+impl State {
+    pub(super) fn push(&mut self, file: Tracked) {
+        self.files.push_back(Tracked { id: self.next, ..file });
+        self.next += 1;
+    }
+}

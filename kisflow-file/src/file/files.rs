@@ -1,0 +1,133 @@
+//! Which files a pattern names: opened first, and as they come and go.
+
+use std::{
+    path::Path,
+    sync::{Arc, Weak},
+};
+
+use kisflow_core::Result;
+use tracing::warn;
+
+use super::{
+    open::Begin,
+    part::{Manner, Part},
+    reader::{Begins, Reader},
+    watcher::Watched,
+};
+
+impl Reader {
+    /// Opens what the pattern names.
+    pub(super) async fn open_many(&mut self, begins: Begins) -> Result<()> {
+        let Some(many) = &self.many else { return Ok(()) };
+        let mut kept = many.kept(&self.positions).await?;
+        let files = many.take().unwrap_or_default();
+        if files.is_empty() && !self.manner.follows {
+            warn!(key = %self.key, "no file has a name of the pattern");
+        }
+        let mut moved = Vec::new();
+        let mut begin = Vec::new();
+        for file in &files {
+            let name = text(&file.path);
+            if kept.contains_key(&file.path) {
+                continue;
+            }
+            // A file that has another name than before.
+            let inode = file.identity.inode;
+            let former = kept.iter().find(|(path, position)| {
+                position.print.inode == inode
+                    && position.offset > 0
+                    && !files.iter().any(|file| file.path == **path && file.identity.inode == inode)
+            });
+            if let Some((path, position)) = former.map(|(path, at)| (path.clone(), at.clone())) {
+                kept.remove(&path);
+                moved.push((name.clone(), position.encode().into()));
+                begin.push((name, Begin::Kept(position)));
+            } else {
+                begin.push((name, begins.begin()));
+            }
+        }
+        if !moved.is_empty() {
+            self.positions.keep_all(moved).await?;
+        }
+        // Files that are gone come first: what is left of them is older.
+        let gone = kept.iter().filter(|(path, _)| !files.iter().any(|it| it.path == **path));
+        for (path, position) in gone.clone().filter(|(_, position)| position.unread() > 0) {
+            let manner = Manner { returns: false, ..self.manner };
+            self.add(text(path), Begin::Kept(position.clone()), manner)?;
+        }
+        self.is_unlisted = gone.count() > 0;
+        for file in &files {
+            let name = text(&file.path);
+            let found = begin.iter().position(|(path, _)| *path == name);
+            let begin = match (found, kept.remove(&file.path)) {
+                (Some(at), _) => begin.swap_remove(at).1,
+                (None, Some(position)) => Begin::Kept(position),
+                (None, None) => begins.begin(),
+            };
+            let is_latest = matches!(begin, Begin::Latest);
+            self.add(name, begin, Manner { returns: false, ..self.manner })?;
+            if is_latest {
+                let at = self.parts.len() - 1;
+                self.begin(at).await?;
+                self.keep_begin(at).await?;
+            }
+        }
+        self.is_unlisted |= !self.parts.is_empty();
+        if let (true, Some(many)) = (self.manner.follows, &self.many) {
+            let listing: Weak<dyn Watched> = Arc::downgrade(many.listing()) as Weak<dyn Watched>;
+            self.watch(listing)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in which files a pattern names.
+    pub(super) async fn list(&mut self) -> Result<()> {
+        if self.manner.follows
+            && let Some(many) = &self.many
+            && let Some(files) = many.take()
+        {
+            let identities: Vec<_> =
+                self.parts.iter().flat_map(|it| it.part.chain.identities()).collect();
+            let mut new = Vec::new();
+            for file in &files {
+                let name = text(&file.path);
+                if self.parts.iter().any(|it| it.part.path == name)
+                    || identities.contains(&file.identity)
+                {
+                    continue;
+                }
+                let begin = match many.left.get(&file.identity) {
+                    Some(position) => Begin::Kept(position.clone()),
+                    None => Begin::First,
+                };
+                new.push((name, begin));
+            }
+            let is_there = |part: &Part| {
+                files.iter().any(|file| {
+                    text(&file.path) == part.path
+                        || part.chain.identities().contains(&file.identity)
+                })
+            };
+            let before = self.parts.len();
+            self.parts.retain(|it| is_there(&it.part) || !it.part.is_done());
+            self.is_unlisted |= before != self.parts.len() || !new.is_empty();
+            self.turn = self.turn.min(self.parts.len());
+            for (name, begin) in new {
+                self.add(name, begin, Manner { returns: false, ..self.manner })?;
+            }
+        }
+        if self.is_unlisted {
+            if let Some(many) = &self.many {
+                let files = self.parts.iter().map(|it| it.part.path.to_string()).collect();
+                many.keep(&self.positions, files).await?;
+            }
+            self.is_unlisted = false;
+        }
+        Ok(())
+    }
+}
+
+/// A path as positions name it.
+fn text(path: &Path) -> Arc<str> {
+    path.to_string_lossy().into()
+}

@@ -1,0 +1,282 @@
+//! Looking at a path: what has happened to its files since the last look.
+
+use std::{
+    ffi::OsString,
+    fs::{self, Metadata},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tracing::{info, warn};
+
+use super::{
+    chain::{Chain, EVIDENCE, LATE, Stamp},
+    disk::{Content, Identity, modified, quiet},
+    neighbors::{Found, Neighbor, Read, Search, folder},
+    position::Position,
+    tracked::{Standing, Tracked},
+    watcher::Watched,
+};
+
+/// For so long after a file was written its times do not tell whether it was written once more.
+const COARSE: Duration = Duration::from_secs(2);
+
+impl Chain {
+    /// Looks at the path, and at the file that was there last.
+    ///
+    /// # Errors
+    ///
+    /// When the path or its folder cannot be read.
+    pub(super) fn look(&self) -> io::Result<()> {
+        self.look_at_left();
+        let (last, first, stamp) = {
+            let state = self.state();
+            let first = state.files.front().filter(|_| state.files.len() > 1).cloned();
+            (state.files.back().cloned(), first, state.stamp)
+        };
+        let there = match fs::metadata(self.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            there => Some(there?),
+        };
+        let Some(last) = last else {
+            // Something may have been at the path, and may be beside it.
+            let folder = fs::metadata(folder(self.path())).ok().map(|folder| modified(&folder));
+            let is_new = std::mem::replace(&mut self.state().folder, folder) != folder;
+            if there.is_some() || is_new {
+                self.changed();
+            }
+            return Ok(());
+        };
+        // One that was overwritten shares its handle with the file that took its place.
+        if let Some(first) = first.filter(|first| first.standing == Standing::Left) {
+            self.grew(&first, &first.content.file.metadata()?);
+        }
+        let is_there = there.as_ref().is_some_and(|there| Identity::of(there) == last.identity);
+        // It was truncated and written anew before it left the path.
+        if !is_there && last.standing == Standing::Current && !last.is_intact()? {
+            self.overwritten(&last)?;
+            return self.look_on();
+        }
+        match there {
+            None => {
+                self.grew(&last, &last.content.file.metadata()?);
+                // Others may have come and gone.
+                self.replaced(&last)?;
+            }
+            Some(there) if !is_there => {
+                if there.is_file() {
+                    self.replaced(&last)?;
+                }
+            }
+            Some(there) => {
+                let identity = last.identity;
+                let found = Stamp { identity, length: there.len(), modified: modified(&there) };
+                if stamp == Some(found) {
+                    return Ok(());
+                }
+                if !last.is_intact()? {
+                    return self.overwritten(&last);
+                }
+                let is_settled = quiet(&there) > COARSE;
+                self.state().stamp = is_settled.then_some(found);
+                self.grew(&last, &there);
+            }
+        }
+        Ok(())
+    }
+
+    /// The file that was overwritten is the last one of the chain, as it is since: what became of
+    /// that?
+    fn look_on(&self) -> io::Result<()> {
+        let Some(last) = self.last() else { return Ok(()) };
+        self.replaced(&last)
+    }
+
+    /// Takes down how long a file is.
+    fn grew(&self, known: &Tracked, metadata: &Metadata) {
+        let mut state = self.state();
+        let Some(file) = state.files.iter_mut().find(|file| file.id == known.id) else { return };
+        let (length, modified) = (metadata.len(), modified(metadata));
+        let is_news = length != file.position.length || modified != file.position.modified;
+        file.position.modified = modified;
+        if !file.content.is_gzip() {
+            file.position.length = file.position.length.max(length);
+        }
+        drop(state);
+        if is_news {
+            self.changed();
+        }
+    }
+
+    /// Another file is at the path, or none.
+    fn replaced(&self, last: &Tracked) -> io::Result<()> {
+        let current = match Content::open(self.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            content => {
+                let content = content?;
+                let metadata = content.file.metadata()?;
+                Some(Tracked::new(content, &metadata)?)
+            }
+        };
+        let identity = current.as_ref().map(|current| current.identity);
+        if identity == Some(last.identity) {
+            return Ok(());
+        }
+        let open = last.content.file.metadata()?;
+        // Written anew with all that it had, and moved over it.
+        if let Some(current) = &current
+            && is_deleted(&open)
+            && last.standing != Standing::Overwritten
+        {
+            let end = last.end(open.len())?;
+            if end.evidence() >= EVIDENCE && current.content.is_read_up_to(&end)? {
+                return self.add(last, None, Vec::new(), Some(current.clone().at(&end)));
+            }
+        }
+        let open = (last.standing != Standing::Overwritten).then_some(&open);
+        let read = Read { position: &last.position, open };
+        let between = self.search(read, identity)?.between;
+        match between.is_empty() && current.is_none() {
+            true => Ok(()),
+            false => self.add(last, None, between, current),
+        }
+    }
+
+    /// The file is another, though it is the same inode: it was truncated and written again.
+    pub(super) fn overwritten(&self, last: &Tracked) -> io::Result<()> {
+        let content = last.content.again()?;
+        let metadata = content.file.metadata()?;
+        let current = Tracked::new(content, &metadata)?;
+        let read = Read { position: &last.position, open: None };
+        let found = self.search(read, Some(current.identity))?;
+        let copy = found.read.map(Tracked::left).transpose()?;
+        self.add(last, Some(copy), found.between, Some(current))
+    }
+
+    fn search(&self, read: Read<'_>, current: Option<Identity>) -> io::Result<Found> {
+        let taken = self.identities();
+        let search =
+            Search { path: self.path(), read, current, taken: &taken, excluded: &*self.excluded };
+        search.run()
+    }
+
+    /// What was read up to a position and is not at the path: where it is, and what came after it.
+    pub(super) fn find(&self, position: &Position, current: Option<Identity>) -> io::Result<Found> {
+        self.search(Read { position, open: None }, current)
+    }
+
+    /// Adds what came after `last`, unless somebody else has done so. `copy` is where the content of
+    /// a file is that was overwritten.
+    fn add(
+        &self,
+        last: &Tracked,
+        copy: Option<Option<Tracked>>,
+        between: Vec<Neighbor>,
+        current: Option<Tracked>,
+    ) -> io::Result<()> {
+        let between: Vec<_> = between.into_iter().map(Tracked::left).collect::<Result<_, _>>()?;
+        let mut state = self.state();
+        if state.files.back().is_none_or(|back| back.id != last.id) {
+            // It has left the path, and its content is gone as well.
+            let mut files = state.files.iter_mut().filter(|file| file.id == last.id);
+            if let Some(file) = files.find(|file| Arc::ptr_eq(&file.content, &last.content))
+                && copy.is_some()
+            {
+                file.standing = Standing::Overwritten;
+            }
+            return Ok(());
+        }
+        let Some(back) = state.files.back_mut() else { return Ok(()) };
+        if back.standing == Standing::Current {
+            (back.standing, back.since) = (Standing::Left, Instant::now());
+        }
+        let is_overwritten = copy.is_some();
+        match copy {
+            None => {}
+            Some(Some(copy)) => {
+                // Nobody writes to a copy.
+                back.position.length = back.position.length.max(copy.position.length);
+                (back.content, back.identity, back.since) =
+                    (copy.content, copy.identity, copy.since);
+            }
+            Some(None) => back.standing = Standing::Overwritten,
+        }
+        let (path, offset) = (self.path().display(), back.position.offset);
+        match is_overwritten {
+            true => warn!(%path, offset, "the file was truncated; it is read from its start"),
+            false => info!(%path, offset, "the file was rotated; the new one is read behind it"),
+        }
+        between.into_iter().chain(current).for_each(|file| state.push(file));
+        state.stamp = None;
+        drop(state);
+        self.changed();
+        Ok(())
+    }
+
+    /// Looks at files that were left.
+    fn look_at_left(&self) {
+        let left = {
+            let mut state = self.state();
+            state.left.retain(|file| file.since.elapsed() < LATE);
+            state.left.clone()
+        };
+        for file in &left {
+            let Ok(length) = file.content.length() else { continue };
+            let Some(late) = length.checked_sub(file.position.length).filter(|late| *late > 0)
+            else {
+                continue;
+            };
+            let mut state = self.state();
+            let mut known = state.left.iter_mut().filter(|known| known.id == file.id);
+            if let Some(known) = known.find(|known| known.position.length < length) {
+                let position = Position { offset: known.position.length, ..known.position.clone() };
+                known.position.length = length;
+                state.late.push((position, late));
+                drop(state);
+                self.changed();
+            }
+        }
+    }
+
+    /// The identities of all its files.
+    pub(super) fn identities(&self) -> Vec<Identity> {
+        self.state().files.iter().map(|file| file.identity).collect()
+    }
+
+    /// How many bytes are behind `offset` of the first file, as far as that was seen.
+    pub(super) fn waiting(&self, offset: u64) -> u64 {
+        let state = self.state();
+        let rest = state.files.iter().skip(1).map(|file| file.position.length);
+        let first = state.files.front().map(|file| file.position.length.saturating_sub(offset));
+        first.into_iter().chain(rest).sum()
+    }
+}
+
+impl Watched for Chain {
+    fn places(&self) -> Vec<(PathBuf, Option<OsString>)> {
+        let place = |path: &Path| (folder(path), path.file_name().map(Into::into));
+        let target = fs::canonicalize(self.path()).ok();
+        [Some(place(self.path())), target.as_deref().map(place)].into_iter().flatten().collect()
+    }
+
+    fn look(&self) -> bool {
+        let before = self.version();
+        if let Err(error) = self.look() {
+            self.state().failure = Some(error);
+            self.changed();
+        }
+        self.version() != before
+    }
+}
+
+#[cfg(unix)]
+fn is_deleted(metadata: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(metadata) == 0
+}
+
+#[cfg(not(unix))]
+fn is_deleted(_: &Metadata) -> bool {
+    false
+}

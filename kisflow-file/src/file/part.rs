@@ -1,0 +1,400 @@
+//! [`Part`]: the rows of one path, through growth, rotation and truncation.
+
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::Semaphore, task::JoinHandle};
+use tracing::{info, warn};
+
+use super::{
+    ask::{Answer, Question},
+    chain::Chain,
+    open::{Begin, Entered, Opened},
+    position::{HEAD, Position, Print},
+    recent::Recent,
+    tracked::{Standing, Tracked},
+};
+use crate::{
+    error::FileError,
+    frame::{Cut, Framer, When},
+};
+
+/// How a path is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// Whether to wait for more at the end.
+    pub(super) follows: bool,
+    pub(super) poll: Duration,
+    /// How long a file that was rotated has to be quiet before the next is read.
+    pub(super) rotate_wait: Duration,
+    /// The most rows of a batch.
+    pub(super) rows: usize,
+    /// How long a batch waits to be full.
+    pub(super) wait: Duration,
+    /// Whether a path where nothing stands is waited for.
+    pub(super) returns: bool,
+}
+
+/// The rows of one path.
+pub(super) struct Part {
+    pub(super) path: Arc<str>,
+    pub(super) chain: Arc<Chain>,
+    manner: Manner,
+    framer: Framer,
+    /// Where to begin, until something is open.
+    begin: Option<Begin>,
+    /// The file that is being read.
+    entered: Option<u64>,
+    head: Vec<u8>,
+    recent: Recent,
+    /// A row that was done elsewhere, as `start` says, comes first.
+    skips_row: bool,
+    /// When a batch that is not full is handed out.
+    due: Option<Instant>,
+    /// What a thread is doing. It stays here when nobody waits, so that no work is lost and none is
+    /// done twice.
+    asked: Option<(u64, JoinHandle<Result<Answer, FileError>>)>,
+    /// The version of the chain in which there was nothing more.
+    idle: Option<u64>,
+    /// When to look again, whether something was seen or not.
+    again: Option<Instant>,
+    /// Whether the file at hand cannot be used.
+    is_broken: bool,
+    /// Whether somebody was told that the file is waited for.
+    told: bool,
+    /// Whether there was nothing to open, and nothing is waited for.
+    is_gone: bool,
+}
+
+/// What comes next.
+pub(super) enum Step {
+    /// Something was done: ask again.
+    On,
+    /// A file begins, of which this is to be known.
+    Opened(Opened),
+    /// Nothing for now.
+    Idle,
+    /// A file is over: how far it was read, where the next begins, and how much of it is gone.
+    Over(Box<Left>),
+    /// Something was written to a file that was left: its position, and how many bytes.
+    Grown(Position, u64),
+    /// There will never be more.
+    Ended,
+}
+
+/// A file that is left behind.
+pub(super) struct Left {
+    pub(super) file: Tracked,
+    /// Where the file behind it begins, if there is one.
+    pub(super) next: Option<Position>,
+    /// What was there and could not be read.
+    pub(super) lost: u64,
+}
+
+impl Part {
+    pub(super) fn new(
+        path: Arc<str>,
+        chain: Arc<Chain>,
+        manner: Manner,
+        framer: Framer,
+        begin: Begin,
+    ) -> Self {
+        Self {
+            path,
+            chain,
+            manner,
+            framer,
+            begin: Some(begin),
+            entered: None,
+            head: Vec::new(),
+            recent: Recent::default(),
+            skips_row: false,
+            due: None,
+            asked: None,
+            idle: None,
+            again: None,
+            is_broken: false,
+            told: false,
+            is_gone: false,
+        }
+    }
+
+    /// Whether `step` may have something to do; if not, when it may at the latest.
+    pub(super) fn is_ready(&self, now: Instant) -> Result<(), Option<Instant>> {
+        let waits = self.asked.is_none()
+            && self.idle == Some(self.chain.version())
+            && !self.framer.is_finished()
+            && !self.is_gone
+            && self.again.is_none_or(|again| now < again);
+        let due = self.due.filter(|_| !self.framer.is_empty());
+        if !waits || due.is_some_and(|due| due <= now) {
+            return Ok(());
+        }
+        Err([self.again, due].into_iter().flatten().min())
+    }
+
+    /// Rows that are there, if a batch is full or was waited for long enough.
+    pub(super) fn cut(&mut self) -> Result<Option<Cut>, FileError> {
+        let is_due = self.due.is_some_and(|due| due <= Instant::now());
+        let when = if is_due { When::Any } else { When::Full };
+        let cut = self.cut_when(when);
+        self.recent.forget_before(self.framer.offset());
+        match cut {
+            Ok(Some(cut)) => {
+                self.due = None;
+                self.start_waiting();
+                Ok(Some(cut))
+            }
+            Ok(None) => {
+                if is_due {
+                    self.due = None;
+                }
+                Ok(None)
+            }
+            // A text that cannot be used may be replaced by one that can.
+            Err(error) => {
+                self.give_up();
+                Err(error)
+            }
+        }
+    }
+
+    fn cut_when(&mut self, when: When) -> Result<Option<Cut>, FileError> {
+        if self.skips_row {
+            if self.framer.cut(1, When::Any)?.is_none() {
+                return Ok(None);
+            }
+            self.skips_row = false;
+        }
+        self.framer.cut(self.manner.rows, when)
+    }
+
+    fn start_waiting(&mut self) {
+        if !self.framer.is_empty() {
+            self.due.get_or_insert_with(|| Instant::now() + self.manner.wait);
+        }
+    }
+
+    /// NUL bytes that were passed over.
+    pub(super) fn take_skipped(&mut self) -> u64 {
+        self.framer.take_skipped()
+    }
+
+    /// The position behind rows that were just cut.
+    pub(super) fn position(&self, offset: u64) -> Position {
+        let file = self.chain.front().map(|(file, _)| file.position).unwrap_or_default();
+        let mut print = file.print;
+        print.tail = self.recent.print(offset);
+        Position { offset, print, ..file }
+    }
+
+    /// How many bytes wait behind the rows that were handed out.
+    pub(super) fn waiting(&self) -> u64 {
+        self.chain.waiting(self.framer.offset())
+    }
+
+    /// How many bytes the file that is read is known to have, if one is open.
+    pub(super) fn length(&self) -> Option<u64> {
+        let (file, _) = self.chain.front()?;
+        Some(if file.content.is_gzip() { u64::MAX } else { file.position.length })
+    }
+
+    /// Whether nothing is open yet.
+    pub(super) fn begins(&self) -> bool {
+        self.begin.is_some()
+    }
+
+    /// Where reading begins, before anything was read.
+    pub(super) fn begins_at(&mut self) -> Position {
+        if let Some((file, _)) = self.chain.front() {
+            return file.position;
+        }
+        let awaited = Position::awaited();
+        self.begin = Some(Begin::Kept(awaited.clone()));
+        awaited
+    }
+
+    /// Whether there is nothing more, as far as was seen, and was not for a while.
+    pub(super) fn is_done(&self) -> bool {
+        self.idle == Some(self.chain.version())
+            && self.framer.is_empty()
+            && self.chain.front().is_none_or(|(file, is_followed)| {
+                !is_followed && file.since.elapsed() >= self.manner.rotate_wait
+            })
+    }
+
+    /// What comes next. Cancel safe.
+    pub(super) async fn step(&mut self, reads: &Arc<Semaphore>) -> Result<Step, FileError> {
+        if let Some((position, bytes)) = self.chain.take_late() {
+            return Ok(Step::Grown(position, bytes));
+        }
+        if self.is_gone {
+            return Ok(Step::Ended);
+        }
+        if self.framer.is_finished() {
+            return Ok(self.leave());
+        }
+        if self.asked.is_none() {
+            let Ok(permit) = reads.clone().acquire_owned().await else { return Ok(Step::Idle) };
+            let version = self.chain.version();
+            let question = self.question();
+            let task = tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                question.ask()
+            });
+            self.asked = Some((version, task));
+        }
+        let Some((version, asked)) = &mut self.asked else { return Ok(Step::Idle) };
+        let (version, answer) = (*version, asked.await);
+        (self.asked, self.again) = (None, None);
+        let answer = answer.map_err(|error| FileError::io(&self.path, io::Error::other(error)))?;
+        match answer {
+            Ok(answer) => self.take(version, answer),
+            Err(error) if error.is_missing() && self.manner.follows => {
+                if !std::mem::replace(&mut self.told, true) {
+                    info!(path = %self.path, "the file is not there; it is waited for");
+                }
+                self.idle = Some(version);
+                Ok(Step::Idle)
+            }
+            // A pattern named it a moment ago.
+            Err(error) if error.is_missing() && !self.manner.returns => Ok(Step::Ended),
+            Err(error) => {
+                if error.is_content() {
+                    self.give_up();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn question(&self) -> Question {
+        Question {
+            path: self.path.clone(),
+            chain: self.chain.clone(),
+            manner: self.manner,
+            begin: self.begin.clone(),
+            entered: self.entered,
+            is_broken: self.is_broken,
+            limit: self.framer.limit(),
+            has_header: self.framer.has_header(),
+            room: self.framer.room(),
+        }
+    }
+
+    fn take(&mut self, version: u64, answer: Answer) -> Result<Step, FileError> {
+        match answer {
+            Answer::Opened(opened) => {
+                (self.begin, self.told, self.skips_row) = (None, false, opened.skips_row);
+                self.is_gone = self.chain.front().is_none();
+                Ok(Step::Opened(opened))
+            }
+            Answer::Entered(entered) => self.enter(*entered).map(|()| Step::On),
+            Answer::More(id, chunk, known) => {
+                self.more(id, chunk.get(known..).unwrap_or_default());
+                Ok(Step::On)
+            }
+            Answer::Again => Ok(Step::On),
+            Answer::End => Ok(self.end(version)),
+        }
+    }
+
+    /// Goes on with a file that was just opened.
+    fn enter(&mut self, entered: Entered) -> Result<(), FileError> {
+        let Entered { file, head, tail, front } = entered;
+        let mut offset = file.position.offset;
+        if offset == 0 {
+            self.framer.restart();
+            // What begins there is no row then.
+            self.skips_row &= !self.framer.has_header();
+        } else if !self.framer.restart_at(offset, &front).inspect_err(|_| self.is_broken = true)? {
+            self.framer.restart();
+            (offset, self.skips_row) = (0, false);
+        }
+        (self.entered, self.is_broken) = (Some(file.id), false);
+        self.recent = Recent::new(offset, if offset == 0 { &[] } else { &tail });
+        self.head = head;
+        self.known(file.id, offset);
+        Ok(())
+    }
+
+    fn more(&mut self, id: u64, chunk: &[u8]) {
+        let known = self.head.len();
+        let fresh = (known as u64).checked_sub(self.recent.end());
+        if let Some(fresh) = fresh.and_then(|from| chunk.get(usize::try_from(from).ok()?..)) {
+            let missing = HEAD.saturating_sub(known);
+            self.head.extend_from_slice(fresh.get(..missing).unwrap_or(fresh));
+        }
+        self.framer.push(chunk);
+        self.recent.push(chunk);
+        self.start_waiting();
+        self.known(id, self.recent.end());
+    }
+
+    /// Tells the chain how far the file is read.
+    fn known(&self, id: u64, offset: u64) {
+        let (head, tail) = (Print::of(&self.head), self.recent.print(offset));
+        self.chain.read(id, |position| {
+            position.offset = offset;
+            (position.print.head, position.print.tail) = (head, tail);
+        });
+    }
+
+    /// The end of the file was found.
+    fn end(&mut self, version: u64) -> Step {
+        let Some((file, is_followed)) = self.chain.front() else { return Step::On };
+        if !is_followed && !self.manner.follows {
+            return self.finish();
+        }
+        if !is_followed {
+            self.idle = Some(version);
+            return Step::Idle;
+        }
+        let can_grow = file.standing == Standing::Left && !file.content.is_gzip();
+        let wait = self.manner.rotate_wait.saturating_sub(file.since.elapsed());
+        if can_grow && self.manner.follows && !wait.is_zero() {
+            // Who writes to it may not know yet.
+            self.idle = Some(version);
+            self.again = Some(Instant::now() + wait.min(self.manner.poll));
+            return Step::Idle;
+        }
+        self.finish()
+    }
+
+    /// Nothing more comes of this file.
+    fn finish(&mut self) -> Step {
+        self.framer.finish();
+        self.idle = None;
+        Step::On
+    }
+
+    /// Leaves the file that is over.
+    fn leave(&mut self) -> Step {
+        let Some((_, true)) = self.chain.front() else { return Step::Ended };
+        let Some(file) = self.chain.pop() else { return Step::Ended };
+        self.forget();
+        let next = self.chain.front().map(|(file, _)| file.position);
+        let lost = if self.is_broken { 0 } else { file.position.unread() };
+        self.is_broken = false;
+        Step::Over(Box::new(Left { file, next, lost }))
+    }
+
+    fn forget(&mut self) {
+        self.framer.restart();
+        (self.entered, self.idle, self.due, self.head) = (None, None, None, Vec::new());
+    }
+
+    /// The text cannot be used: whatever takes its place is.
+    fn give_up(&mut self) {
+        self.forget();
+        self.is_broken = true;
+        if let Some((_, true)) = self.chain.front() {
+            self.chain.pop();
+            self.is_broken = false;
+        }
+        warn!(path = %self.path, "the file cannot be used; another that takes its place will be");
+    }
+}
