@@ -129,9 +129,12 @@ async fn a_key_twice_in_a_row_is_rejected() {
 
 #[tokio::test]
 async fn nul_bytes_and_invalid_utf_8_are_rejected() {
-    check("Pass", "{\"stu_id\":1,\0\"score\":1}", None, "").await;
+    for function in ["Pass", "Raw"] {
+        check(function, "{\"stu_id\":1,\0\"score\":1}", None, "a NUL byte").await;
+        check(function, "\0\0{\"stu_id\":1,\"score\":1}", None, "a NUL byte").await;
+    }
     let (_, message) = cause("Pass", b"{\"stu_id\":1,\"score\":\"\xff\"}".to_vec()).await;
-    assert!(message.contains("invalid utf-8"), "{message}");
+    assert!(message.starts_with("not UTF-8: byte 0xFF"), "{message}");
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ pub use crate::connector::UNATTENDED_PARAMS;
 pub mod conformance;
 pub use crate::{
     action::Action,
-    batch::{Batch, RowBytes, Rows},
+    batch::{Batch, CsvForm, RowBytes, RowNotes, Rows},
     caas::{BoxFuture, StorageLogic},
     conf::{
         Address, AddressError, BatchConf, Conf, ConfError, ConnConf, ExpectConf, FlowConf,
@@ -79,7 +79,7 @@ pub use crate::{
     },
     registry::Registry,
     reject::Reject,
-    row::{Codec, Emit, RawRow, Row},
+    row::{Codec, Emit, RawRow, Row, json_value_end},
     serve::{Ledger, ServeError, Served, ServedFlow, ServedOutcome, Shutdown, termination},
     source::{
         CarriedOver, Delivery, Positions, Prefix, Receipt, Settled, Source, SourceContext,

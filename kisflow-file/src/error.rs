@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, io, sync::Arc};
 
+use crate::unpack::Unpacking;
+
 /// Why a file or standard input cannot be read. No error loses a row: what can be mended is read
 /// from where it was.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ enum Kind {
     Denied(io::Error),
     Io(io::Error),
     Utf16,
+    /// What it is, and how it is converted.
+    Packed(Unpacking),
     Header(String),
     Position(Arc<dyn Error + Send + Sync>),
     /// The runtime is shutting down.
@@ -38,6 +42,9 @@ impl FileError {
     }
 
     pub(crate) fn io(path: &Arc<str>, cause: io::Error) -> Self {
+        if let Some(packed) = cause.get_ref().and_then(|cause| cause.downcast_ref::<Unpacking>()) {
+            return Self::of(path, Kind::Packed(packed.clone()));
+        }
         Self::of(
             path,
             match cause.kind() {
@@ -87,10 +94,10 @@ impl FileError {
         matches!(self.kind, Kind::Missing)
     }
 
-    /// Whether what is in the file cannot be told apart into rows at all: UTF-16, or a CSV header
-    /// that cannot be used.
+    /// Whether what is in the file cannot be told apart into rows at all: UTF-16, a CSV header that
+    /// cannot be used, gzip that is not whole, or another kind of archive.
     pub fn is_content(&self) -> bool {
-        matches!(self.kind, Kind::Utf16 | Kind::Header(_))
+        matches!(self.kind, Kind::Utf16 | Kind::Header(_) | Kind::Packed(_))
     }
 
     /// Whether the position could not be kept; the rows are read, and come again after a restart
@@ -125,6 +132,7 @@ impl fmt::Display for FileError {
                     "{path} is in UTF-16; convert it, as with `iconv -f UTF-16 -t UTF-8`"
                 )
             }
+            Kind::Packed(problem) => write!(formatter, "{path} {problem}"),
             Kind::Header(problem) => write!(formatter, "the header of {path} {problem}"),
             Kind::Position(_) => {
                 write!(

@@ -1,8 +1,10 @@
 //! [`FileParams`], [`StdinParams`]: `params` of the sources, and what is wrong with them.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
-use crate::frame::{Csv, Framing};
+use crate::frame::{Csv, CsvOptions, Framing, Json, Trim};
 
 /// `params` of a source of `type: file`; all of them may be left out.
 ///
@@ -18,8 +20,8 @@ use crate::frame::{Csv, Framing};
 #[serde(default)]
 #[non_exhaustive]
 pub struct FileParams {
-    /// How rows are written (default: by the file's ending; `.csv` and `.tsv` are CSV, all else is
-    /// NDJSON).
+    /// How rows are written (default: by the file's ending, `.csv` and `.tsv` are CSV; all else is
+    /// NDJSON or JSON, as its beginning tells).
     pub format: Option<Format>,
     /// Whether to wait for more at the end of the file, for ever, and to go on with the file that
     /// takes its place (default false: its end is the source's end).
@@ -47,24 +49,42 @@ pub struct FileParams {
     /// CSV: the fields whose values are text whatever they look like; nothing is then `""`, not
     /// `null`.
     pub text: Vec<String>,
+    /// CSV: where blanks are left out: `none` (default), `header` around the names, `all` around the
+    /// values as well.
+    pub trim: Trim,
+    /// CSV: the character, one of ASCII, that a line begins with which is a comment (default: there
+    /// are none).
+    pub comment: Option<String>,
+    /// CSV: whether `1,5` is the number 1.5 (default false). A value with a point is text then.
+    pub decimal_comma: bool,
+    /// CSV: how many lines a record may have whose quotes have line ends in them, at least 1 (default
+    /// 100). After so many, its first line is a row that cannot be read.
+    pub quote_lines: usize,
+    /// CSV: how long a quote may stay open while nothing more comes, in milliseconds (default 1000). The
+    /// line that it began in is then a row that cannot be read.
+    pub quote_wait_ms: u64,
 }
 
 impl Default for FileParams {
     fn default() -> Self {
-        let StdinParams { format, max_line_bytes, delimiter, header, fields, text } =
-            StdinParams::default();
+        let input = StdinParams::default();
         Self {
+            format: input.format,
             follow: false,
             poll_ms: 100,
             rotate_wait_ms: 5000,
             order: Order::Name,
             acknowledged: Vec::new(),
-            format,
-            max_line_bytes,
-            delimiter,
-            header,
-            fields,
-            text,
+            max_line_bytes: input.max_line_bytes,
+            delimiter: input.delimiter,
+            header: input.header,
+            fields: input.fields,
+            text: input.text,
+            trim: input.trim,
+            comment: input.comment,
+            decimal_comma: input.decimal_comma,
+            quote_lines: input.quote_lines,
+            quote_wait_ms: input.quote_wait_ms,
         }
     }
 }
@@ -75,7 +95,7 @@ impl Default for FileParams {
 #[serde(default)]
 #[non_exhaustive]
 pub struct StdinParams {
-    /// How rows are written (default NDJSON).
+    /// How rows are written (default: NDJSON or JSON, as the beginning tells).
     pub format: Option<Format>,
     /// The longest line that is a row, in bytes, at least 1 (default 1 MiB).
     pub max_line_bytes: usize,
@@ -87,6 +107,16 @@ pub struct StdinParams {
     pub fields: Vec<String>,
     /// CSV: the fields whose values are text whatever they look like.
     pub text: Vec<String>,
+    /// CSV: where blanks are left out.
+    pub trim: Trim,
+    /// CSV: the character that a line begins with which is a comment.
+    pub comment: Option<String>,
+    /// CSV: whether `1,5` is the number 1.5 (default false).
+    pub decimal_comma: bool,
+    /// CSV: how many lines a record may have, at least 1 (default 100).
+    pub quote_lines: usize,
+    /// CSV: how long a quote may stay open while nothing more comes, in milliseconds (default 1000).
+    pub quote_wait_ms: u64,
 }
 
 impl Default for StdinParams {
@@ -98,6 +128,11 @@ impl Default for StdinParams {
             header: true,
             fields: Vec::new(),
             text: Vec::new(),
+            trim: Trim::None,
+            comment: None,
+            decimal_comma: false,
+            quote_lines: 100,
+            quote_wait_ms: 1000,
         }
     }
 }
@@ -123,11 +158,13 @@ pub enum Format {
     Ndjson,
     /// Comma-separated values, as people and spreadsheets write them.
     Csv,
+    /// JSON values that may span lines, or stand in one array.
+    Json,
 }
 
 impl Format {
-    /// What a file's ending says: `.csv` and `.tsv` are CSV, all else is NDJSON. A `.gz` behind it
-    /// says nothing.
+    /// What a file's ending says: `.csv` and `.tsv` are CSV, all else is NDJSON, unless the text
+    /// begins as other JSON does. An ending `.gz` is left out.
     pub fn of(path: &str) -> Self {
         match ending(path).as_deref() {
             Some("csv" | "tsv") => Self::Csv,
@@ -136,12 +173,11 @@ impl Format {
     }
 }
 
+/// The ending of the text in it, in lower case: that before `.gz`.
 fn ending(path: &str) -> Option<String> {
-    let plain = path.get(path.len().saturating_sub(3)..);
-    let path = match plain.is_some_and(|ending| ending.eq_ignore_ascii_case(".gz")) {
-        true => path.get(..path.len() - 3).unwrap_or_default(),
-        false => path,
-    };
+    let packed = path.len().checked_sub(3).and_then(|end| path.split_at_checked(end));
+    let packed = packed.filter(|(_, ending)| ending.eq_ignore_ascii_case(".gz"));
+    let path = packed.map_or(path, |(path, _)| path);
     path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase())
 }
 
@@ -151,20 +187,31 @@ pub(crate) type Problems = Vec<(String, String)>;
 impl FileParams {
     /// How the file at `path` is cut into rows.
     pub(crate) fn framing(&self, path: &str) -> Result<Framing, Problems> {
-        let Self { max_line_bytes, header, fields, text, .. } = self.clone();
         let format = self.format.unwrap_or(Format::of(path));
         let tab = format == Format::Csv && ending(path).as_deref() == Some("tsv");
         let framing = StdinParams {
-            format: Some(format),
-            max_line_bytes,
+            format: self.format.or((format == Format::Csv).then_some(format)),
+            max_line_bytes: self.max_line_bytes,
             delimiter: self.delimiter.clone().or_else(|| tab.then(|| "\t".to_owned())),
-            header,
-            fields,
-            text,
+            header: self.header,
+            fields: self.fields.clone(),
+            text: self.text.clone(),
+            trim: self.trim,
+            comment: self.comment.clone(),
+            decimal_comma: self.decimal_comma,
+            quote_lines: self.quote_lines,
+            quote_wait_ms: self.quote_wait_ms,
         };
         let poll = (self.poll_ms == 0)
             .then(|| problem("poll_ms", "expected a whole number from 1, found `0`"));
-        match (framing.framing(), poll) {
+        let of_ending = |framing: Framing| match (framing.json, ending(path).as_deref()) {
+            // Its rows are lines, whatever one line is by itself.
+            (Json::ByContent { .. }, Some("ndjson" | "jsonl")) => {
+                Framing { json: Json::ByContent { arrays: false }, ..framing }
+            }
+            _ => framing,
+        };
+        match (framing.framing().map(of_ending), poll) {
             (framing, None) => framing,
             (framing, Some(poll)) => {
                 Err(framing.err().into_iter().flatten().chain([poll]).collect())
@@ -188,22 +235,38 @@ impl StdinParams {
             }
         };
         match problems.is_empty() {
-            true => Ok(Framing { csv, limit: self.max_line_bytes }),
+            true => Ok(Framing {
+                json: match self.format {
+                    None => Json::ByContent { arrays: true },
+                    Some(Format::Json) => Json::Always,
+                    Some(Format::Ndjson | Format::Csv) => Json::Never,
+                },
+                csv,
+                limit: self.max_line_bytes,
+                quiet: Duration::from_millis(self.quote_wait_ms),
+            }),
             false => Err(problems),
         }
     }
 
     fn csv(&self, problems: &mut Problems) -> Option<Csv> {
-        let delimiter = match self.delimiter.as_deref().unwrap_or(",").as_bytes() {
-            [delimiter] if !matches!(delimiter, b'"' | b'\n' | b'\r') => *delimiter,
+        let character = |name, text: &str, problems: &mut Problems| match text.as_bytes() {
+            [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => *byte,
             _ => {
-                problems.push(problem(
-                    "delimiter",
-                    "expected one ASCII character that is no quote and no line end",
-                ));
+                let message = "expected one ASCII character that is no quote and no line end";
+                problems.push(problem(name, message));
                 b','
             }
         };
+        let delimiter = character("delimiter", self.delimiter.as_deref().unwrap_or(","), problems);
+        let comment = self.comment.as_deref();
+        let comment = comment.map(|comment| character("comment", comment, problems));
+        if comment == Some(delimiter) && problems.is_empty() {
+            problems.push(problem("comment", "expected another character than `delimiter`"));
+        }
+        if self.quote_lines == 0 {
+            problems.push(problem("quote_lines", "expected a whole number from 1, found `0`"));
+        }
         match (self.header, self.fields.is_empty()) {
             (true, false) => problems.push(problem(
                 "fields",
@@ -215,10 +278,19 @@ impl StdinParams {
             }
             _ => {}
         }
+        let options = CsvOptions {
+            delimiter,
+            has_delimiter: self.delimiter.is_some(),
+            text: self.text.clone(),
+            comment,
+            trim: self.trim,
+            decimal_comma: self.decimal_comma,
+            lines: self.quote_lines,
+        };
         if self.header {
-            return Some(Csv::with_header(delimiter, self.text.clone()));
+            return Some(Csv::with_header(options));
         }
-        Csv::with_names(delimiter, self.text.clone(), &self.fields)
+        Csv::with_names(options, self.fields.clone())
             .map_err(|message| problems.push(problem("fields", message)))
             .ok()
     }
@@ -229,6 +301,11 @@ impl StdinParams {
             ("header", !self.header),
             ("fields", !self.fields.is_empty()),
             ("text", !self.text.is_empty()),
+            ("trim", self.trim != Trim::None),
+            ("comment", self.comment.is_some()),
+            ("decimal_comma", self.decimal_comma),
+            ("quote_lines", self.quote_lines != Self::default().quote_lines),
+            ("quote_wait_ms", self.quote_wait_ms != Self::default().quote_wait_ms),
         ];
         let given = given.into_iter().filter(|(_, given)| *given);
         problems

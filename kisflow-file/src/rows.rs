@@ -9,10 +9,13 @@ use crate::{
     error::FileError,
     frame::{Framer, Places, When},
     params::FileParams,
+    unpack::Unpack,
 };
 
 /// The rows of anything that can be read, batch after batch, as the sources of this crate cut them:
 /// for a program that feeds a flow itself. It keeps no position; what was read is read.
+///
+/// What is gzip is unpacked; offsets are those of the text in it.
 ///
 /// A thread of its own reads, three chunks of at most 256 KiB ahead; nobody waits for it, not even
 /// when it hangs in a pipe. Memory is bounded: by those chunks, one batch, and `max_line_bytes`.
@@ -70,7 +73,7 @@ impl Rows {
     ) -> Result<Self, FileError> {
         let name = name.into();
         let framing = params.framing(&name).map_err(|problems| FileError::conf(&name, problems))?;
-        let chunks = read_ahead(input).map_err(|error| FileError::io(&name, error))?;
+        let chunks = read_ahead(Unpack::new(input)).map_err(|error| FileError::io(&name, error))?;
         Ok(Self { framer: Framer::new(name.clone(), framing), name, chunks })
     }
 
@@ -79,8 +82,9 @@ impl Rows {
     ///
     /// # Errors
     ///
-    /// When the input cannot be read, is in UTF-16, or has a CSV header that cannot be used. After
-    /// an error of reading, the next call goes on where it was.
+    /// When the input cannot be read, is in UTF-16 or packed in a way that cannot be unpacked, or has
+    /// a CSV header that cannot be used. After an error of reading, the next call goes on where it
+    /// was.
     ///
     /// # Cancel safety
     ///

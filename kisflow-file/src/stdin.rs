@@ -20,6 +20,7 @@ use crate::{
     error::FileError,
     frame::{Cut, Framer, Framing, Places, When},
     params::{Problems, StdinParams},
+    unpack::Unpack,
 };
 
 /// How it is called in messages and positions.
@@ -34,7 +35,8 @@ const NAME: &str = "stdin";
 /// ends, and rows that are given back do not come again. Where that matters, write a file and read
 /// it with [`File`](crate::File).
 ///
-/// The position of a row is `stdin:offset`, where its line begins.
+/// The position of a row is `stdin:offset`, where its line begins. What is gzip is unpacked; offsets
+/// are those of the text in it.
 ///
 /// Only one flow can read standard input, and only once. A second `serve` of the same process can
 /// read on, without what the thread of the first still takes from the input.
@@ -128,7 +130,11 @@ impl Source for Stdin {
                         self.due = None;
                         match self.framer.cut(self.rows, When::Any)? {
                             Some(cut) => return Ok(Some(self.deliver(cut))),
-                            None => continue,
+                            None => {
+                                let again = self.framer.held_up();
+                                self.due = again.map(|again| Instant::now() + again);
+                                continue;
+                            }
                         }
                     }
                 },
@@ -152,7 +158,7 @@ impl Stdin {
         conf: &SourceConf,
     ) -> Result<Self, FileError> {
         let path: Arc<str> = NAME.into();
-        let chunks = read_ahead(input).map_err(|error| FileError::io(&path, error))?;
+        let chunks = read_ahead(Unpack::new(input)).map_err(|error| FileError::io(&path, error))?;
         Ok(Self {
             chunks,
             framer: Framer::new(path.clone(), framing),

@@ -41,6 +41,19 @@ fn each_mistake_is_told_with_its_key() {
         check("rows.csv", json!({"delimiter": wrong}), &[delimiter]);
     }
     check(
+        "rows.csv.gz",
+        json!({"comment": "//", "quote_lines": 0}),
+        &[
+            "params.comment: expected one ASCII character that is no quote and no line end",
+            "params.quote_lines: expected a whole number from 1, found `0`",
+        ],
+    );
+    check(
+        "rows.csv",
+        json!({"comment": ","}),
+        &["params.comment: expected another character than `delimiter`"],
+    );
+    check(
         "rows.csv",
         json!({"fields": ["a"]}),
         &[
@@ -64,18 +77,31 @@ fn each_mistake_is_told_with_its_key() {
     );
     check(
         "rows.ndjson",
-        json!({"delimiter": ";", "header": false, "fields": ["a"], "text": ["a"]}),
-        &["delimiter", "header", "fields", "text"]
-            .map(|name| format!("params.{name}: only CSV has this; set `format: csv`"))
-            .each_ref()
-            .map(String::as_str),
+        json!({
+            "delimiter": ";", "header": false, "fields": ["a"], "text": ["a"], "trim": "all",
+            "comment": "#", "decimal_comma": true, "quote_lines": 7, "quote_wait_ms": 7,
+        }),
+        &[
+            "delimiter",
+            "header",
+            "fields",
+            "text",
+            "trim",
+            "comment",
+            "decimal_comma",
+            "quote_lines",
+            "quote_wait_ms",
+        ]
+        .map(|name| format!("params.{name}: only CSV has this; set `format: csv`"))
+        .each_ref()
+        .map(String::as_str),
     );
 }
 
 #[test]
 fn an_unknown_format_names_the_known_ones() {
     let error = serde_json::from_value::<FileParams>(json!({"format": "xml"})).unwrap_err();
-    assert_eq!(error.to_string(), "unknown variant `xml`, expected `ndjson` or `csv`");
+    assert_eq!(error.to_string(), "unknown variant `xml`, expected one of `ndjson`, `csv`, `json`");
 }
 
 #[test]

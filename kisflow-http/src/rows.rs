@@ -3,9 +3,8 @@
 use std::{ops::Range, sync::Arc};
 
 use bytes::{Buf, Bytes};
-use kisflow_core::Batch;
+use kisflow_core::{Batch, json_value_end};
 use serde::de::IgnoredAny;
-use serde_json::Deserializer;
 
 use crate::{csv, memory::Held, refusal::Refusal};
 
@@ -186,12 +185,10 @@ fn array_of(body: &[u8]) -> Result<Vec<(u32, u32)>, Refusal> {
 
 /// Where the first JSON value ends.
 fn first_value(text: &[u8]) -> Result<usize, serde_json::Error> {
-    let mut values = Deserializer::from_slice(text).into_iter::<IgnoredAny>();
-    match values.next() {
-        Some(Ok(IgnoredAny)) => Ok(values.byte_offset()),
-        Some(Err(error)) => Err(error),
-        None => Err(serde::de::Error::custom("it breaks off")),
+    if text.trim_ascii_start().is_empty() {
+        return Err(serde::de::Error::custom("it breaks off"));
     }
+    json_value_end(text)
 }
 
 /// The first position from `at` on that is no blank.

@@ -282,3 +282,51 @@ async fn a_row_that_is_no_text_is_kept_byte_by_byte() {
     let kept = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
     assert_eq!(&kept[0].row.bytes()[..], b"{\"id\":\"\xff\xfe\"}");
 }
+
+#[tokio::test]
+async fn a_line_that_its_source_could_not_read_stays_as_it_is_until_it_is_edited() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rows.csv");
+    std::fs::write(&path, "id,note\n1,a\n2\n\"3\"x,c\n4,d\nfive,e\n6,\"f").unwrap();
+    let world = World::new(&Scene::default(), "unused", &["Deliver"], |_| {
+        kisflow::SourceConf::new("orders", "file").key(path.display().to_string())
+    });
+    let registry = kisflow::Registry::linked()
+        .source::<kisflow::File>()
+        .connector::<kisflow::Redb>()
+        .state(world.scene.clone());
+    let flows = registry.link(world.conf.clone()).await.unwrap();
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
+    assert_eq!((ledger.delivered, ledger.quarantined), (2, 4), "{ledger}");
+    let quarantine = flows.quarantine().unwrap();
+    let mut kept = quarantine.list(&all(), 10).await.unwrap();
+    kept.sort_by_key(|row| row.position.clone());
+    let told: Vec<_> = kept
+        .iter()
+        .map(|row| {
+            let offset = row.position.rsplit(':').next().unwrap();
+            let fields = row.csv.as_ref().unwrap().fields.join(",");
+            assert_eq!((&*row.function, row.at, &*fields), ("Deliver", 0, "id,note"));
+            (offset, row.row.to_string(), row.unreadable, &*row.cause)
+        })
+        .collect();
+    assert_eq!(told[0], ("12", "2".to_owned(), true, "1 field, the header has 2"));
+    assert_eq!(told[1], ("14", "\"3\"x,c".to_owned(), true, "text behind a closing quote"));
+    assert_eq!((told[2].0, told[2].2), ("26", false), "{told:?}");
+    assert_eq!(told[3], ("33", "6,\"f".to_owned(), true, "a quote is not closed"));
+
+    let id = &kept[0].id;
+    for from in [RetryFrom::Function, RetryFrom::Start] {
+        assert_eq!(quarantine.retry(id, from).await.unwrap().failed, 1);
+    }
+    let row = quarantine.show(id).await.unwrap();
+    assert_eq!((row.attempt, row.cause, row.unreadable), (3, kept[0].cause.clone(), true));
+    let report = quarantine.edit(id, r#"{"id":"two"}"#, RetryFrom::Function).await.unwrap();
+    assert_eq!(report.failed, 1);
+    let row = quarantine.show(id).await.unwrap();
+    assert!(!row.unreadable && row.cause.contains("invalid type"), "{row:?}");
+    let report = quarantine.edit(id, r#"{"id":2}"#, RetryFrom::Function).await.unwrap();
+    assert_eq!(report.delivered, 1);
+    let causes = quarantine.stats(&all()).await.unwrap();
+    assert!(causes.iter().any(|count| count.cause == "text behind a closing quote"), "{causes:?}");
+}

@@ -29,7 +29,8 @@ pub(crate) struct FeedArgs {
     /// Files of rows, or patterns of them; `-`, or none, for standard input
     #[arg(value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
-    /// How rows are written; by the file's ending unless given: .csv and .tsv, all else is NDJSON
+    /// How rows are written; unless given, files that end with .csv and .tsv are CSV, all others
+    /// NDJSON or JSON, as they begin
     #[arg(long, value_enum)]
     pub(super) format: Option<Format>,
     /// CSV: what stands between fields, one ASCII character or `\t`
@@ -38,6 +39,18 @@ pub(crate) struct FeedArgs {
     /// CSV: the columns that are text whatever they look like
     #[arg(long, value_name = "COLUMN,…", value_delimiter = ',')]
     pub(super) text: Vec<String>,
+    /// CSV: leave out blanks around the names in the header, or around all values as well
+    #[arg(long, value_enum, value_name = "WHERE")]
+    pub(super) trim: Option<Trim>,
+    /// CSV: what a line begins with that is a comment, one ASCII character
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    pub(super) comment: Option<String>,
+    /// CSV: take 1,5 for the number 1.5
+    #[arg(long)]
+    pub(super) decimal_comma: bool,
+    /// CSV: how many lines a record may have whose quotes have line ends in them [default: 100]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(super) quote_lines: Option<usize>,
     /// The most rows of a run
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = positive)]
     pub(super) batch: usize,
@@ -73,13 +86,38 @@ pub(super) enum Format {
     Ndjson,
     /// With the fields' names in the first record
     Csv,
+    /// JSON values that span lines, or one array of rows
+    Json,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Trim {
+    /// Around the names in the header
+    Header,
+    /// Around the names and around each value
+    All,
+}
+
+impl FeedArgs {
+    /// The options that only CSV has, of those that are given.
+    pub(super) fn only_csv(&self) -> Vec<&'static str> {
+        let given = [
+            ("--delimiter", self.delimiter.is_some()),
+            ("--text", !self.text.is_empty()),
+            ("--trim", self.trim.is_some()),
+            ("--comment", self.comment.is_some()),
+            ("--decimal-comma", self.decimal_comma),
+            ("--quote-lines", self.quote_lines.is_some()),
+        ];
+        given.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+    }
 }
 
 fn delimiter(text: &str) -> Result<String, &'static str> {
     match text {
         // As people write it for a shell that does not know it.
         "\\t" => Ok("\t".to_owned()),
-        "\"" | "\n" | "\r" => Err("a quote or a line end cannot stand between fields"),
+        "\"" | "\n" | "\r" => Err("a quote or a line end cannot be it"),
         text if text.len() == 1 && text.is_ascii() => Ok(text.to_owned()),
         _ => Err("expected one ASCII character"),
     }

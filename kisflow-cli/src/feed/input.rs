@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Read},
     path::{Path, PathBuf},
     vec,
 };
@@ -10,7 +10,7 @@ use std::{
 use kisflow_core::error_chain;
 use kisflow_file::{FileParams, Order, PlacedRows, Rows, is_pattern, matching};
 
-use super::args::{FeedArgs, Format};
+use super::args::{FeedArgs, Format, Trim};
 use crate::{failure::Failure, terminal, text};
 
 /// The rows of all files, one file after the other.
@@ -67,7 +67,7 @@ impl Input {
                 let message = format!("{} is a directory; name its files", path.display());
                 return Err(Failure::Usage(message));
             }
-            let bytes = found.is_file().then_some(found.len());
+            let bytes = (found.is_file() && !is_gzip(path)).then_some(found.len());
             size = size.zip(bytes).map(|(all, bytes)| all + bytes);
         }
         if files.iter().any(|path| is_stdin(path)) {
@@ -165,7 +165,9 @@ impl Input {
     fn params_of(&self, name: &str) -> FileParams {
         let mut params = self.params.clone();
         if params.format.unwrap_or(kisflow_file::Format::of(name)) != kisflow_file::Format::Csv {
-            (params.delimiter, params.text) = (None, Vec::new());
+            let format = params.format;
+            params = FileParams::default();
+            params.format = format;
         }
         params
     }
@@ -196,15 +198,35 @@ fn params(args: &FeedArgs, files: &[PathBuf]) -> Result<FileParams, Failure> {
     params.format = args.format.map(|format| match format {
         Format::Ndjson => kisflow_file::Format::Ndjson,
         Format::Csv => kisflow_file::Format::Csv,
+        Format::Json => kisflow_file::Format::Json,
     });
     (params.delimiter, params.text) = (args.delimiter.clone(), args.text.clone());
+    (params.comment, params.decimal_comma) = (args.comment.clone(), args.decimal_comma);
+    params.quote_lines = args.quote_lines.unwrap_or(params.quote_lines);
+    params.trim = match args.trim {
+        None => kisflow_file::Trim::None,
+        Some(Trim::Header) => kisflow_file::Trim::Header,
+        Some(Trim::All) => kisflow_file::Trim::All,
+    };
     let of = |path: &PathBuf| kisflow_file::Format::of(&path.to_string_lossy());
     let is_csv = |path| params.format.unwrap_or(of(path)) == kisflow_file::Format::Csv;
-    if (args.delimiter.is_some() || !args.text.is_empty()) && !files.iter().any(is_csv) {
-        let message = "`--delimiter` and `--text` are for CSV, and no file is; say `--format csv`";
+    let only_csv = args.only_csv();
+    if !only_csv.is_empty() && !files.iter().any(is_csv) {
+        let (are, names) = match &*only_csv {
+            [name] => ("is", format!("`{name}`")),
+            names => ("are", format!("`{}`", names.join("` and `"))),
+        };
+        let message = format!("{names} {are} for CSV, and no file is; say `--format csv`");
         return Err(Failure::usage(message));
     }
     Ok(params)
+}
+
+/// Whether a file is gzip: how much text is in it shows when it has been read.
+fn is_gzip(path: &Path) -> bool {
+    let mut head = [0; 2];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && head == [0x1F, 0x8B]
 }
 
 fn is_stdin(path: &Path) -> bool {

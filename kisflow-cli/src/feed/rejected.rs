@@ -3,7 +3,7 @@
 use std::fmt;
 
 use indicatif::HumanCount;
-use kisflow_core::{BoxError, RawRow, Reject, Report, Row, RowText, error_chain};
+use kisflow_core::{Reject, Report, RowText, error_chain};
 use serde::Serialize;
 
 use super::input::Taken;
@@ -31,18 +31,17 @@ impl Rejected {
     /// The rows that a run has refused, in the order of the input.
     pub(super) fn of(taken: &Taken, report: &Report) -> Vec<Self> {
         let rejects = report.rejected();
-        let texts = if rejects.is_empty() { Vec::new() } else { texts(taken) };
-        let mut rejected: Vec<_> =
-            rejects.iter().map(|reject| Self::new(taken, reject, &texts)).collect();
+        let mut rejected: Vec<_> = rejects.iter().map(|reject| Self::new(taken, reject)).collect();
         rejected.sort_by_key(|rejected| rejected.number);
         rejected
     }
 
-    fn new(taken: &Taken, reject: &Reject, texts: &[RowText]) -> Self {
+    fn new(taken: &Taken, reject: &Reject) -> Self {
         let origin = reject.origin();
         let row = RowText::from(reject.row().clone());
         let last = taken.rows.batch().len().saturating_sub(1);
-        let came = origin.and_then(|origin| texts.get(origin)).filter(|came| **came != row);
+        let came = origin.map(|origin| RowText::from(taken.rows.batch().row_text(origin)));
+        let came = came.filter(|came| *came != row);
         Self {
             number: origin.map(|origin| taken.first + origin as u64),
             place: match origin {
@@ -52,7 +51,7 @@ impl Rejected {
             function: reject.function().to_owned(),
             field: reject.field().map(str::to_owned),
             cause: error_chain(reject.cause()).to_string(),
-            origin: came.cloned(),
+            origin: came,
             row,
         }
     }
@@ -72,17 +71,4 @@ impl fmt::Display for Rejected {
         }
         write!(formatter, ": {}", one_line(cause))
     }
-}
-
-/// The rows as they came.
-fn texts(taken: &Taken) -> Vec<RowText> {
-    struct Text(RowText);
-    impl Row for Text {
-        fn decode(row: RawRow<'_>) -> Result<Self, BoxError> {
-            Ok(Self(row.bytes().to_vec().into()))
-        }
-    }
-    // Any row is a text: there is no error.
-    let rows = taken.rows.batch().rows::<Text>().ok();
-    rows.iter().flat_map(|rows| rows.iter()).map(|Text(text)| text.clone()).collect()
 }

@@ -204,8 +204,10 @@ async fn wrong_usage_is_told_before_a_row_runs() {
     check_refused("Halvs", &[], known).await;
     check_refused("Off", &[], "flow `Off` is disabled; set its `status` to 1").await;
     check_refused("Halves", &["--skip", "6"], "the input has only 5 rows").await;
-    let csv = "`--delimiter` and `--text` are for CSV, and no file is; say `--format csv`";
+    let csv = "`--text` is for CSV, and no file is; say `--format csv`";
     check_refused("Halves", &["--text", "n"], csv).await;
+    let csv = "`--trim` and `--comment` are for CSV, and no file is; say `--format csv`";
+    check_refused("Halves", &["--comment", "#", "--trim", "all"], csv).await;
     let same = "`--out` and `--rejected` name the same file";
     check_refused("Halves", &["--out", "-", "--rejected", "-"], same).await;
     check_refused("Halves", &["--out", "DIR/a", "--rejected", "DIR/./a"], same).await;

@@ -189,9 +189,9 @@ pub(super) struct RetryArgs {
 pub(super) struct EditArgs {
     #[command(flatten)]
     pub(super) rows: Chosen,
-    /// The new row: JSON, a file that has it, or - for standard input; without it and without --set,
-    /// $VISUAL or $EDITOR opens
-    #[arg(long, value_name = "JSON|FILE|-", conflicts_with = "all")]
+    /// The new row: JSON, or a line of CSV where the row came as one; a file that has it, or - for
+    /// standard input; without it and without --set, $VISUAL or $EDITOR opens
+    #[arg(long, value_name = "ROW|FILE|-", conflicts_with = "all")]
     pub(super) row: Option<String>,
     /// Set a field of each row: currency=EUR, customer.city=Ulm. A value that is JSON is taken as it
     /// is, all else as text

@@ -7,7 +7,8 @@ use std::{
     path::PathBuf,
 };
 
-use kisflow_core::{Quarantined, RetryFrom, RowText};
+use kisflow_core::{CsvForm, Quarantined, RetryFrom, RowText};
+use kisflow_file::csv_line;
 
 use super::{
     args::{Choice, EditArgs},
@@ -38,7 +39,7 @@ pub(super) async fn run(store: &Store, common: &Common, args: EditArgs) -> Resul
     // Nothing is open while somebody writes.
     let row = ids::row(&store.look().await?, &id).await?;
     let written = match &args.row {
-        Some(given) => Written { row: given_row(given)?, file: None },
+        Some(given) => Written { row: given_row(given, csv(&row, from))?, file: None },
         None => ask(&row, from)?,
     };
     let sent = send(store, &row, &written.row, from).await;
@@ -79,8 +80,9 @@ async fn send(
     Ok(sent)
 }
 
-/// What `--row` says: JSON, a file that has it, or standard input.
-fn given_row(given: &str) -> Result<String, Failure> {
+/// What `--row` says: the row, a file that has it, or standard input. A row that came as a line of
+/// CSV may be one again.
+fn given_row(given: &str, csv: Option<&CsvForm>) -> Result<String, Failure> {
     let text = match given {
         "-" => {
             let mut text = String::new();
@@ -89,17 +91,50 @@ fn given_row(given: &str) -> Result<String, Failure> {
             text
         }
         json if is_json(json) => json.to_owned(),
-        file => fs::read_to_string(file).map_err(|error| {
-            Failure::usage(format!("--row {file}: no JSON, and no file: {error}"))
-        })?,
+        file => match (fs::read_to_string(file), csv) {
+            (Ok(text), _) => text,
+            (Err(_), Some(_)) => file.to_owned(),
+            (Err(error), None) => {
+                return Err(Failure::usage(format!("--row {file}: no JSON, and no file: {error}")));
+            }
+        },
     };
-    json::check(&text).map_err(|error| Failure::usage(format!("the row is not JSON: {error}")))?;
-    Ok(json::compact(&text))
+    as_json(&text, csv).map_err(|error| Failure::usage(format!("the row is {error}")))
+}
+
+/// A row as JSON, on one line.
+///
+/// # Errors
+///
+/// Why it is neither JSON nor, where that may be, a line of CSV.
+fn as_json(text: &str, csv: Option<&CsvForm>) -> Result<String, String> {
+    let error = match json::check(text) {
+        // A line of CSV may be a number as well, and then is meant as what it was.
+        Ok(()) if csv.is_none() || text.trim_start().starts_with(['{', '[']) => {
+            return Ok(json::compact(text));
+        }
+        Ok(()) => String::new(),
+        Err(error) => format!("not JSON: {error}"),
+    };
+    match csv {
+        Some(form) if !text.trim_start().starts_with('{') => {
+            csv_line(form, text).map_err(|error| {
+                let fields = form.fields.join(&form.delimiter.to_string());
+                format!("no line of CSV with the fields {fields}: {error}")
+            })
+        }
+        _ => Err(error),
+    }
 }
 
 /// Whether it is JSON, or meant to be.
 fn is_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '[']) || json::check(text).is_ok()
+}
+
+/// How the row may be written as CSV: one that begins as it came from a source of CSV.
+fn csv(row: &Quarantined, from: RetryFrom) -> Option<&CsvForm> {
+    row.csv.as_ref().filter(|_| row.at == 0 || from == RetryFrom::Start)
 }
 
 /// Lets somebody write the row.
@@ -108,15 +143,19 @@ fn ask(row: &Quarantined, from: RetryFrom) -> Result<Written, Failure> {
         return Err(Failure::usage("there is no terminal to edit on: give the new row with --row"));
     }
     let old = old_text(row, from)?;
+    let csv = csv(row, from);
     let file = editor::file(ids::short(&row.id), &json::pretty(&old).unwrap_or(old.clone()))?;
     let text = editor::edit(&file)?;
-    if let Err(error) = json::check(&text) {
-        let file = file.display();
-        return Err(Failure::no(format!(
-            "what you wrote is not JSON, and was not sent on: {error}; it is in {file}: mend it, and say --row {file}"
-        )));
-    }
-    let written = json::compact(&text);
+    let written = match as_json(&text, csv) {
+        Ok(_) if text.trim_end() == old.trim_end() => json::compact(&old),
+        Ok(written) => written,
+        Err(error) => {
+            let file = file.display();
+            return Err(Failure::no(format!(
+                "what you wrote is {error}, and was not sent on; it is in {file}: mend it, and say --row {file}"
+            )));
+        }
+    };
     if written == json::compact(&old) {
         fs::remove_file(&file).ok();
         return Err(Failure::no("nothing was changed; `quarantine retry` sends a row on as it is"));
@@ -142,10 +181,18 @@ fn as_text(row: &RowText) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Failure, given_row};
+    use super::{CsvForm, Failure, given_row};
 
     fn check(given: &str, row: &str) {
-        let found = match given_row(given) {
+        found(given, None, row);
+    }
+
+    fn check_csv(given: &str, row: &str) {
+        found(given, Some(&CsvForm::new(["id", "article"])), row);
+    }
+
+    fn found(given: &str, csv: Option<&CsvForm>, row: &str) {
+        let found = match given_row(given, csv) {
             Ok(row) => row,
             Err(Failure::Usage(message)) => message,
             Err(other) => panic!("{other:?}"),
@@ -159,5 +206,21 @@ mod tests {
         check("7", "7");
         check("{\"id\": 3", "the row is not JSON: ");
         check("no/such/file", "--row no/such/file: no JSON, and no file: ");
+    }
+
+    #[test]
+    fn a_row_that_came_as_csv_may_be_csv_again() {
+        check_csv("3,tea", r#"{"id":3,"article":"tea"}"#);
+        check_csv("3,\"{ \"\"a\"\" }\"\r\n", r#"{"id":3,"article":"{ \"a\" }"}"#);
+        check_csv("{ \"id\": 3, \"article\": \"tea\" }", r#"{"id":3,"article":"tea"}"#);
+        check_csv("{\"id\": 3", "the row is not JSON: ");
+        check_csv(
+            "3",
+            "the row is no line of CSV with the fields id,article: 1 field, the header has 2",
+        );
+        check_csv(
+            "3,tea\n4,cup",
+            "the row is no line of CSV with the fields id,article: expected one",
+        );
     }
 }

@@ -133,6 +133,13 @@ fn described(row: &Quarantined) -> String {
     if let Some(reason) = &row.discarded {
         text += &of("discarded", reason);
     }
+    if let Some(csv) = &row.csv {
+        text += &of("csv", &csv.fields.join(&csv.delimiter.to_string()));
+    }
+    if row.unreadable {
+        let text_of_row = indented(&row.row);
+        return format!("{text}\nthe row, which its source could not read:\n{text_of_row}\n");
+    }
     let function = one_line(&row.function);
     text += &format!("\nthe row, as it reached {function}:\n{}\n", indented(&row.row));
     if let Some(origin) = row.origin.as_ref().filter(|origin| **origin != row.row) {

@@ -1,7 +1,7 @@
 //! What a batch holds: rows as they came, values, or some rows of another batch.
 
 use super::{
-    Batch, RawRows,
+    Batch, RawRows, RowNotes,
     typed::{Typed, TypedRows},
 };
 use crate::row::{Emit, ErasedCodec};
@@ -11,6 +11,8 @@ pub(super) enum Content<'a> {
     Raw {
         rows: &'a RawRows,
         codec: Option<&'a dyn ErasedCodec>,
+        /// What the source knows of rows of JSON.
+        notes: Option<&'a RowNotes>,
     },
     Typed(&'a dyn TypedRows),
     /// Some rows of another batch, by ascending position: nothing is copied to leave rows out.
@@ -28,11 +30,16 @@ pub(super) trait Holds: Send + Sync {
 pub(super) struct Raw {
     pub(super) rows: RawRows,
     pub(super) codec: Option<Box<dyn ErasedCodec>>,
+    pub(super) notes: Option<Box<RowNotes>>,
 }
 
 impl Holds for Raw {
     fn content(&self) -> Content<'_> {
-        Content::Raw { rows: &self.rows, codec: self.codec.as_deref() }
+        Content::Raw {
+            rows: &self.rows,
+            codec: self.codec.as_deref(),
+            notes: self.notes.as_deref(),
+        }
     }
 }
 

@@ -71,6 +71,16 @@ impl JsonRows {
         Self { rows, source: None, faults: Vec::new() }
     }
 
+    /// The rows of a batch but those that have a fault already.
+    pub(crate) fn without(rows: RawRows, faults: Vec<Fault>) -> Self {
+        if faults.is_empty() {
+            return Self::plain(rows);
+        }
+        let is_faulty = |row: &usize| faults.binary_search_by_key(row, |fault| fault.index).is_ok();
+        let good: Vec<usize> = (0..rows.len()).filter(|row| !is_faulty(row)).collect();
+        Self { rows: rows.pick(&good), source: Some(good), faults }
+    }
+
     /// One buffer for all rows.
     pub(crate) fn encode<'a, T: Emit>(values: impl Iterator<Item = &'a T>) -> Self {
         let mut buffer = Vec::new();

@@ -2,9 +2,8 @@
 
 use super::Batch;
 use crate::{
-    error::BoxError,
     reject::Fault,
-    row::{RawRow, field_text, missing_field},
+    row::{RawRow, field_text, missing_field, text},
 };
 
 impl Batch {
@@ -13,8 +12,7 @@ impl Batch {
         let json = self.json_rows();
         let mut faults = json.faults.clone();
         json.rows.for_each(|position, row: RawRow<'_>| {
-            let missing =
-                row.text().map_err(BoxError::from).and_then(|text| missing_field(text, must));
+            let missing = text(row).and_then(|text| missing_field(text, must));
             let (field, cause) = match missing {
                 Ok(None) => return,
                 Ok(Some(field)) => (

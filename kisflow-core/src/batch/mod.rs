@@ -3,6 +3,7 @@
 mod content;
 mod decoded;
 mod fields;
+mod notes;
 mod raw;
 mod typed;
 mod view;
@@ -16,6 +17,7 @@ use std::{
 use bytes::Bytes;
 
 pub(crate) use self::decoded::{Decoded, ErasedView, JsonRows};
+pub use self::notes::{CsvForm, RowNotes};
 pub(crate) use self::raw::RawRows;
 pub use self::raw::RowBytes;
 pub use self::view::Rows;
@@ -116,7 +118,7 @@ impl Batch {
 
     fn encoded_by(rows: RawRows, codec: Option<Box<dyn ErasedCodec>>) -> Self {
         let len = rows.len();
-        Self::new(Raw { rows, codec }, len)
+        Self::new(Raw { rows, codec, notes: None }, len)
     }
 
     /// The number of rows.
@@ -134,7 +136,8 @@ impl Batch {
     ///
     /// # Errors
     ///
-    /// When a row is no `T`: the first such row, with its position and field.
+    /// When a row is no `T`, or its source could not read it: the first such row, with its position
+    /// and field.
     pub fn rows<T: Row>(&self) -> Result<Rows<T>> {
         let view = self.contiguous::<T>();
         match view.faults().first() {
@@ -143,7 +146,8 @@ impl Batch {
         }
     }
 
-    /// All rows as JSON, one a line, each line ended by `\n`.
+    /// All rows as JSON, one a line, each line ended by `\n`. Rows that came as JSON are not checked,
+    /// and a row that its source could not read stands there as it came.
     ///
     /// # Errors
     ///
@@ -259,11 +263,14 @@ impl Batch {
             }
             Some(codec) => Arc::new(codec.to_json(rows).decode()),
         };
+        if self.has_unreadable() {
+            return Arc::new(self.json_rows().decode());
+        }
         match self.content() {
-            Content::Raw { rows, codec } => raw(rows, codec),
+            Content::Raw { rows, codec, .. } => raw(rows, codec),
             Content::Typed(_) => Arc::new(self.json_rows().decode()),
             Content::Picked { base, keep } => match base.content() {
-                Content::Raw { rows, codec } => raw(&rows.pick(keep), codec),
+                Content::Raw { rows, codec, .. } => raw(&rows.pick(keep), codec),
                 _ => Arc::new(self.json_rows().decode()),
             },
         }
@@ -272,13 +279,16 @@ impl Batch {
     /// The rows as JSON, made once.
     fn json_rows(&self) -> &JsonRows {
         self.inner.json.get_or_init(|| {
+            let plain = |rows: RawRows| JsonRows::without(rows, self.faults());
             Box::new(match self.content() {
-                Content::Raw { rows, codec: None } => JsonRows::plain(rows.clone()),
-                Content::Raw { rows, codec: Some(codec) } => codec.to_json(rows),
+                Content::Raw { rows, codec: None, .. } => plain(rows.clone()),
+                Content::Raw { rows, codec: Some(codec), .. } => codec.to_json(rows),
                 Content::Typed(rows) => rows.to_json(None),
                 Content::Picked { base, keep } => match base.content() {
-                    Content::Raw { rows, codec: None } => JsonRows::plain(rows.pick(keep)),
-                    Content::Raw { rows, codec: Some(codec) } => codec.to_json(&rows.pick(keep)),
+                    Content::Raw { rows, codec: None, .. } => plain(rows.pick(keep)),
+                    Content::Raw { rows, codec: Some(codec), .. } => {
+                        codec.to_json(&rows.pick(keep))
+                    }
                     Content::Typed(rows) => rows.to_json(Some(keep)),
                     Content::Picked { .. } => JsonRows::plain(RawRows::each::<RowBytes>([])),
                 },
@@ -286,8 +296,9 @@ impl Batch {
         })
     }
 
-    /// The row's own text: as it arrived, or as JSON.
-    pub(crate) fn row_text(&self, index: usize) -> Bytes {
+    /// The text of the row at this position: as it arrived, or as JSON; empty where there is no
+    /// such row.
+    pub fn row_text(&self, index: usize) -> Bytes {
         match self.content() {
             Content::Raw { rows, .. } => rows.bytes(index),
             Content::Typed(rows) => {
@@ -310,7 +321,7 @@ impl Batch {
     fn write_json(&self, index: usize, out: &mut Vec<u8>) -> Result<()> {
         match self.content() {
             // Between the tokens of JSON a line feed is a blank; within a text there is none.
-            Content::Raw { rows, codec: None } => {
+            Content::Raw { rows, codec: None, .. } => {
                 let blank = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
                 out.extend(rows.bytes(index).trim_ascii().iter().map(blank));
             }

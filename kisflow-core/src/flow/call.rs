@@ -43,13 +43,15 @@ pub(super) async fn call(
     input: &Batch,
     run: &RunContext,
 ) -> Result<Outcome, (u32, Fail)> {
-    if !node.must.is_empty() {
+    let lacking = if node.must.is_empty() {
+        input.faults()
+    } else {
         // Reading rows runs code of the row types and codecs, as a function does.
-        let lacking = catch_unwind(AssertUnwindSafe(|| input.lacking(&node.must)))
-            .map_err(|panic| (1, Fail::of(panicked(&*panic))))?;
-        if !lacking.is_empty() {
-            return Box::pin(call_without(node, input, run, lacking)).await;
-        }
+        catch_unwind(AssertUnwindSafe(|| input.lacking(&node.must)))
+            .map_err(|panic| (1, Fail::of(panicked(&*panic))))?
+    };
+    if !lacking.is_empty() {
+        return Box::pin(call_without(node, input, run, lacking)).await;
     }
     let rejects = Rejects::default();
     match begin(node, input, run, &rejects, 1) {
@@ -61,7 +63,7 @@ pub(super) async fn call(
     }
 }
 
-/// Calls the function with the rows that have what `must` demands.
+/// Calls the function with the rows that can be read and have what `must` demands.
 async fn call_without(
     node: &Arc<Node>,
     input: &Batch,

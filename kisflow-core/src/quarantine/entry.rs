@@ -9,6 +9,8 @@ use tracing::warn;
 
 use crate::text::excerpt;
 
+use crate::batch::CsvForm;
+
 /// One row that could not be processed: what it is, where it came from, and why.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -42,6 +44,13 @@ pub struct Quarantined {
     /// The row as it came from the source, where that is known and is not `row` itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub origin: Option<RowText>,
+    /// Whether its source could not read it: `row` is a line as it came, and sending it on does not
+    /// help until it is edited.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub unreadable: bool,
+    /// How its source reads lines of CSV, where the row came as one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub csv: Option<CsvForm>,
     /// Why it was discarded, if it was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub discarded: Option<String>,

@@ -35,7 +35,8 @@ pub struct RetryReport {
 }
 
 impl Quarantine {
-    /// Sends a row on. When it gets through it is out of quarantine; when it fails again it stays,
+    /// Sends a row on. A row that its [source could not read](Quarantined::unreadable) stays as it is
+    /// until it is edited. When it gets through it is out of quarantine; when it fails again it stays,
     /// with the new cause: that is no error, the result says so.
     ///
     /// A process that dies in between has sent the row on and still keeps it: it is delivered at
@@ -54,7 +55,7 @@ impl Quarantine {
         self.send(row, from).await
     }
 
-    /// Replaces a row's text and sends it on. When it fails again, the new text is what stays.
+    /// Replaces a row's text, with JSON or what its first function reads, and sends it on. When it fails again, the new text is what stays.
     ///
     /// # Errors
     ///
@@ -70,6 +71,7 @@ impl Quarantine {
         from: RetryFrom,
     ) -> Result<RetryReport, QuarantineError> {
         let mut row = self.show(id).await?;
+        row.unreadable = false;
         match from {
             RetryFrom::Function => row.row = text.into(),
             RetryFrom::Start if row.at == 0 => row.row = text.into(),
@@ -122,6 +124,11 @@ impl Quarantine {
         from: RetryFrom,
     ) -> Result<RetryReport, QuarantineError> {
         let (flow, text, at) = self.way(&row, from)?;
+        if row.unreadable {
+            // Its source could not read this text, and no function is to see it.
+            self.write(vec![put(SPACE, &tried(&row))]).await?;
+            return Ok(RetryReport { delivered: 0, failed: 1 });
+        }
         let batch = Batch::json([text.bytes().clone()]);
         let run = flow.run_served(batch, at, CancellationToken::new()).await;
         let source_row = row.source_row().cloned();

@@ -222,6 +222,8 @@ pub(super) mod tests {
             cause: String::new(),
             row: "{}".into(),
             origin: None,
+            unreadable: false,
+            csv: None,
             discarded: None,
         }
     }

@@ -4,16 +4,19 @@
 //! Any type with `Deserialize` is a `Row`, any type with `Serialize` may be emitted. A type that
 //! has neither (a protobuf message, say) implements the two traits by hand.
 
+mod cause;
 mod codec;
 mod fields;
 pub(crate) mod finite;
 mod made_up;
 mod scan;
+mod value_end;
 
 use std::any::TypeId;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+pub(crate) use self::cause::text;
 pub use self::codec::Codec;
 pub(crate) use self::codec::CodecFor;
 pub(crate) use self::codec::ErasedCodec;
@@ -21,6 +24,7 @@ pub(crate) use self::fields::fields_of;
 #[doc(hidden)]
 pub use self::fields::{Fields, Given, Hidden};
 pub(crate) use self::scan::{MUST_LIMIT, field_text, missing_field};
+pub use self::value_end::json_value_end;
 use crate::error::BoxError;
 
 /// The longest path to a field that a report shows whole.
@@ -110,7 +114,8 @@ pub trait Row: Sized + Send + Sync + 'static {
 impl<T: DeserializeOwned + Send + Sync + 'static> Row for T {
     #[inline]
     fn decode(row: RawRow<'_>) -> Result<Self, BoxError> {
-        Ok(serde_json::from_str(row.text()?)?)
+        let text = cause::text(row)?;
+        serde_json::from_str(text).map_err(|error| cause::no_json(text, error))
     }
 
     #[cold]

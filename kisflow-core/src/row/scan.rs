@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 
+use super::cause::no_json;
 use crate::error::BoxError;
 
 /// The most fields that one `must` may name.
@@ -23,9 +24,9 @@ pub(crate) fn missing_field<'m>(
     let missing = json.deserialize_map(Scan { must }).map_err(|error| match error.classify() {
         // It is not an object: that is true of the whole row, wherever the parser stands.
         Category::Data => error.to_string().split(" at line ").next().unwrap_or_default().into(),
-        _ => BoxError::from(error),
+        _ => no_json(row, error),
     })?;
-    json.end()?;
+    json.end().map_err(|error| no_json(row, error))?;
     Ok(missing)
 }
 

@@ -228,6 +228,8 @@ impl Desk {
             cause,
             row: row.into(),
             origin,
+            unreadable: at == 0 && source_row.is_some_and(|row| delivery.batch.is_unreadable(row)),
+            csv: source_row.and_then(|_| delivery.batch.csv_form()).map(|form| (*form).clone()),
             discarded: None,
         };
         BadRow { row, source_row }

@@ -24,9 +24,9 @@ pub(super) struct Question {
     pub(super) entered: Option<u64>,
     /// Whether that cannot be used.
     pub(super) is_broken: bool,
-    /// The longest line, and whether the first one is a header.
+    /// The longest line, and whether the beginning of the file must be known.
     pub(super) limit: usize,
-    pub(super) has_header: bool,
+    pub(super) needs_front: bool,
     /// How much to read at most.
     pub(super) room: usize,
 }
@@ -60,7 +60,7 @@ impl Question {
             return Ok(Answer::End);
         }
         if self.entered != Some(file.id) {
-            let entered = enter(&chain, &path, limit, self.has_header)?;
+            let entered = enter(&chain, &path, limit, self.needs_front)?;
             return Ok(entered.map_or(Answer::Again, |it| Answer::Entered(Box::new(it))));
         }
         read(&chain, &file, self.room, manner.follows).map_err(failed)

@@ -200,7 +200,7 @@ pub(super) fn enter(
     chain: &Chain,
     path: &Arc<str>,
     limit: usize,
-    has_header: bool,
+    needs_front: bool,
 ) -> Result<Option<Entered>, FileError> {
     let failed = |cause| FileError::io(path, cause);
     let Some((file, _)) = chain.front() else { return Ok(None) };
@@ -215,7 +215,7 @@ pub(super) fn enter(
     }
     let offset = file.position.offset;
     let tail = content.tail(offset).map_err(failed)?;
-    let front = match has_header && offset > 0 {
+    let front = match needs_front && offset > 0 {
         true => content.read(0, limit.saturating_add(EVIDENCE)).map_err(failed)?,
         false => Vec::new(),
     };

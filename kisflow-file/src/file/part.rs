@@ -150,7 +150,7 @@ impl Part {
             }
             Ok(None) => {
                 if is_due {
-                    self.due = None;
+                    self.due = self.framer.held_up().map(|again| Instant::now() + again);
                 }
                 Ok(None)
             }
@@ -280,7 +280,7 @@ impl Part {
             entered: self.entered,
             is_broken: self.is_broken,
             limit: self.framer.limit(),
-            has_header: self.framer.has_header(),
+            needs_front: self.framer.needs_front(),
             room: self.framer.room(),
         }
     }

@@ -2,14 +2,26 @@
 
 use std::io::Write;
 
-/// Writes a field as JSON. With `as_text` it is text, whatever it looks like.
-pub(super) fn write(out: &mut Vec<u8>, field: &str, as_text: bool) {
+/// Writes a field as JSON. With `as_text` it is text, whatever it looks like; with `comma` a number
+/// has a comma where others have a point.
+pub(super) fn write(out: &mut Vec<u8>, field: &str, as_text: bool, comma: bool) {
     match field {
         _ if as_text => write_text(out, field),
         "" => out.extend_from_slice(b"null"),
         "true" | "false" => out.extend_from_slice(field.as_bytes()),
+        _ if comma && field.contains(['.', ',']) => write_decimal(out, field),
         _ if is_number(field) => out.extend_from_slice(field.as_bytes()),
         _ => write_text(out, field),
+    }
+}
+
+/// Writes a value with a comma or a point, where numbers have a comma. A point could be one between
+/// thousands as well: that is text.
+fn write_decimal(out: &mut Vec<u8>, field: &str) {
+    let number = field.replacen(',', ".", 1);
+    match !field.contains('.') && is_number(&number) {
+        true => out.extend_from_slice(number.as_bytes()),
+        false => write_text(out, field),
     }
 }
 
@@ -129,7 +141,7 @@ mod tests {
 
     fn json(field: &str) -> String {
         let mut out = Vec::new();
-        write(&mut out, field, false);
+        write(&mut out, field, false, false);
         String::from_utf8(out).unwrap()
     }
 
@@ -198,6 +210,26 @@ mod tests {
     }
 
     #[test]
+    fn a_decimal_comma_is_one_where_the_params_say_so() {
+        for (field, json) in [
+            ("1,5", "1.5"),
+            ("-0,25", "-0.25"),
+            ("12", "12"),
+            ("1,5e3", "1.5e3"),
+            ("1.5", "\"1.5\""),
+            ("1.234,56", "\"1.234,56\""),
+            ("1,234,5", "\"1,234,5\""),
+            (",5", "\",5\""),
+            ("a,b", "\"a,b\""),
+            ("", "null"),
+        ] {
+            let mut out = Vec::new();
+            write(&mut out, field, false, true);
+            assert_eq!(String::from_utf8(out).unwrap(), json, "{field}");
+        }
+    }
+
+    #[test]
     fn nothing_is_null_and_booleans_are_booleans() {
         assert_eq!([json(""), json("true"), json("false")], ["null", "true", "false"]);
     }
@@ -206,7 +238,7 @@ mod tests {
     fn a_field_that_is_to_be_text_is_text() {
         for text in ["", "12", "true", "a\"b\n"] {
             let mut out = Vec::new();
-            write(&mut out, text, true);
+            write(&mut out, text, true, true);
             assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
         }
     }

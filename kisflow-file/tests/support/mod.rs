@@ -23,8 +23,8 @@ use std::{
 
 use bytes::Bytes;
 use kisflow_core::{
-    BoxError, Change, Delivery, Durable, RawRow, Result, Row, Settled, Source, SourceConf,
-    SourceContext, Usage, async_trait, conformance::Entries,
+    Change, Delivery, Durable, Result, Settled, Source, SourceConf, SourceContext, Usage,
+    async_trait, conformance::Entries,
 };
 use kisflow_file::{File, FileParams};
 use serde_json::Value;
@@ -139,17 +139,13 @@ pub fn append(path: &Path, text: impl AsRef<[u8]>) {
     file.write_all(text.as_ref()).unwrap();
 }
 
-/// A row as it stands.
-struct Raw(String);
-
-impl Row for Raw {
-    fn decode(row: RawRow<'_>) -> Result<Self, BoxError> {
-        Ok(Self(String::from_utf8_lossy(row.bytes().trim_ascii()).into_owned()))
-    }
-}
-
+/// The rows as they stand, also those that cannot be read.
 pub fn rows_of(delivery: &Delivery) -> Vec<String> {
-    delivery.batch().rows::<Raw>().unwrap().iter().map(|Raw(row)| row.clone()).collect()
+    let text = |row| {
+        let row = delivery.batch().row_text(row);
+        String::from_utf8_lossy(row.trim_ascii()).into_owned()
+    };
+    (0..delivery.batch().len()).map(text).collect()
 }
 
 pub async fn done(delivery: &Delivery) {

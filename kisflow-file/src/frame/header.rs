@@ -1,0 +1,43 @@
+//! The names of CSV columns.
+
+use super::value;
+
+/// One column.
+#[derive(Clone, Debug)]
+pub(super) struct Column {
+    /// `"name":`
+    pub(super) key: Vec<u8>,
+    pub(super) is_text: bool,
+}
+
+/// The columns of these names.
+///
+/// # Errors
+///
+/// When two names are the same, or `text` has one that is not among them; the words stand behind
+/// "the header of ‹path›".
+pub(super) fn columns(names: &[String], text: &[String]) -> Result<Vec<Column>, String> {
+    for (at, name) in names.iter().enumerate() {
+        if names.iter().take(at).any(|before| before == name) {
+            return Err(format!("has the name `{name}` twice; rename one"));
+        }
+    }
+    if let Some(stray) = text.iter().find(|text| !names.contains(text)) {
+        return Err(format!("has no name `{stray}`, which `text` demands"));
+    }
+    let column = |name: &String| {
+        let mut key = Vec::new();
+        value::write_text(&mut key, name);
+        key.push(b':');
+        Column { key, is_text: text.contains(name) }
+    };
+    Ok(names.iter().map(column).collect())
+}
+
+/// The delimiter that a line of one field seems to have instead of this one.
+pub(super) fn hint(line: &str, delimiter: u8) -> Option<char> {
+    let others = [';', '\t', '|', ','].into_iter().filter(|other| *other != char::from(delimiter));
+    others
+        .max_by_key(|other| (line.matches(*other).count(), *other == ';'))
+        .filter(|other| line.contains(*other))
+}
