@@ -49,8 +49,8 @@ pub struct FileParams {
     /// CSV: the fields whose values are text whatever they look like; nothing is then `""`, not
     /// `null`.
     pub text: Vec<String>,
-    /// CSV: where blanks are left out: `none` (default), `header` around the names, `all` around the
-    /// values as well.
+    /// CSV: where blanks are left out: `header` around the names, `all` around the values as well
+    /// (default `none`).
     pub trim: Trim,
     /// CSV: the character, one of ASCII, that a line begins with which is a comment (default: there
     /// are none).
@@ -107,7 +107,7 @@ pub struct StdinParams {
     pub fields: Vec<String>,
     /// CSV: the fields whose values are text whatever they look like.
     pub text: Vec<String>,
-    /// CSV: where blanks are left out.
+    /// CSV: where blanks are left out (default `none`).
     pub trim: Trim,
     /// CSV: the character that a line begins with which is a comment.
     pub comment: Option<String>,
