@@ -79,7 +79,7 @@ pub use crate::{
     },
     registry::Registry,
     reject::Reject,
-    row::{Codec, Emit, RawRow, Row},
+    row::{Codec, Emit, PlainValue, RawRow, Row},
     serve::{Ledger, ServeError, Served, termination},
     source::{
         CarriedOver, Delivery, Positions, Prefix, Receipt, Settled, Source, SourceContext,
@@ -102,7 +102,7 @@ pub mod __private {
             FunctionDef, Map, Missing, Plain, Replied, Shape, Shim, Unfit, Unreadable, task,
         },
         parameter::BoundStore,
-        row::{Fields, Given, Hidden},
+        row::{FieldNames, Fields, Given, Hidden},
     };
 
     #[cfg(feature = "auto")]

@@ -18,6 +18,7 @@ use crate::{
     connector::ConnectorSlot,
     function::BoundFunction,
     metrics::FunctionMetrics,
+    row::Must,
 };
 
 /// A flow's own values; each fork has its own.
@@ -81,7 +82,7 @@ pub(crate) struct Node {
     pub(crate) params: RawParams,
     pub(crate) function: Arc<dyn BoundFunction>,
     pub(crate) is_async: bool,
-    pub(crate) must: Vec<String>,
+    pub(crate) must: Must,
     pub(crate) timeout: Option<Duration>,
     pub(crate) connector: Option<Arc<ConnectorSlot>>,
     pub(crate) metrics: FunctionMetrics,

@@ -2,18 +2,19 @@
 
 use std::{
     any::{Any, type_name},
+    cell::Cell,
     sync::Arc,
 };
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::asked::Asked;
 use crate::{
     caas::{CaasCall, signature},
     conf::{ConnConf, FlowConf, FunctionConf, Problem, RawParams, SourceConf, nearest, suggest},
     connector::ConnectorSlot,
     registry::Registry,
-    row::fields_of,
 };
 
 /// The length up to which a name is near to too much for a slip of it to be told.
@@ -220,8 +221,8 @@ pub(crate) fn connector_params<T: DeserializeOwned>(conf: &ConnConf) -> Result<T
 /// The params of a source as one type, or each problem with its path. Nobody else reads them: one
 /// that the type does not know is a mistake.
 pub(crate) fn source_params<T: DeserializeOwned>(conf: &SourceConf) -> Result<T, Vec<Misfit>> {
-    let known = fields_of::<T>().known;
-    let params = typed(&conf.params).map_err(below_params);
+    let (params, known) = typed_of_known(&conf.params);
+    let params = params.map_err(below_params);
     // A type that does not say what it knows (a map) takes anything.
     let strange =
         conf.params.keys().filter(|name| !known.is_empty() && !known.contains(&name.as_str()));
@@ -266,7 +267,17 @@ fn listed(known: &[&str]) -> String {
 /// Params as `T`, or each problem with its param. A param that `T` does not know is let through,
 /// unless it looks like a slip of one that is not given.
 fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<Misfit>> {
-    let known = fields_of::<T>().known;
+    typed_of_known(params).0
+}
+
+/// Params as `T`, and the params that `T` knows; none where it does not say.
+fn typed_of_known<T: DeserializeOwned>(
+    params: &RawParams,
+) -> (Result<T, Vec<Misfit>>, &'static [&'static str]) {
+    let fields = Cell::new(&[][..]);
+    let asked = Asked::new(Value::Object(params.clone()), &fields);
+    let read = serde_path_to_error::deserialize::<_, T>(asked);
+    let known = fields.get();
     let absent = || known.iter().copied().filter(|name| !params.contains_key(*name));
     let mut problems: Vec<Misfit> = params
         .keys()
@@ -276,8 +287,8 @@ fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<Misfit>> {
             Some((name.clone(), unknown(Some(near), known)))
         })
         .collect();
-    match serde_path_to_error::deserialize::<_, T>(Value::Object(params.clone())) {
-        Ok(params) if problems.is_empty() => return Ok(params),
+    match read {
+        Ok(params) if problems.is_empty() => return (Ok(params), known),
         Ok(_) => {}
         Err(error) => {
             let path = error.path().to_string();
@@ -290,5 +301,5 @@ fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<Misfit>> {
             problems.push((path, message));
         }
     }
-    Err(problems)
+    (Err(problems), known)
 }

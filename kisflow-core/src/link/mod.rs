@@ -1,5 +1,6 @@
 //! Linking: from conf and registry to flows that can run, or to every reason why they cannot.
 
+mod asked;
 mod binder;
 mod check;
 mod elsewhere;

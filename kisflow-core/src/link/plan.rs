@@ -13,6 +13,7 @@ use crate::{
     error::BoxError,
     function::{Answer, BoundFunction, Call},
     registry::Registry,
+    row::Must,
 };
 
 /// A registry and a conf, ready to bind functions to places in flows.
@@ -32,9 +33,8 @@ pub(crate) struct Prepared {
     pub(crate) params: RawParams,
     pub(crate) function: Arc<dyn BoundFunction>,
     pub(crate) is_async: bool,
-    /// The fields that every row is scanned for: those of `must` that the row type does not
-    /// demand anyway.
-    pub(crate) must: Vec<String>,
+    /// The fields that every row must have.
+    pub(crate) must: Must,
     pub(crate) connector: Option<Arc<ConnectorSlot>>,
     /// Whether it is not the function itself, which asks for what a stub cannot be.
     pub(crate) left_out: bool,
@@ -167,20 +167,13 @@ impl Linker {
                 message,
             ));
         }
-        let mut must = conf.source.must.clone();
-        if let (false, Some(def)) = (must.is_empty(), written) {
-            let required = (def.reads)().map(|fields| fields.required).unwrap_or_default();
-            must.retain(|field| !required.contains(&field.as_str()));
-        }
-        must.sort_unstable();
-        must.dedup();
         let is_async = written.is_none_or(|def| def.is_async);
         Some(Prepared {
             left_out,
             function: function?,
             is_async,
             params,
-            must,
+            must: Must::new(&conf),
             connector: connector.cloned(),
             conf,
         })

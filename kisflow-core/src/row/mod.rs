@@ -8,6 +8,10 @@ mod codec;
 mod fields;
 pub(crate) mod finite;
 mod made_up;
+mod must;
+mod names;
+mod objects;
+mod plain;
 mod scan;
 
 use std::any::TypeId;
@@ -17,10 +21,14 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use self::codec::Codec;
 pub(crate) use self::codec::CodecFor;
 pub(crate) use self::codec::ErasedCodec;
-pub(crate) use self::fields::fields_of;
 #[doc(hidden)]
 pub use self::fields::{Fields, Given, Hidden};
-pub(crate) use self::scan::{MUST_LIMIT, field_text, missing_field};
+pub(crate) use self::must::{MUST_LIMIT, Must};
+#[doc(hidden)]
+pub use self::names::FieldNames;
+pub use self::plain::PlainValue;
+pub(crate) use self::scan::field_text;
+use self::{fields::fields_of, objects::Objects};
 use crate::error::BoxError;
 
 /// The longest path to a field that a report shows whole.
@@ -59,7 +67,8 @@ impl<'a> RawRow<'a> {
 
 /// A type that a function can read its rows as.
 ///
-/// Every `T: Deserialize` is one, read from JSON. Implement it by hand for a type that carries its
+/// Every `T: Deserialize` is one, read from JSON; a struct is read from a JSON object, never from an
+/// array of its values. Implement it by hand for a type that carries its
 /// own encoding:
 ///
 /// ```
@@ -110,13 +119,15 @@ pub trait Row: Sized + Send + Sync + 'static {
 impl<T: DeserializeOwned + Send + Sync + 'static> Row for T {
     #[inline]
     fn decode(row: RawRow<'_>) -> Result<Self, BoxError> {
-        Ok(serde_json::from_str(row.text()?)?)
+        let mut json = serde_json::Deserializer::from_str(row.text()?);
+        let read = T::deserialize(Objects(&mut json)).and_then(|row| json.end().map(|()| row));
+        read.map_err(no_row::<T>)
     }
 
     #[cold]
     fn culprit(row: RawRow<'_>) -> Option<String> {
         let mut json = serde_json::Deserializer::from_str(row.text().ok()?);
-        let error = serde_path_to_error::deserialize::<_, T>(&mut json).err()?;
+        let error = serde_path_to_error::deserialize::<_, T>(Objects(&mut json)).err()?;
         let path = error.path().to_string();
         // A missing field has no path of its own: serde names it in the message.
         let message = error.inner().to_string();
@@ -142,6 +153,15 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Row for T {
     }
 }
 
+/// Why a row is no `T`. Plain text is most likely to come where texts are read.
+#[cold]
+fn no_row<T: 'static>(error: serde_json::Error) -> BoxError {
+    if error.is_syntax() && TypeId::of::<T>() == TypeId::of::<String>() {
+        return format!("{error}: the row is no text of JSON, which stands in quotes; rows of plain text are given as `Batch::text`").into();
+    }
+    error.into()
+}
+
 /// A type that a function can hand on as rows.
 ///
 /// Every `T: Serialize` is one. It is only ever encoded when the next function reads another type.
@@ -158,6 +178,12 @@ pub trait Emit: Send + Sync + 'static {
     /// When the row has no JSON form: a map with keys that are not strings, a float that is NaN or
     /// infinite.
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), BoxError>;
+
+    /// Tells the names of its fields; `false` where only its JSON can.
+    #[doc(hidden)]
+    fn name_fields(&self, _names: &mut FieldNames<'_>) -> bool {
+        false
+    }
 }
 
 #[diagnostic::do_not_recommend]
@@ -171,5 +197,9 @@ impl<T: Serialize + Send + Sync + 'static> Emit for T {
             finite::check(self)?;
         }
         Ok(())
+    }
+
+    fn name_fields(&self, names: &mut FieldNames<'_>) -> bool {
+        names.ask(self)
     }
 }
