@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::row_type::short;
 use crate::{
     conf::{Conf, FlowConf, Mode, Problem, RawParams},
-    connector::unattended_fields,
+    connector::{FieldUse, unattended_fields},
     function::{Emits, Place},
     link::Linker,
     row::Fields,
@@ -59,8 +59,8 @@ struct Step {
 /// What a step hands on.
 enum Sends {
     By(Emits),
-    /// What it was given, and these fields; `None`: no telling which.
-    Adds(Option<Vec<String>>),
+    /// What it was given, and these fields, for certain or not; `None`: no telling which.
+    Adds { fields: Option<Vec<String>>, certain: bool },
 }
 
 /// Rows that may come along an edge.
@@ -178,14 +178,14 @@ impl Step {
             (None, Some(function)) => {
                 let mut params: RawParams = function.option.default_params.clone();
                 params.extend(step.params.clone());
-                let (id, fields) = unattended_fields(&params);
+                let FieldUse { id, fields, may_miss } = unattended_fields(&params);
                 needs.extend(id);
                 match function.fmode {
                     Mode::Save => {
                         needs.extend(fields.unwrap_or_default());
                         Sends::By(Emits::Passed)
                     }
-                    _ => Sends::Adds(fields),
+                    _ => Sends::Adds { fields, certain: !may_miss },
                 }
             }
             // It has been reported.
@@ -258,13 +258,15 @@ impl Step {
             Sends::By(Emits::Unsaid) => {
                 vec![Rows::hidden(format!("the result of `{}` does not say its fields", self.name))]
             }
-            Sends::Adds(fields) => {
+            Sends::Adds { fields, certain } => {
                 for rows in &mut given {
                     // Rows with other fields are rows of another type.
                     rows.type_id = None;
                     match fields {
                         Some(fields) => {
-                            rows.have.extend(fields.iter().cloned());
+                            if *certain {
+                                rows.have.extend(fields.iter().cloned());
+                            }
                             rows.may_have.iter_mut().for_each(|had| had.extend(fields.clone()));
                         }
                         None => {

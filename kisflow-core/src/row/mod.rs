@@ -28,7 +28,8 @@ pub(crate) use self::must::{MUST_LIMIT, Must};
 pub use self::names::FieldNames;
 pub use self::plain::PlainValue;
 pub(crate) use self::scan::field_text;
-use self::{fields::fields_of, objects::Objects};
+use self::fields::fields_of;
+pub(crate) use self::objects::Objects;
 use crate::error::BoxError;
 
 /// The longest path to a field that a report shows whole.
@@ -133,6 +134,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Row for T {
         let message = error.inner().to_string();
         let missing = message
             .strip_prefix("missing field `")
+            .or_else(|| message.strip_prefix("duplicate field `"))
             .and_then(|rest| rest.split_once('`'))
             .map(|(field, _)| field);
         match (path.as_str(), missing) {
