@@ -234,6 +234,12 @@ impl FunctionConf {
         self
     }
 
+    /// One of several connectors: that of the parameter of this name (`orders: Conn<'_, Redis>`).
+    pub fn connector_of(mut self, parameter: impl Into<String>, cname: impl Into<String>) -> Self {
+        self.option.cnames.insert(parameter.into(), cname.into());
+        self
+    }
+
     /// Repeats a failed call so many times, first after `base_ms` milliseconds.
     pub fn retry(mut self, times: u32, base_ms: u64) -> Self {
         self.option.retry_times = times;

@@ -170,6 +170,10 @@ pub struct OptionConf {
     /// The connector that it saves to or loads from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cname: Option<String>,
+    /// Several connectors, each by the name of the parameter that takes it. Conf has one key for
+    /// both: `cname: Orders`, or `cname: {orders: Orders, log: Audit}`.
+    #[serde(rename = "cname", skip_serializing_if = "BTreeMap::is_empty")]
+    pub cnames: BTreeMap<String, String>,
     /// How often a failed call is repeated (default 0).
     #[serde(skip_serializing_if = "is_default")]
     pub retry_times: u32,

@@ -206,8 +206,14 @@ fn function(section: &mut Section<'_>) -> Option<FunctionConf> {
                 "this is KisFlow's name of `retry_duration`; keep one of the two",
             );
         }
+        let cnames = option.texts_by_name("cname");
+        let cname = match cnames.is_empty() {
+            true => option.text("cname").filter(|name| !name.is_empty()),
+            false => None,
+        };
         OptionConf {
-            cname: option.text("cname").filter(|name| !name.is_empty()),
+            cname,
+            cnames,
             retry_times: option.small("retry_times").unwrap_or_default(),
             retry_duration: ours.or(kisflow),
             timeout: option.number("timeout"),

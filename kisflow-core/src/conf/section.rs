@@ -1,6 +1,10 @@
 //! Takes a map of conf apart key by key; whatever is left over or of the wrong kind is a problem.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::Arc,
+};
 
 use serde_json::Value;
 
@@ -169,6 +173,28 @@ impl<'a> Section<'a> {
                     format!("expected a text, found {}", item.describe()),
                 ),
             }
+        }
+        texts
+    }
+
+    /// A map of texts by any names; empty where there is something else.
+    pub(super) fn texts_by_name(&mut self, key: &'static str) -> BTreeMap<String, String> {
+        let Some(Node { kind: Kind::Map(fields), .. }) = self.take(key) else {
+            return BTreeMap::new();
+        };
+        let mut texts = BTreeMap::new();
+        for (name, node) in fields {
+            match text_of(node).filter(|text| !text.is_empty()) {
+                Some(text) => drop(texts.insert(name.clone(), text)),
+                None => self.problem(
+                    &format!("{key}.{name}"),
+                    node.line,
+                    format!("expected a text, found {}", node.describe()),
+                ),
+            }
+        }
+        if fields.is_empty() {
+            self.problem(key, self.line, "the map names no connector");
         }
         texts
     }

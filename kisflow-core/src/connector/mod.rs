@@ -2,9 +2,9 @@
 
 mod fields;
 mod memory;
-mod storage;
 mod object;
 mod record_id;
+mod storage;
 mod unattended;
 mod watch;
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     action::Action,
     conf::{Mode, RawParams},
-    error::Result,
+    error::{BoxError, Result},
     function::{Answer, Borrowed, BoundFunction, Call},
     link::Link,
     parameter::{BoundStore, Parameter, RecordError, Store},
@@ -152,7 +152,8 @@ impl Unattended {
     async fn save(&self, call: Call<'_>, rows: &[Object]) -> Result<Action> {
         let mut records = Vec::with_capacity(rows.len());
         for (position, row) in rows.iter().enumerate() {
-            match self.id.of(row).map_err(Into::into).and_then(|id| Ok((id, self.record(row)?))) {
+            let id = self.id.of(row).map_err(BoxError::from);
+            match id.and_then(|id| Ok((id, self.record(row)?))) {
                 Ok(record) => records.push(record),
                 Err(cause) => call.cx().reject(position, cause),
             }

@@ -84,6 +84,7 @@ pub(crate) struct Node {
     pub(crate) is_async: bool,
     pub(crate) must: Must,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) connector: Option<Arc<ConnectorSlot>>,
+    /// Each once.
+    pub(crate) connectors: Vec<Arc<ConnectorSlot>>,
     pub(crate) metrics: FunctionMetrics,
 }

@@ -60,7 +60,10 @@ struct Step {
 enum Sends {
     By(Emits),
     /// What it was given, and these fields, for certain or not; `None`: no telling which.
-    Adds { fields: Option<Vec<String>>, certain: bool },
+    Adds {
+        fields: Option<Vec<String>>,
+        certain: bool,
+    },
 }
 
 /// Rows that may come along an edge.

@@ -9,7 +9,10 @@ use std::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::asked::Asked;
+use super::{
+    asked::Asked,
+    connectors::{Connectors, NoConnector},
+};
 use crate::{
     caas::{CaasCall, signature},
     conf::{ConnConf, FlowConf, FunctionConf, Problem, RawParams, SourceConf, nearest, suggest},
@@ -28,7 +31,11 @@ pub struct Link<'a> {
     pub(crate) function: &'a FunctionConf,
     /// The function's default params, overlaid by the flow's.
     pub(crate) params: &'a RawParams,
-    pub(crate) connector: Option<&'a Arc<ConnectorSlot>>,
+    pub(crate) connectors: &'a Connectors,
+    /// The connector of the storage logic that is bound now: its own parameters take that one.
+    pub(crate) of_caas: Option<Arc<ConnectorSlot>>,
+    /// The name of the parameter that is bound now.
+    pub(crate) parameter: Option<String>,
     pub(crate) problems: &'a mut Vec<Problem>,
     /// Whether the function asks for something that a stub cannot be.
     pub(crate) left_out: bool,
@@ -164,12 +171,71 @@ impl Link<'_> {
         state.downcast().ok()
     }
 
-    /// The function's connector; `None` after reporting that its conf names none.
+    /// Binds what follows as the parameter of this name, which is what `option.cname` may choose its
+    /// connector by. `#[faas]` does so for each parameter.
+    pub fn for_parameter(&mut self, name: &str) {
+        self.parameter = (!name.is_empty()).then(|| name.to_owned());
+    }
+
+    /// The connector of the parameter that is bound now; `None` after reporting that the conf names
+    /// none.
     pub(crate) fn connector(&mut self) -> Option<Arc<ConnectorSlot>> {
-        if self.connector.is_none() {
-            self.problem("it wants a connector, and its conf names none; set `option.cname`");
+        if let Some(slot) = &self.of_caas {
+            return Some(slot.clone());
         }
-        self.connector.cloned()
+        let message = match self.connectors.of(self.parameter.as_deref()) {
+            Ok(slot) => return Some(slot),
+            Err(NoConnector::None) => {
+                "it wants a connector, and its conf names none; set `option.cname`".to_owned()
+            }
+            Err(NoConnector::NotNamed(name)) => format!(
+                "its parameter `{name}` wants a connector, and the map `option.cname` has no `{name}`{}",
+                suggest(&name, self.connectors.names())
+            ),
+            Err(NoConnector::Nameless) => {
+                let names: Vec<&str> = self.connectors.names().collect();
+                format!(
+                    "it wants one connector, and `option.cname` is a map that gives parameters theirs by name ({}); name one connector, or take it as a parameter with a name",
+                    names.join(", ")
+                )
+            }
+        };
+        self.cname_problem(message);
+        None
+    }
+
+    /// Who wants a connector, for messages: the function, or its parameter by name where its
+    /// connectors are chosen by that.
+    pub(crate) fn asking(&self) -> String {
+        match (&self.parameter, self.of_caas.is_none() && self.connectors.names().next().is_some())
+        {
+            (Some(name), true) => format!("its parameter `{name}`"),
+            _ => "the function".to_owned(),
+        }
+    }
+
+    /// How to give parameters connectors of their own, where one serves all of them.
+    pub(crate) fn how_to_give_several(&self) -> String {
+        match (&self.parameter, self.of_caas.is_none() && self.connectors.names().next().is_none())
+        {
+            (Some(name), true) => format!(
+                "; a function with several connectors names them by parameter: `cname: {{{name}: …}}`"
+            ),
+            _ => String::new(),
+        }
+    }
+
+    /// Reports a problem with `option.cname`, at its line.
+    pub(crate) fn cname_problem(&mut self, message: impl Into<String>) {
+        if self.connectors.names().next().is_none() {
+            return self.problem(message);
+        }
+        let message = format!("function `{}`: {}", self.function.fname, message.into());
+        self.problems.push(self.function.origin.problem(
+            format!("function `{}`", self.function.fname),
+            "option.cname",
+            message,
+        ));
     }
 
     /// The `#[caas]` of the function's connector that takes `&A` and replies `R`.
@@ -197,7 +263,10 @@ impl Link<'_> {
             ));
             return None;
         };
-        let bound = (def.bind)(self)?;
+        self.of_caas = Some(connector.clone());
+        let bound = (def.bind)(self);
+        self.of_caas = None;
+        let bound = bound?;
         let Ok(caas) = bound.downcast::<Arc<dyn CaasCall<A, R>>>() else {
             let (wanted, found) = (signature::<A, R>(), (def.signature)());
             self.problem(format!(

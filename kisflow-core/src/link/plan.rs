@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    Link, LoadError, check,
+    ConnectorNames, Connectors, Link, LoadError, check,
     sources::{check_sources, durable},
 };
 use crate::{
@@ -20,8 +20,8 @@ use crate::{
 pub(crate) struct Linker {
     pub(crate) registry: Registry,
     pub(super) functions: HashMap<String, Arc<FunctionConf>>,
-    /// The connector of each function.
-    pub(crate) connector_of: HashMap<String, String>,
+    /// The connectors of each function that has any.
+    pub(crate) connectors_of: HashMap<String, ConnectorNames>,
     pub(crate) slots: HashMap<String, Arc<ConnectorSlot>>,
     /// What keeps quarantine and positions, if anything needs it.
     pub(crate) durable: Option<Arc<ConnectorSlot>>,
@@ -35,7 +35,8 @@ pub(crate) struct Prepared {
     pub(crate) is_async: bool,
     /// The fields that every row must have.
     pub(crate) must: Must,
-    pub(crate) connector: Option<Arc<ConnectorSlot>>,
+    /// Each once.
+    pub(crate) connectors: Vec<Arc<ConnectorSlot>>,
     /// Whether it is not the function itself, which asks for what a stub cannot be.
     pub(crate) left_out: bool,
 }
@@ -51,7 +52,7 @@ impl BoundFunction for LeftOut {
 
 impl Linker {
     pub(crate) fn new(registry: Registry, conf: &Conf, problems: &mut Vec<Problem>) -> Self {
-        let connector_of = check(&registry, conf, problems);
+        let connectors_of = check(&registry, conf, problems);
         let slot = |(cname, conn): (&String, &crate::ConnConf)| {
             let def = registry.connectors.iter().find(|def| def.engine == conn.engine)?;
             let slot = match registry.stubs {
@@ -68,7 +69,7 @@ impl Linker {
             .iter()
             .map(|(fname, conf)| (fname.clone(), Arc::new(conf.clone())))
             .collect();
-        Self { registry, functions, connector_of, slots, durable }
+        Self { registry, functions, connectors_of, slots, durable }
     }
 
     /// Binds every function of a flow.
@@ -105,12 +106,11 @@ impl Linker {
                 return None;
             }
         };
-        let cname = self.connector_of.get(fname);
-        let connector = cname.and_then(|cname| self.slots.get(cname));
-        if cname.is_some() && connector.is_none() {
-            // The connector itself is a problem that has been reported.
-            return None;
-        }
+        let connectors = match self.connectors_of.get(fname) {
+            // A connector that is not there is a problem that has been reported.
+            Some(names) => Connectors::new(names, |cname| self.slots.get(cname))?,
+            None => Connectors::default(),
+        };
         let mut params = conf.option.default_params.clone();
         params.extend(place.params.clone());
         for (index, target) in conf.option.jump.iter().enumerate() {
@@ -134,7 +134,9 @@ impl Linker {
             step,
             function: &conf,
             params: &params,
-            connector,
+            connectors: &connectors,
+            of_caas: None,
+            parameter: None,
             problems,
             left_out: false,
         };
@@ -174,7 +176,7 @@ impl Linker {
             is_async,
             params,
             must: Must::new(&conf),
-            connector: connector.cloned(),
+            connectors: connectors.distinct(),
             conf,
         })
     }

@@ -191,8 +191,9 @@ impl Parameter for Store<'static> {
             link.optional_param("wait_ms").map(|ms| Duration::from_millis(ms.unwrap_or_default()));
         let (slot, wait) = (slot?, wait?);
         if !slot.def.stores {
-            link.problem(format!(
-                "the function wants a `Store`, and connectors of `type: {}` keep no records",
+            let who = link.asking();
+            link.cname_problem(format!(
+                "{who} wants a `Store`, and connectors of `type: {}` keep no records",
                 slot.conf.engine
             ));
             return None;

@@ -21,15 +21,15 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use self::codec::Codec;
 pub(crate) use self::codec::CodecFor;
 pub(crate) use self::codec::ErasedCodec;
+use self::fields::fields_of;
 #[doc(hidden)]
 pub use self::fields::{Fields, Given, Hidden};
 pub(crate) use self::must::{MUST_LIMIT, Must};
 #[doc(hidden)]
 pub use self::names::FieldNames;
+pub(crate) use self::objects::Objects;
 pub use self::plain::PlainValue;
 pub(crate) use self::scan::field_text;
-use self::fields::fields_of;
-pub(crate) use self::objects::Objects;
 use crate::error::BoxError;
 
 /// The longest path to a field that a report shows whole.
