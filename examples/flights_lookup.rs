@@ -4,6 +4,15 @@
 //! Run it from the root of the repository: `cargo run --example flights_lookup`
 //!
 //! ```text
+//! 60 flights, 10 with a plane that nobody knows
+//! UA 1545 from EWR at 2013-01-01T10:00:00Z: 737-824 of 1999, 39.02 F, 10 miles
+//! DL 2119 from LGA at 2013-01-02T13:00:00Z: A320-212 of 1998, 24.98 F, 10 miles
+//! UA 430 from EWR at 2013-01-03T14:00:00Z: A320-232 of 1996, 28.04 F, 10 miles
+//! DL 1573 from LGA at 2013-01-04T15:00:00Z: A319-114 of 2002, 35.96 F, 10 miles
+//! EV 4126 from EWR at 2013-01-05T19:00:00Z: EMB-145XR of 2003, 44.06 F, 10 miles
+//! EV 4437 from EWR at 2013-01-06T23:00:00Z: EMB-145LR of 2001, 44.06 F, 10 miles
+//! AA 1709 from LGA at 2013-01-08T00:00:00Z: ? of ?, 41 F, 10 miles
+//! US 1117 from EWR at 2013-01-09T10:00:00Z: A321-231 of 2012, 35.06 F, 9 miles
 //! ```
 
 use std::fs;
@@ -39,7 +48,9 @@ async fn main() -> Result<()> {
         let Found { carrier, flight, origin, time_hour, temp, visib, .. } = row;
         let plane = row.plane.as_deref().unwrap_or("?");
         let built = row.built.map_or("?".to_owned(), |year| year.to_string());
-        println!("{carrier} {flight} from {origin} at {time_hour}: {plane} of {built}, {temp} F, {visib} miles");
+        println!(
+            "{carrier} {flight} from {origin} at {time_hour}: {plane} of {built}, {temp} F, {visib} miles"
+        );
     }
     for reject in report.rejected() {
         println!("{reject}\n  {}", reject.cause());

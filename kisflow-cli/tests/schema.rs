@@ -233,6 +233,11 @@ fn typical_mistakes_are_not_valid() {
     let func = "{kistype: func, fname: F, fmode: Save, option: {cname: C, timeout: 10}}";
     check(func, "{kistype: func, fname: F, fmode: save}");
     check(func, "{kistype: func, fname: F}");
+    check(
+        "{kistype: func, fname: F, fmode: Save, option: {cname: {a: C, b: 7}}}",
+        "{kistype: func, fname: F, fmode: Save, option: {cname: {a: [C]}}}",
+    );
+    check(func, "{kistype: func, fname: F, fmode: Save, option: {cname: {}}}");
     check(func, "{kistype: func, fname: F, fmode: Save, options: {cname: C}}");
     check(func, "{kistype: func, fname: F, fmode: Save, option: {timeout: 10s}}");
     check(func, "{kistype: func, fname: F, fmode: Save, source: {must: id}}");

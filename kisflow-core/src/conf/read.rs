@@ -207,13 +207,13 @@ fn function(section: &mut Section<'_>) -> Option<FunctionConf> {
             );
         }
         let cnames = option.texts_by_name("cname");
-        let cname = match cnames.is_empty() {
-            true => option.text("cname").filter(|name| !name.is_empty()),
-            false => None,
+        let cname = match cnames {
+            None => option.text("cname").filter(|name| !name.is_empty()),
+            Some(_) => None,
         };
         OptionConf {
             cname,
-            cnames,
+            cnames: cnames.unwrap_or_default(),
             retry_times: option.small("retry_times").unwrap_or_default(),
             retry_duration: ours.or(kisflow),
             timeout: option.number("timeout"),

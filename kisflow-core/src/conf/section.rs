@@ -177,11 +177,9 @@ impl<'a> Section<'a> {
         texts
     }
 
-    /// A map of texts by any names; empty where there is something else.
-    pub(super) fn texts_by_name(&mut self, key: &'static str) -> BTreeMap<String, String> {
-        let Some(Node { kind: Kind::Map(fields), .. }) = self.take(key) else {
-            return BTreeMap::new();
-        };
+    /// A map of texts by any names; `None` where there is something else.
+    pub(super) fn texts_by_name(&mut self, key: &'static str) -> Option<BTreeMap<String, String>> {
+        let Some(Node { line, kind: Kind::Map(fields) }) = self.take(key) else { return None };
         let mut texts = BTreeMap::new();
         for (name, node) in fields {
             match text_of(node).filter(|text| !text.is_empty()) {
@@ -194,9 +192,9 @@ impl<'a> Section<'a> {
             }
         }
         if fields.is_empty() {
-            self.problem(key, self.line, "the map names no connector");
+            self.problem(key, *line, "the map names no connector");
         }
-        texts
+        Some(texts)
     }
 
     /// A map of anything.

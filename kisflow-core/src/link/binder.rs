@@ -3,6 +3,7 @@
 use std::{
     any::{Any, type_name},
     cell::Cell,
+    collections::BTreeSet,
     sync::Arc,
 };
 
@@ -37,6 +38,8 @@ pub struct Link<'a> {
     /// The name of the parameter that is bound now.
     pub(crate) parameter: Option<String>,
     pub(crate) problems: &'a mut Vec<Problem>,
+    /// The names of the map `option.cname` that parameters took.
+    pub(crate) taken: BTreeSet<String>,
     /// Whether the function asks for something that a stub cannot be.
     pub(crate) left_out: bool,
 }
@@ -183,6 +186,9 @@ impl Link<'_> {
         if let Some(slot) = &self.of_caas {
             return Some(slot.clone());
         }
+        if let Some(name) = &self.parameter {
+            self.taken.insert(name.trim_start_matches('_').to_owned());
+        }
         let message = match self.connectors.of(self.parameter.as_deref()) {
             Ok(slot) => return Some(slot),
             Err(NoConnector::None) => {
@@ -202,6 +208,23 @@ impl Link<'_> {
         };
         self.cname_problem(message);
         None
+    }
+
+    /// Reports each name of the map `option.cname` that no parameter took, where all of the function
+    /// was bound.
+    pub(crate) fn left_over(&mut self) {
+        let over: Vec<String> = self
+            .connectors
+            .names()
+            .filter(|name| !self.taken.contains(*name))
+            .map(str::to_owned)
+            .collect();
+        for name in over {
+            let hint = suggest(&name, self.taken.iter().map(String::as_str));
+            self.cname_problem(format!(
+                "the map `option.cname` names `{name}`, and no parameter of the function takes it{hint}"
+            ));
+        }
     }
 
     /// Who wants a connector, for messages: the function, or its parameter by name where its

@@ -1,6 +1,9 @@
 //! Binds the functions of flows, one place at a time.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{
     ConnectorNames, Connectors, Link, LoadError, check,
@@ -137,6 +140,7 @@ impl Linker {
             connectors: &connectors,
             of_caas: None,
             parameter: None,
+            taken: BTreeSet::new(),
             problems,
             left_out: false,
         };
@@ -155,6 +159,9 @@ impl Linker {
                 None
             }
         };
+        if function.is_some() {
+            link.left_over();
+        }
         let left_out = link.left_out && function.is_none();
         if left_out {
             function = Some(Arc::new(LeftOut));
