@@ -76,7 +76,7 @@ pub(crate) fn bind(link: &mut Link<'_>, mode: Mode) -> Option<Arc<dyn BoundFunct
     }
     let fields = link.optional_param::<FieldNames>("fields");
     let missing = link.optional_param::<Missing>("missing");
-    if mode == Mode::Save && link.raw_params().contains_key("missing") {
+    if mode == Mode::Save && matches!(missing, Some(Some(_))) {
         link.param_problem("missing", "the param `missing` is for Load; a Save misses no record");
         return None;
     }
