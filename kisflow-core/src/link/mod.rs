@@ -3,8 +3,8 @@
 mod asked;
 mod binder;
 mod check;
-mod elsewhere;
 mod connectors;
+mod elsewhere;
 mod error;
 mod plan;
 mod sources;
