@@ -227,6 +227,7 @@ fn typical_mistakes_are_not_valid() {
     check(flow, "{kistype: flow, flow_name: '', flows: [{fname: F}]}");
     check(flow, "{kistype: flow, flow_name: A, status: 2, flows: [{fname: F}]}");
     check(flow, "{kistype: flow, flow_name: A, on_reject: drop, flows: [{fname: F}]}");
+    check(flow, "{kistype: flow, flow_name: A, row_defaults: rust, flows: [{fname: F}]}");
     check(flow, "{kistype: flow, flow_name: A, flows: [F]}");
     check(flow, "{kistype: flow, flow_name: A, flows: [{name: F}]}");
     check(flow, "{kistype: flow, flow_name: A, jump_limit: -1, flows: [{fname: F}]}");

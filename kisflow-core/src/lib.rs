@@ -57,8 +57,8 @@ pub use crate::{
     conf::{
         Address, AddressError, BatchConf, Conf, ConfError, ConnConf, ExpectConf, FlowConf,
         FunctionConf, FunctionSourceConf, GivenConf, GlobalConf, Mode, OnReject, OptionConf,
-        Ordered, Problem, QuarantineConf, RawParams, RejectedConf, SourceConf, Start, Status,
-        StepConf, TestConf, TestRecords, WhenFull,
+        Ordered, Problem, QuarantineConf, RawParams, RejectedConf, RowDefaults, SourceConf, Start,
+        Status, StepConf, TestConf, TestRecords, WhenFull,
     },
     connector::{AsDurable, AsStorage, Connector, Fields, Memory, MemoryParams, Record, Storage},
     durable::{Change, Durable, Usage},
@@ -102,7 +102,7 @@ pub mod __private {
             FunctionDef, Map, Missing, Plain, Replied, Shape, Shim, Unfit, Unreadable, task,
         },
         parameter::BoundStore,
-        row::{FieldNames, Fields, Given, Hidden},
+        row::{FieldNames, Fields, Given, Hidden, Learned},
     };
 
     #[cfg(feature = "auto")]

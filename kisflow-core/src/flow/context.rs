@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cache, Metadata};
 use crate::{
-    conf::{FunctionConf, OnReject, RawParams},
+    conf::{FunctionConf, OnReject, RawParams, RowDefaults},
     connector::ConnectorSlot,
     function::BoundFunction,
     metrics::FunctionMetrics,
@@ -83,6 +83,7 @@ pub(crate) struct Node {
     pub(crate) function: Arc<dyn BoundFunction>,
     pub(crate) is_async: bool,
     pub(crate) must: Must,
+    pub(crate) row_defaults: RowDefaults,
     pub(crate) timeout: Option<Duration>,
     /// Each once.
     pub(crate) connectors: Vec<Arc<ConnectorSlot>>,

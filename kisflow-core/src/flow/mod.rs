@@ -318,7 +318,16 @@ impl Linked {
     }
 
     fn node(&self, flow: &str, prepared: Prepared) -> Arc<Node> {
-        let Prepared { conf, params, function, is_async, must, connectors, left_out: _ } = prepared;
+        let Prepared {
+            conf,
+            params,
+            function,
+            is_async,
+            must,
+            row_defaults,
+            connectors,
+            left_out: _,
+        } = prepared;
         let metrics = self
             .with_recorder(|| crate::metrics::FunctionMetrics::new(flow, &conf.fname, conf.fmode));
         Arc::new(Node {
@@ -329,6 +338,7 @@ impl Linked {
             function,
             is_async,
             must,
+            row_defaults,
             connectors,
             metrics,
         })

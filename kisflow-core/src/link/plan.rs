@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     action::Action,
-    conf::{Conf, FlowConf, FunctionConf, Mode, Origin, Problem, RawParams, nearest, suggest},
+    conf::{
+        Conf, FlowConf, FunctionConf, Mode, Origin, Problem, RawParams, RowDefaults, nearest,
+        suggest,
+    },
     connector::{ConnectorSlot, bind_unattended},
     error::BoxError,
     function::{Answer, BoundFunction, Call},
@@ -26,6 +29,8 @@ pub(crate) struct Linker {
     /// The connectors of each function that has any.
     pub(crate) connectors_of: HashMap<String, ConnectorNames>,
     pub(crate) slots: HashMap<String, Arc<ConnectorSlot>>,
+    /// What fields are that a row lacks, where a flow does not say.
+    row_defaults: RowDefaults,
     /// What keeps quarantine and positions, if anything needs it.
     pub(crate) durable: Option<Arc<ConnectorSlot>>,
 }
@@ -38,6 +43,7 @@ pub(crate) struct Prepared {
     pub(crate) is_async: bool,
     /// The fields that every row must have.
     pub(crate) must: Must,
+    pub(crate) row_defaults: RowDefaults,
     /// Each once.
     pub(crate) connectors: Vec<Arc<ConnectorSlot>>,
     /// Whether it is not the function itself, which asks for what a stub cannot be.
@@ -72,7 +78,8 @@ impl Linker {
             .iter()
             .map(|(fname, conf)| (fname.clone(), Arc::new(conf.clone())))
             .collect();
-        Self { registry, functions, connectors_of, slots, durable }
+        let row_defaults = conf.global.row_defaults;
+        Self { registry, functions, connectors_of, slots, row_defaults, durable }
     }
 
     /// Binds every function of a flow.
@@ -177,12 +184,14 @@ impl Linker {
             ));
         }
         let is_async = written.is_none_or(|def| def.is_async);
+        let row_defaults = flow.row_defaults.unwrap_or(self.row_defaults);
         Some(Prepared {
             left_out,
             function: function?,
             is_async,
             params,
-            must: Must::new(&conf),
+            must: Must::new(&conf, row_defaults),
+            row_defaults,
             connectors: connectors.distinct(),
             conf,
         })

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Parameter;
 use crate::{
-    conf::{ConnConf, Mode, OnReject, RawParams},
+    conf::{ConnConf, Mode, OnReject, RawParams, RowDefaults},
     connector::ConnectorSlot,
     error::{BoxError, Result},
     flow::{Cache, Metadata, Node, RunContext, RunId},
@@ -72,6 +72,11 @@ impl<'a> Cx<'a> {
     #[must_use]
     pub fn connector_conf(&self) -> Option<&'a ConnConf> {
         self.only_connector().map(|slot| &slot.conf)
+    }
+
+    /// What fields are that a row lacks.
+    pub(crate) fn row_defaults(&self) -> RowDefaults {
+        self.node.row_defaults
     }
 
     /// The run, one id for all functions that it goes through.

@@ -7,6 +7,7 @@
 mod codec;
 mod fields;
 pub(crate) mod finite;
+mod go;
 mod made_up;
 mod must;
 mod names;
@@ -24,6 +25,8 @@ pub(crate) use self::codec::ErasedCodec;
 use self::fields::fields_of;
 #[doc(hidden)]
 pub use self::fields::{Fields, Given, Hidden};
+#[doc(hidden)]
+pub use self::go::Learned;
 pub(crate) use self::must::{MUST_LIMIT, Must};
 #[doc(hidden)]
 pub use self::names::FieldNames;
@@ -109,6 +112,18 @@ pub trait Row: Sized + Send + Sync + 'static {
         None
     }
 
+    /// Reads one row with `row_defaults: go`.
+    #[doc(hidden)]
+    fn decode_as_go(row: RawRow<'_>, _: &Learned) -> Result<Self, BoxError> {
+        Self::decode(row)
+    }
+
+    /// The field that `row` stumbled over with `row_defaults: go`.
+    #[doc(hidden)]
+    fn culprit_as_go(row: RawRow<'_>) -> Option<String> {
+        Self::culprit(row)
+    }
+
     /// Which fields this type knows, and which of them a row must have.
     #[doc(hidden)]
     fn fields() -> Fields {
@@ -129,29 +144,40 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Row for T {
     fn culprit(row: RawRow<'_>) -> Option<String> {
         let mut json = serde_json::Deserializer::from_str(row.text().ok()?);
         let error = serde_path_to_error::deserialize::<_, T>(Objects(&mut json)).err()?;
-        let path = error.path().to_string();
-        // A missing field has no path of its own: serde names it in the message.
-        let message = error.inner().to_string();
-        let missing = message
-            .strip_prefix("missing field `")
-            .or_else(|| message.strip_prefix("duplicate field `"))
-            .and_then(|rest| rest.split_once('`'))
-            .map(|(field, _)| field);
-        match (path.as_str(), missing) {
-            (".", Some(field)) => Some(field.to_owned()),
-            (".", None) => None,
-            (parent, Some(field)) => Some(format!("{parent}.{field}")),
-            // A key that is none, and a path as long as a row, name nothing.
-            (_, None) if path.contains('?') => None,
-            (_, None) if path.len() > LONGEST_PATH => {
-                path.split(['.', '[']).next().map(str::to_owned)
-            }
-            (_, None) => Some(path),
-        }
+        field_at(error.path().to_string(), &error.inner().to_string())
+    }
+
+    fn decode_as_go(row: RawRow<'_>, learned: &Learned) -> Result<Self, BoxError> {
+        Ok(go::read(row.text()?, learned)?)
+    }
+
+    #[cold]
+    fn culprit_as_go(row: RawRow<'_>) -> Option<String> {
+        let (path, message) = go::culprit::<T>(row.text().ok()?)?;
+        field_at(path, &message)
     }
 
     fn fields() -> Fields {
         Fields { type_id: Some(TypeId::of::<T>()), ..fields_of::<T>() }
+    }
+}
+
+/// The field that an error speaks of.
+fn field_at(path: String, message: &str) -> Option<String> {
+    // A missing field has no path of its own: serde names it in the message.
+    let missing = message
+        .strip_prefix("missing field `")
+        .or_else(|| message.strip_prefix("duplicate field `"))
+        .and_then(|rest| rest.split_once('`'))
+        .map(|(field, _)| field);
+    match (path.as_str(), missing) {
+        (".", Some(field)) => Some(field.to_owned()),
+        (".", None) => None,
+        (parent, Some(field)) => Some(format!("{parent}.{field}")),
+        // A key that is none, and a path as long as a row, name nothing.
+        (_, None) if path.contains('?') => None,
+        (_, None) if path.len() > LONGEST_PATH => path.split(['.', '[']).next().map(str::to_owned),
+        (_, None) => Some(path),
     }
 }
 

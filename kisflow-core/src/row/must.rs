@@ -1,8 +1,8 @@
 //! [`Must`]: the fields that a function's conf demands of every row.
 
-use super::{FieldNames, scan::missing_field};
+use super::{FieldNames, go, scan::missing_field};
 use crate::{
-    conf::{FunctionConf, Origin},
+    conf::{FunctionConf, Origin, RowDefaults},
     error::BoxError,
     reject::Fault,
     row::{Emit, RawRow},
@@ -18,10 +18,11 @@ pub(crate) struct Must {
     fields: Vec<String>,
     /// `` `must` of `Total` (conf/total.yml:5)``.
     cite: String,
+    defaults: RowDefaults,
 }
 
 impl Must {
-    pub(crate) fn new(conf: &FunctionConf) -> Self {
+    pub(crate) fn new(conf: &FunctionConf, defaults: RowDefaults) -> Self {
         let mut fields: Vec<String> = Vec::new();
         for field in &conf.source.must {
             if !fields.contains(field) {
@@ -32,7 +33,7 @@ impl Must {
             Origin::Code => String::new(),
             file => format!(" ({})", file.cite("source.must")),
         };
-        Self { fields, cite: format!("`must` of `{}`{place}", conf.fname) }
+        Self { fields, cite: format!("`must` of `{}`{place}", conf.fname), defaults }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -42,7 +43,11 @@ impl Must {
     /// What is wrong with a row of JSON.
     pub(crate) fn fault_of_json(&self, index: usize, row: RawRow<'_>) -> Option<Fault> {
         let missing = row.text().map_err(BoxError::from).and_then(|text| {
-            missing_field(text, &self.fields).map_err(|error| self.no_object(text, error))
+            let missing = match self.defaults {
+                RowDefaults::Require => missing_field(text, &self.fields),
+                RowDefaults::Go => go::missing_field(text, &self.fields),
+            };
+            missing.map_err(|error| self.no_object(text, error))
         });
         self.fault(index, missing)
     }
@@ -51,7 +56,7 @@ impl Must {
     /// that does not tell them so is written as JSON.
     pub(crate) fn fault_of_value<T: Emit>(&self, index: usize, row: &T) -> Option<Fault> {
         let mut names = FieldNames::new(&self.fields);
-        if row.name_fields(&mut names) {
+        if self.defaults == RowDefaults::Require && row.name_fields(&mut names) {
             return self.fault(index, Ok(names.missing()));
         }
         let mut json = Vec::new();
