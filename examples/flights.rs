@@ -28,7 +28,7 @@
 //!   flights-damaged.ndjson, row 4: `dep_delay`: invalid type: string "one minute early", expected i32 at line 1 column 67
 //!   flights-damaged.ndjson, row 5: due at 600, left at 554: that is not 54 minutes
 //!   flights-damaged.ndjson, row 6: left at 558, but has no delay
-//!   flights-damaged.ndjson, row 7: invalid type: sequence, expected an object with the fields `dep_delay`, `dep_time`
+//!   flights-damaged.ndjson, row 7: the row is no JSON object, and `must` of `CheckFlight` (conf/flights/flights.yml:14) demands `dep_time`: invalid type: sequence, expected an object
 //! ```
 
 #[path = "support/flights.rs"]
@@ -47,7 +47,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kisflow::{Batch, Registry, Report, Result, error_chain};
 
-use crate::support::{CONF, Carriers, EXCERPT, table};
+use crate::support::{CONF, Carriers, EXCERPT, relative, table};
 
 /// Rows that go through the flow at a time.
 const BATCH: usize = 10_000;
@@ -142,7 +142,10 @@ impl Refused {
         for reject in report.rejected().iter().take(SHOWN - self.shown.len()) {
             let row = row + reject.index();
             let field = reject.field().map(|field| format!("`{field}`: ")).unwrap_or_default();
-            self.shown.push(format!("  {file}, row {row}: {field}{}\n", reject.cause()));
+            self.shown.push(format!(
+                "  {file}, row {row}: {field}{}\n",
+                relative(&reject.cause().to_string())
+            ));
         }
     }
 

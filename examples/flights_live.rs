@@ -27,11 +27,11 @@
 //! 7 rows in quarantine
 //!   CheckFlight: EOF while parsing a string at line # column #
 //!   CheckFlight: due at #, left at #: that is not # minutes
-//!   CheckFlight: invalid type: sequence, expected an object with the fields `dep_delay`, `dep_time`
 //!   CheckFlight: invalid type: string "one minute early", expected i32 at line # column #
 //!   CheckFlight: left at #, but has no delay
 //!   CheckFlight: missing field `carrier` at line # column #
 //!   CheckFlight: the row has no field `dep_time`, which `must` demands
+//!   CheckFlight: the row is no JSON object, and `must` of `CheckFlight` (conf/flights/flights.yml:#) demands `dep_time`: invalid type: sequence, expected an object
 //! ```
 
 #[path = "support/flights.rs"]
@@ -45,7 +45,7 @@ use kisflow::{
     prelude::*,
 };
 
-use crate::support::{CONF, Carriers, EXCERPT, table};
+use crate::support::{CONF, Carriers, EXCERPT, relative, table};
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conf/flights_live");
 
@@ -106,7 +106,7 @@ async fn run(args: Args) -> Result<()> {
     let quarantine = flows.quarantine()?;
     println!("{} rows in quarantine", quarantine.usage().await?.entries);
     for count in quarantine.stats(&QuarantineFilter::new()).await? {
-        println!("  {}: {}", count.function, count.cause);
+        println!("  {}: {}", count.function, relative(&count.cause));
     }
     Ok(())
 }

@@ -107,12 +107,17 @@ fn function() -> impl Strategy<Value = FunctionConf> {
         proptest::option::of(any::<u64>()),
         proptest::option::of(name()),
         vec(name(), 0..3),
+        vec((name(), name()), 0..3),
     );
     (name(), mode, text(), vec(text(), 0..4), options, params()).prop_map(
-        |(name, mode, source, must, (retry, timeout, cname, jump), params)| {
+        |(name, mode, source, must, (retry, timeout, cname, jump, cnames), params)| {
             let mut function = FunctionConf::new(name, mode).source(source);
             function.option.timeout = timeout;
-            function.option.cname = cname;
+            // One connector, or several by name.
+            match cname {
+                Some(cname) => function.option.cname = Some(cname),
+                None => function.option.cnames = cnames.into_iter().collect(),
+            }
             if let Some((times, base)) = retry {
                 function = function.retry(times, base);
             }

@@ -69,12 +69,18 @@ async fn a_row_that_is_not_json_is_rejected() {
 
 #[tokio::test]
 async fn a_row_that_is_no_object_is_rejected() {
-    check("Pass", "[]", None, "invalid length 0, expected struct Score with 2 elements").await;
+    check(
+        "Pass",
+        "[]",
+        None,
+        "the row is no JSON object, and `must` of `Pass` demands `stu_id`: invalid type: sequence, expected an object",
+    )
+    .await;
     check(
         "Raw",
         "[1]",
         None,
-        "invalid type: sequence, expected an object with the fields `score`, `stu_id`",
+        "the row is no JSON object, and `must` of `Raw` demands `stu_id`: invalid type: sequence, expected an object",
     )
     .await;
 }
@@ -356,4 +362,103 @@ fn a_row_of_json_may_be_spread_over_lines() {
     assert_eq!(rows.iter().map(|row| row.stu_id).collect::<Vec<_>>(), [1, 2]);
     let batch = Batch::json(["{\n\"stu_id\":1,\r\n\"score\":2}\n"]);
     assert_eq!(batch.to_ndjson().unwrap(), "{ \"stu_id\":1,  \"score\":2}\n");
+}
+
+#[tokio::test]
+async fn a_list_is_no_row_of_a_struct_and_a_row_of_what_reads_lists() {
+    let batch = || Batch::json(["[1,2.5]"]);
+    for error in [
+        chain(batch().rows::<Score>().unwrap_err()),
+        chain(batch().rows::<Option<Score>>().unwrap_err()),
+        chain(Batch::typed(vec![(1, 2.5)]).rows::<Score>().unwrap_err()),
+    ] {
+        assert!(error.contains("invalid type: sequence, expected an object"), "{error}");
+    }
+    assert_eq!(*batch().rows::<(u32, f64)>().unwrap(), [(1, 2.5)]);
+    assert_eq!(*batch().rows::<Vec<f64>>().unwrap(), [[1.0, 2.5]]);
+    assert_eq!(*batch().rows::<serde_json::Value>().unwrap(), [serde_json::json!([1, 2.5])]);
+}
+
+#[tokio::test]
+async fn must_is_asked_of_values_by_the_names_that_their_json_has() {
+    let run = |rows: Batch| async {
+        let flow = flow(FlowConf::new("Must").then_named("Raw")).await;
+        match flow.run(rows).await {
+            Ok(report) => format!("{} rows", report.rows_out()),
+            Err(error) => error.rejected()[0].cause().to_string(),
+        }
+    };
+    let lacks = "the row has no field `score`, which `must` demands";
+    let none = "the row is no JSON object, and `must` of `Raw` demands `stu_id`";
+    for (rows, said) in [
+        (Batch::typed(vec![Score { stu_id: 1, score: 2.0 }]), "1 rows"),
+        (Batch::typed(vec![HashMap::from([("stu_id", 1), ("score", 2)])]), "1 rows"),
+        (Batch::typed(vec![HashMap::from([("stu_id", 1)])]), lacks),
+        (Batch::typed(vec![serde_json::json!({"stu_id": 1, "score": null})]), "1 rows"),
+        (Batch::typed(vec![(1, 2.0)]), none),
+        (Batch::text(["hello"]), none),
+        (Batch::json(["hello"]), none),
+        (Batch::json(["7"]), none),
+        (Batch::json(["{\"stu_id\":1"]), "EOF while parsing an object"),
+    ] {
+        let found = run(rows).await;
+        assert!(found.starts_with(said), "{found}, not {said}");
+    }
+}
+
+#[test]
+fn plain_text_that_is_given_as_json_is_told_what_it_is_given_as() {
+    let error = chain(Batch::json(["This is text"]).rows::<String>().unwrap_err());
+    assert!(error.contains("rows of plain text are given as `Batch::text`"), "{error}");
+    let error = chain(Batch::json(["This is text"]).rows::<Score>().unwrap_err());
+    assert!(!error.contains("Batch::text"), "{error}");
+}
+
+fn chain(error: BoxError) -> String {
+    kisflow::error_chain(&*error).to_string()
+}
+
+/// How often the program's own `Deserialize` has been called.
+static READ: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
+struct Watched;
+
+impl<'de> Deserialize<'de> for Watched {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        READ.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        <HashMap<String, u32>>::deserialize(from).map(|_| Self)
+    }
+}
+
+impl Serialize for Watched {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_unit()
+    }
+}
+
+#[faas("Watch")]
+fn watch(_: &Watched) -> Watched {
+    Watched
+}
+
+#[faas("WatchAll")]
+fn watch_all(rows: &[Watched]) -> (Vec<Watched>, Action) {
+    (rows.iter().map(|_| Watched).collect(), Action::Next)
+}
+
+#[tokio::test]
+async fn nothing_is_read_before_there_are_rows() {
+    let read = || READ.load(std::sync::atomic::Ordering::Relaxed);
+    let conf = Conf::new()
+        .flow(FlowConf::new("W").then::<watch>().then::<watch_all>())
+        .function(FunctionConf::new("Watch", Mode::Verify).must("a"))
+        .function(FunctionConf::new("WatchAll", Mode::Verify));
+    let dir = tempfile::tempdir().unwrap();
+    conf.write(dir.path()).unwrap();
+    let flows = Registry::linked().load(dir.path()).await.unwrap();
+    let linked = Registry::linked().link(conf).await.unwrap();
+    assert_eq!(read(), 0, "loading and linking read no row");
+    flows.get("W").unwrap().run(Batch::json([r#"{"a":1}"#])).await.unwrap();
+    drop(linked);
+    assert_eq!(read(), 1, "the row, once");
 }

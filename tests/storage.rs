@@ -159,3 +159,143 @@ async fn a_cached_value_is_gone_past_its_time_to_live() {
     let report = flows.get("F").unwrap().run(vec![1_u32]).await.unwrap();
     assert!(report.output().rows::<bool>().unwrap()[0]);
 }
+
+/// What a Save of these params keeps and a Load of them adds to rows: the rows that come out, and
+/// why others do not.
+async fn kept(
+    params: &[(&str, serde_json::Value)],
+    save: &[&str],
+    load: &[&str],
+) -> (String, Vec<String>) {
+    let function = |name: &str, mode, skip: &str| {
+        let function = FunctionConf::new(name, mode).connector("K");
+        let params = params.iter().filter(|(name, _)| *name != skip);
+        params.fold(function, |function, (name, value)| function.param(*name, value.clone()))
+    };
+    let conf = Conf::new()
+        .connector(ConnConf::new("K", "memory").key("k:"))
+        .function(function("Keep", Mode::Save, "missing"))
+        .function(function("Find", Mode::Load, ""))
+        .flow(FlowConf::new("Save").then_named("Keep").on_reject(OnReject::Quarantine))
+        .flow(FlowConf::new("Load").then_named("Find").on_reject(OnReject::Quarantine));
+    let flows = Registry::new().link(conf).await.unwrap();
+    let saved = run(&flows, "Save", save).await.unwrap();
+    let loaded = run(&flows, "Load", load).await.unwrap();
+    let rejects = saved.rejected().iter().chain(loaded.rejected());
+    let causes = rejects.map(|reject| reject.cause().to_string()).collect();
+    (loaded.output().to_ndjson().unwrap(), causes)
+}
+
+#[tokio::test]
+async fn numbers_that_no_type_holds_are_kept_and_found_as_they_were_written() {
+    let id = [("id", serde_json::json!("id"))];
+    let numbers = [
+        "18446744073709551616",
+        "18446744073709551617",
+        "12345678901234567.89",
+        "0.10",
+        "-0",
+        "0",
+        "1e400",
+        "1E5",
+        "1e5",
+        "100000",
+        "0.1000000000000000055511151231257827",
+        "340282366920938463463374607431768211456",
+    ];
+    let save: Vec<String> = numbers.iter().map(|n| format!("{{\"id\":{n},\"v\":{n}}}")).collect();
+    let load: Vec<String> = numbers.iter().map(|n| format!("{{\"id\":{n},\"w\":{n}}}")).collect();
+    let expected: Vec<String> =
+        numbers.iter().map(|n| format!("{{\"id\":{n},\"v\":{n},\"w\":{n}}}\n")).collect();
+    let texts = |rows: &[String]| rows.to_vec();
+    let (save, load) = (texts(&save), texts(&load));
+    let (save, load): (Vec<&str>, Vec<&str>) =
+        (save.iter().map(String::as_str).collect(), load.iter().map(String::as_str).collect());
+    let (found, causes) = kept(&id, &save, &load).await;
+    assert_eq!((found, causes), (expected.concat(), vec![]));
+}
+
+#[tokio::test]
+async fn a_field_that_stands_twice_is_refused_by_save_and_by_load() {
+    let id = [("id", serde_json::json!("id"))];
+    let (found, causes) = kept(
+        &id,
+        &[r#"{"id":6,"id":7,"v":1}"#, r#"{"id":6,"v":1,"v":2}"#, r#"{"id":7,"v":3}"#],
+        &[r#"{"id":7,"a":1,"a":1}"#, r#"{"id":7}"#],
+    )
+    .await;
+    assert_eq!(found, "{\"id\":7,\"v\":3}\n");
+    assert_eq!(causes, ["duplicate field `id`", "duplicate field `v`", "duplicate field `a`"]);
+}
+
+#[tokio::test]
+async fn several_fields_are_an_id_together() {
+    let id = [("id", serde_json::json!(["origin", "hour"])), ("fields", serde_json::json!(["t"]))];
+    let (found, causes) = kept(
+        &id,
+        &[
+            r#"{"origin":"EWR","hour":1,"t":1}"#,
+            r#"{"origin":"EWR|1","hour":"","t":2}"#,
+            r#"{"origin":"EWR","hour":"|1","t":3}"#,
+            r#"{"origin":"EWR","hour":null,"t":4}"#,
+        ],
+        &[
+            r#"{"origin":"EWR","hour":"1"}"#,
+            r#"{"origin":"EWR|1","hour":""}"#,
+            r#"{"origin":"EWR","hour":"|1"}"#,
+            r#"{"origin":"JFK","hour":1}"#,
+            r#"{"origin":"JFK"}"#,
+        ],
+    )
+    .await;
+    assert_eq!(
+        found,
+        r#"{"hour":"1","origin":"EWR","t":1}
+{"hour":"","origin":"EWR|1","t":2}
+{"hour":"|1","origin":"EWR","t":3}
+"#
+    );
+    assert_eq!(
+        causes,
+        [
+            "field `hour` is null, which is no id",
+            "there is no record `k:JFK|1`; the param `wait_ms` would wait for it",
+            "the row has no field `hour`, which is its id",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_row_without_a_record_may_pass() {
+    let params = [
+        ("id", serde_json::json!("id")),
+        ("fields", serde_json::json!(["a", "b"])),
+        ("missing", serde_json::json!("pass")),
+    ];
+    let (found, causes) = kept(
+        &params,
+        &[r#"{"id":1,"a":1,"b":null}"#],
+        &[r#"{"id":1}"#, r#"{"id":2,"z":1.10}"#, r#"{"id":null}"#, r#"{"no":1}"#],
+    )
+    .await;
+    assert_eq!(found, "{\"a\":1,\"id\":1}\n{\"id\":2,\"z\":1.10}\n{\"id\":null}\n");
+    assert_eq!(causes, ["the row has no field `id`, which is its id"]);
+}
+
+#[tokio::test]
+async fn params_of_save_and_load_that_do_not_fit_are_problems() {
+    for (mode, name, value, part) in [
+        (Mode::Load, "missing", serde_json::json!("skip"), "the param `missing` does not fit"),
+        (Mode::Save, "missing", serde_json::json!("pass"), "the param `missing` is for Load"),
+        (Mode::Load, "id", serde_json::json!([]), "the param `id` names no field"),
+        (Mode::Save, "id", serde_json::json!({"a": 1}), "`id` is the name of a field, or a list"),
+    ] {
+        let function = FunctionConf::new("F", mode).connector("K").param("id", "id");
+        let conf = Conf::new()
+            .connector(ConnConf::new("K", "memory"))
+            .function(function.param(name, value))
+            .flow(FlowConf::new("X").then_named("F"));
+        let error = Registry::new().link(conf).await.unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}

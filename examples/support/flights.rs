@@ -16,6 +16,15 @@ pub(crate) const EXCERPT: [&str; 2] = [
     concat!(env!("CARGO_MANIFEST_DIR"), "/data/flights-damaged.ndjson"),
 ];
 
+/// A message that names the conf file, the same on every machine: the conf is read by its full path.
+pub(crate) fn relative(message: &str) -> String {
+    let Some((before, behind)) = message.split_once("/conf/flights/") else {
+        return message.to_owned();
+    };
+    let start = before.rfind('(').map_or(0, |at| at + 1);
+    format!("{}conf/flights/{behind}", before.get(..start).unwrap_or_default())
+}
+
 /// What is read of a row; the other fields are skipped.
 #[derive(Deserialize)]
 struct Flight {

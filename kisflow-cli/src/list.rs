@@ -26,7 +26,7 @@ struct ListedFunction<'a> {
     reads: Option<&'a RowType>,
     hands_on: Option<&'a HandsOn>,
     mode: Option<&'static str>,
-    connector: Option<&'a str>,
+    connectors: &'a [String],
     flows: Vec<&'a str>,
     /// Where the conf has it.
     conf: Option<String>,
@@ -83,7 +83,7 @@ impl<'a> ListedFunction<'a> {
             reads: code.and_then(|code| code.reads.as_ref()),
             hands_on: code.map(|code| &code.hands_on),
             mode: conf.map(|conf| conf.fmode.as_str()),
-            connector: inspection.connector_of.get(name).map(String::as_str),
+            connectors: inspection.connectors_of.get(name).map(Vec::as_slice).unwrap_or_default(),
             flows: flows.map(|flow| flow.flow_name.as_str()).collect(),
             conf: conf.map(FunctionConf::place),
         }
@@ -230,7 +230,8 @@ pub(crate) async fn connectors(
 }
 
 fn users<'a>(inspection: &'a Inspection, cname: &str) -> Vec<&'a str> {
-    let users = inspection.connector_of.iter().filter(|(_, connector)| *connector == cname);
+    let uses = |connectors: &Vec<String>| connectors.iter().any(|connector| connector == cname);
+    let users = inspection.connectors_of.iter().filter(|(_, connectors)| uses(connectors));
     users.map(|(function, _)| function.as_str()).collect()
 }
 

@@ -227,12 +227,18 @@ fn typical_mistakes_are_not_valid() {
     check(flow, "{kistype: flow, flow_name: '', flows: [{fname: F}]}");
     check(flow, "{kistype: flow, flow_name: A, status: 2, flows: [{fname: F}]}");
     check(flow, "{kistype: flow, flow_name: A, on_reject: drop, flows: [{fname: F}]}");
+    check(flow, "{kistype: flow, flow_name: A, row_defaults: rust, flows: [{fname: F}]}");
     check(flow, "{kistype: flow, flow_name: A, flows: [F]}");
     check(flow, "{kistype: flow, flow_name: A, flows: [{name: F}]}");
     check(flow, "{kistype: flow, flow_name: A, jump_limit: -1, flows: [{fname: F}]}");
     let func = "{kistype: func, fname: F, fmode: Save, option: {cname: C, timeout: 10}}";
     check(func, "{kistype: func, fname: F, fmode: save}");
     check(func, "{kistype: func, fname: F}");
+    check(
+        "{kistype: func, fname: F, fmode: Save, option: {cname: {a: C, b: 7}}}",
+        "{kistype: func, fname: F, fmode: Save, option: {cname: {a: [C]}}}",
+    );
+    check(func, "{kistype: func, fname: F, fmode: Save, option: {cname: {}}}");
     check(func, "{kistype: func, fname: F, fmode: Save, options: {cname: C}}");
     check(func, "{kistype: func, fname: F, fmode: Save, option: {timeout: 10s}}");
     check(func, "{kistype: func, fname: F, fmode: Save, source: {must: id}}");

@@ -57,8 +57,8 @@ pub use crate::{
     conf::{
         Address, AddressError, BatchConf, Conf, ConfError, ConnConf, ExpectConf, FlowConf,
         FunctionConf, FunctionSourceConf, GivenConf, GlobalConf, Mode, OnReject, OptionConf,
-        Ordered, Problem, QuarantineConf, RawParams, RejectedConf, SourceConf, Start, Status,
-        StepConf, TestConf, TestRecords, WhenFull,
+        Ordered, Problem, QuarantineConf, RawParams, RejectedConf, RowDefaults, SourceConf, Start,
+        Status, StepConf, TestConf, TestRecords, WhenFull,
     },
     connector::{AsDurable, AsStorage, Connector, Fields, Memory, MemoryParams, Record, Storage},
     durable::{Change, Durable, Usage},
@@ -79,7 +79,7 @@ pub use crate::{
     },
     registry::Registry,
     reject::Reject,
-    row::{Codec, Emit, RawRow, Row, json_value_end},
+    row::{Codec, Emit, PlainValue, RawRow, Row, json_value_end},
     serve::{Ledger, ServeError, Served, ServedFlow, ServedOutcome, Shutdown, termination},
     source::{
         CarriedOver, Delivery, Positions, Prefix, Receipt, Settled, Source, SourceContext,
@@ -102,7 +102,7 @@ pub mod __private {
             FunctionDef, Map, Missing, Plain, Replied, Shape, Shim, Unfit, Unreadable, task,
         },
         parameter::BoundStore,
-        row::{Fields, Given, Hidden},
+        row::{FieldNames, Fields, Given, Hidden, Learned},
     };
 
     #[cfg(feature = "auto")]

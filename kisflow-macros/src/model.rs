@@ -43,7 +43,7 @@ pub(crate) fn read(function: &ItemFn, errors: &mut Errors) -> (Vec<Argument>, Op
 
 /// Whether another mistake says already where the rows are.
 fn explained(function: &ItemFn, arguments: &[Argument]) -> bool {
-    let owned = |argument: &Argument| matches!(argument, Argument::Parameter(ty) if generic_of(ty, "Vec").is_some());
+    let owned = |argument: &Argument| matches!(argument, Argument::Parameter(ty, _) if generic_of(ty, "Vec").is_some());
     function.sig.receiver().is_some() || arguments.iter().any(owned)
 }
 

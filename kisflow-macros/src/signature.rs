@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::{FnArg, Ident, ItemFn, Path, Type, TypeReference};
+use syn::{FnArg, Ident, ItemFn, Pat, Path, Type, TypeReference, ext::IdentExt};
 
 use crate::{assertion, borrow::unnamed, errors::Errors, words::words};
 
@@ -10,8 +10,8 @@ use crate::{assertion, borrow::unnamed, errors::Errors, words::words};
 pub(crate) enum Argument {
     /// The reference: rows, or what a `#[caas]` is given.
     Reference(TypeReference),
-    /// Found at link.
-    Parameter(Box<Type>),
+    /// Found at link, with the name that conf may know it by; empty for a pattern.
+    Parameter(Box<Type>, String),
 }
 
 impl Argument {
@@ -19,7 +19,7 @@ impl Argument {
     pub(crate) fn reference(&self) -> Option<&TypeReference> {
         match self {
             Self::Reference(reference) => Some(reference),
-            Self::Parameter(_) => None,
+            Self::Parameter(..) => None,
         }
     }
 }
@@ -58,7 +58,7 @@ pub(crate) fn arguments(function: &ItemFn, reference: &str, errors: &mut Errors)
                     Type::Reference(reference) => Argument::Reference(reference.clone()),
                     other => {
                         owned_rows(other, errors);
-                        Argument::Parameter(Box::new(other.clone()))
+                        Argument::Parameter(Box::new(other.clone()), name(&typed.pat))
                     }
                 });
             }
@@ -66,6 +66,14 @@ pub(crate) fn arguments(function: &ItemFn, reference: &str, errors: &mut Errors)
     }
     one_reference(&arguments, reference, errors);
     arguments
+}
+
+/// The name of a parameter, if its pattern has one.
+fn name(pattern: &Pat) -> String {
+    match pattern {
+        Pat::Ident(pattern) => pattern.ident.unraw().to_string(),
+        _ => String::new(),
+    }
 }
 
 /// The one reference; where there are several, a slice is most likely the rows.
@@ -161,11 +169,13 @@ impl Parameters {
         reference: &Ident,
         failed: &TokenStream,
     ) -> Self {
-        let (mut types, mut names, mut pass) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut types, mut names, mut known_as) = (Vec::new(), Vec::new(), Vec::new());
+        let mut pass = Vec::new();
         for (position, argument) in arguments.iter().enumerate() {
             match argument {
                 Argument::Reference(_) => pass.push(reference.clone()),
-                Argument::Parameter(ty) => {
+                Argument::Parameter(ty, name) => {
+                    known_as.push(name.as_str());
                     let name = local(&format!("parameter_{position}"));
                     types.push(ty);
                     names.push(name.clone());
@@ -182,7 +192,7 @@ impl Parameters {
             bound: quote!([#krate::__private::Found; #count]),
             // Each is bound before the first that is missing ends it: all problems at once.
             bind: quote! {
-                #(let #names = #find::<#types>::bind(#link);)*
+                #(let #names = #find::<#types>::bind(#link, #known_as);)*
                 ::core::option::Option::Some([#(#names?,)*])
             },
             get: quote! {

@@ -92,8 +92,8 @@ mod tests {
 
     #[test]
     fn every_part_of_a_flow_has_its_shape_and_its_arrow() {
-        let (conf, connector_of) = rich("Rich");
-        let text = render(&[Picture::new(&conf, &connector_of, &conf.flows["Rich"])]);
+        let (conf, connectors_of) = rich("Rich");
+        let text = render(&[Picture::new(&conf, &connectors_of, &conf.flows["Rich"])]);
         let check = |line: &str| {
             let lines = text.lines().filter(|have| have.trim() == line).count();
             assert_eq!(lines, 1, "{line} in {text}");
@@ -119,9 +119,9 @@ mod tests {
 
     #[test]
     fn a_flow_that_runs_is_not_grey() {
-        let (mut conf, connector_of) = rich("Rich");
+        let (mut conf, connectors_of) = rich("Rich");
         conf.flows.values_mut().for_each(|flow| flow.status = kisflow_core::Status::Enabled);
-        let text = render(&[Picture::new(&conf, &connector_of, &conf.flows["Rich"])]);
+        let text = render(&[Picture::new(&conf, &connectors_of, &conf.flows["Rich"])]);
         assert!(!text.contains("fontcolor") && !text.contains("disabled"), "{text}");
     }
 

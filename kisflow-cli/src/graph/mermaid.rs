@@ -91,8 +91,8 @@ mod tests {
 
     #[test]
     fn every_part_of_a_flow_has_its_shape_and_its_arrow() {
-        let (conf, connector_of) = rich("Rich");
-        let text = render(&[Picture::new(&conf, &connector_of, &conf.flows["Rich"])]);
+        let (conf, connectors_of) = rich("Rich");
+        let text = render(&[Picture::new(&conf, &connectors_of, &conf.flows["Rich"])]);
         let expect = "\
 flowchart TB
     subgraph f0[\"Rich (disabled)\"]
@@ -127,8 +127,8 @@ flowchart TB
 
     #[test]
     fn each_flow_stands_below_the_one_before_it() {
-        let (conf, connector_of) = rich("Rich");
-        let picture = || Picture::new(&conf, &connector_of, &conf.flows["Rich"]);
+        let (conf, connectors_of) = rich("Rich");
+        let picture = || Picture::new(&conf, &connectors_of, &conf.flows["Rich"]);
         let text = render(&[picture(), picture(), picture()]);
         let below: Vec<&str> = text.lines().filter(|line| line.contains("~~~")).collect();
         assert_eq!(below, ["    f0 ~~~ f1", "    f1 ~~~ f2"]);

@@ -42,7 +42,7 @@ fn pictures<'a>(
         Some(name) => vec![inspection.flow(name).map_err(Failure::usage)?],
         None => inspection.conf.flows.values().collect(),
     };
-    let picture = |flow| Picture::new(&inspection.conf, &inspection.connector_of, flow);
+    let picture = |flow| Picture::new(&inspection.conf, &inspection.connectors_of, flow);
     Ok(flows.into_iter().map(picture).collect())
 }
 

@@ -67,7 +67,7 @@ pub(crate) enum Way {
 impl<'a> Picture<'a> {
     pub(crate) fn new(
         conf: &'a Conf,
-        connector_of: &'a BTreeMap<String, String>,
+        connectors_of: &'a BTreeMap<String, Vec<String>>,
         flow: &'a FlowConf,
     ) -> Self {
         let enabled = flow.status == Status::Enabled;
@@ -85,7 +85,7 @@ impl<'a> Picture<'a> {
         }
         picture.chain();
         picture.jumps(conf, flow, first);
-        picture.connectors(conf, connector_of);
+        picture.connectors(conf, connectors_of);
         picture
     }
 
@@ -135,7 +135,7 @@ impl<'a> Picture<'a> {
     }
 
     /// One node for each connector, whoever shares it.
-    fn connectors(&mut self, conf: &'a Conf, connector_of: &'a BTreeMap<String, String>) {
+    fn connectors(&mut self, conf: &'a Conf, connectors_of: &'a BTreeMap<String, Vec<String>>) {
         let mut known: BTreeMap<&str, usize> = BTreeMap::new();
         for function in 0..self.nodes.len() {
             let Some(Node { name, kind: Kind::Function { mode }, .. }) = self.nodes.get(function)
@@ -143,16 +143,17 @@ impl<'a> Picture<'a> {
                 continue;
             };
             let mode = *mode;
-            let Some(cname) = connector_of.get(*name) else { continue };
-            let connector = known.get(cname.as_str()).copied().unwrap_or_else(|| {
-                let engine = conf.connectors.get(cname).map_or("", |conn| &conn.engine);
-                self.add(cname, Kind::Connector { engine })
-            });
-            known.insert(cname, connector);
-            match mode {
-                Mode::Save => self.link(function, connector, Way::Save),
-                Mode::Load => self.link(connector, function, Way::Load),
-                _ => self.link(function, connector, Way::Use),
+            for cname in connectors_of.get(*name).into_iter().flatten() {
+                let connector = known.get(cname.as_str()).copied().unwrap_or_else(|| {
+                    let engine = conf.connectors.get(cname).map_or("", |conn| &conn.engine);
+                    self.add(cname, Kind::Connector { engine })
+                });
+                known.insert(cname, connector);
+                match mode {
+                    Mode::Save => self.link(function, connector, Way::Save),
+                    Mode::Load => self.link(connector, function, Way::Load),
+                    _ => self.link(function, connector, Way::Use),
+                }
             }
         }
     }
@@ -182,7 +183,7 @@ pub(super) mod tests {
 
     /// A flow with everything that is drawn: a source, every mode, a function that stands twice, a
     /// connector that two share, and jumps ahead, back and in place.
-    pub(in crate::graph) fn rich(flow_name: &str) -> (Conf, BTreeMap<String, String>) {
+    pub(in crate::graph) fn rich(flow_name: &str) -> (Conf, BTreeMap<String, Vec<String>>) {
         let function = |fname: &str, mode| FunctionConf::new(fname, mode);
         let steps = ["Check", "Save", "Load", "Twice", "Send", "Twice"];
         let flow = FlowConf::new(flow_name).source("orders").status(Status::Disabled);
@@ -197,20 +198,20 @@ pub(super) mod tests {
             .function(function("Twice", Mode::Calculate))
             .function(function("Send", Mode::Expand).jump("Check"));
         let connectors = [("Save", "Cache"), ("Load", "Cache"), ("Send", "Mail")];
-        (conf, connectors.map(|(name, to)| (name.to_owned(), to.to_owned())).into())
+        (conf, connectors.map(|(name, to)| (name.to_owned(), vec![to.to_owned()])).into())
     }
 
     fn edges(kind: Way) -> Vec<(usize, usize)> {
-        let (conf, connector_of) = rich("Rich");
-        let picture = Picture::new(&conf, &connector_of, &conf.flows["Rich"]);
+        let (conf, connectors_of) = rich("Rich");
+        let picture = Picture::new(&conf, &connectors_of, &conf.flows["Rich"]);
         let edges = picture.edges.iter().filter(|edge| edge.kind == kind);
         edges.map(|edge| (edge.from, edge.to)).collect()
     }
 
     #[test]
     fn the_nodes_are_the_source_the_chain_and_each_connector_once() {
-        let (conf, connector_of) = rich("Rich");
-        let picture = Picture::new(&conf, &connector_of, &conf.flows["Rich"]);
+        let (conf, connectors_of) = rich("Rich");
+        let picture = Picture::new(&conf, &connectors_of, &conf.flows["Rich"]);
         let names: Vec<&str> = picture.nodes.iter().map(|node| node.name).collect();
         let chain = ["orders", "Check", "Save", "Load", "Twice", "Send", "Twice"];
         assert_eq!(names, [chain.as_slice(), &["Cache", "Mail"]].concat());
@@ -236,8 +237,8 @@ pub(super) mod tests {
 
     #[test]
     fn json_has_the_kind_of_each_node_and_edge() {
-        let (conf, connector_of) = rich("Rich");
-        let picture = Picture::new(&conf, &connector_of, &conf.flows["Rich"]);
+        let (conf, connectors_of) = rich("Rich");
+        let picture = Picture::new(&conf, &connectors_of, &conf.flows["Rich"]);
         let json = serde_json::to_value(&picture).unwrap();
         let node = |id: usize| json["nodes"][id].to_string();
         assert_eq!(node(0), r#"{"id":0,"kind":"source","name":"orders","type":"file"}"#);

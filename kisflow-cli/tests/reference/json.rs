@@ -35,6 +35,10 @@ impl Json {
         }
     }
 
+    pub(crate) fn is_null(&self) -> bool {
+        *self == Self::Scalar(serde_json::Value::Null)
+    }
+
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Scalar(value) => value.as_str(),

@@ -87,11 +87,11 @@ fn the_defaults_that_are_written_down_are_those_of_the_types() {
     }
 }
 
-/// What is said of a Save without code that has these params.
+/// What is said of a Load without code that has these params.
 fn told(params: &str) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     let conf = format!(
-        "{{kistype: conn, cname: C, type: memory}}\n---\n{{kistype: func, fname: F, fmode: Save, option: {{cname: C, default_params: {params}}}}}\n---\n{{kistype: flow, flow_name: X, flows: [{{fname: F}}]}}\n"
+        "{{kistype: conn, cname: C, type: memory}}\n---\n{{kistype: func, fname: F, fmode: Load, option: {{cname: C, default_params: {params}}}}}\n---\n{{kistype: flow, flow_name: X, flows: [{{fname: F}}]}}\n"
     );
     fs::write(dir.path().join("conf.yml"), conf).unwrap();
     let problems = Registry::new().inspect(dir.path()).problems;
@@ -99,7 +99,7 @@ fn told(params: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_save_without_code_reads_every_param_that_is_written_down_and_no_other() {
+fn a_load_without_code_reads_every_param_that_is_written_down_and_no_other() {
     for (name, ..) in UNATTENDED_PARAMS {
         let id = if name == "id" { "" } else { "id: a, " };
         let told = told(&format!("{{{id}{name}: [[1]]}}"));

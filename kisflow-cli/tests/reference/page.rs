@@ -117,7 +117,8 @@ fn resolved<'a>(schema: &'a Json, value: &'a Json) -> &'a Json {
 /// What may stand at a key.
 fn takes(value: &Json, target: &Json) -> String {
     if let Some(words) = target.get("enum") {
-        let words: Vec<String> = words.items().iter().map(Json::to_string).collect();
+        let words = words.items().iter().filter(|word| !word.is_null());
+        let words: Vec<String> = words.map(Json::to_string).collect();
         return format!("`{}`", words.join("`, `"));
     }
     if let Some(choices) = target.get("oneOf") {

@@ -6,9 +6,10 @@ use smallvec::SmallVec;
 
 use super::RawRows;
 use crate::{
+    conf::RowDefaults,
     error::BoxError,
     reject::Fault,
-    row::{Emit, RawRow, Row},
+    row::{Emit, Learned, RawRow, Row},
 };
 
 /// An `Arc<Decoded<T>>` whose `T` only its reader knows.
@@ -20,9 +21,16 @@ pub(crate) struct Decoded<T> {
     /// Where each row stands in its batch; `None` when every row was good, so they stand as they are.
     pub(crate) source: Option<Vec<usize>>,
     pub(crate) faults: Vec<Fault>,
+    /// What the fields are that a row lacks; nothing for rows that are not read from JSON.
+    defaults: Option<RowDefaults>,
 }
 
 impl<T> Decoded<T> {
+    /// Whether the rows are read so.
+    pub(crate) fn is(&self, defaults: RowDefaults) -> bool {
+        self.defaults.is_none_or(|own| own == defaults)
+    }
+
     #[inline]
     pub(crate) fn from_raw(
         raw: &RawRows,
@@ -44,7 +52,22 @@ impl<T> Decoded<T> {
                 faults.push(Fault { index, field: culprit(row), cause: cause.into() });
             }
         });
-        Self { rows, source, faults }
+        Self { rows, source, faults, defaults: None }
+    }
+}
+
+impl<T: Row> Decoded<T> {
+    /// Rows of JSON, or of the encoding that the type carries.
+    #[inline]
+    pub(crate) fn from_json(raw: &RawRows, defaults: RowDefaults) -> Self {
+        let decoded = match defaults {
+            RowDefaults::Require => Self::from_raw(raw, T::decode, T::culprit),
+            RowDefaults::Go => {
+                let learned = Learned::default();
+                Self::from_raw(raw, |row| T::decode_as_go(row, &learned), T::culprit_as_go)
+            }
+        };
+        Self { defaults: Some(defaults), ..decoded }
     }
 }
 
@@ -125,8 +148,8 @@ impl JsonRows {
     }
 
     /// The rows as `T`, each at the place that it has in the batch.
-    pub(crate) fn decode<T: Row>(&self) -> Decoded<T> {
-        let mut decoded = Decoded::from_raw(&self.rows, T::decode, T::culprit);
+    pub(crate) fn decode<T: Row>(&self, defaults: RowDefaults) -> Decoded<T> {
+        let mut decoded = Decoded::from_json(&self.rows, defaults);
         if self.source.is_some() {
             let within = decoded.source.take().unwrap_or_else(|| (0..decoded.rows.len()).collect());
             decoded.source =

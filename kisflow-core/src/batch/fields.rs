@@ -1,27 +1,29 @@
 //! Looking into rows without building them: `must`, and keys that rows are ordered by.
 
-use super::Batch;
+use super::{Batch, content::Content};
 use crate::{
     reject::Fault,
-    row::{RawRow, field_text, missing_field, text},
+    row::{Must, RawRow, field_text},
 };
 
 impl Batch {
     /// The rows that lack a field of `must`, or that are no JSON objects.
-    pub(crate) fn lacking(&self, must: &[String]) -> Vec<Fault> {
+    pub(crate) fn lacking(&self, must: &Must) -> Vec<Fault> {
+        let typed = match self.content() {
+            Content::Typed(rows) => Some(rows.lacking(None, must)),
+            Content::Picked { base, keep } => match base.content() {
+                Content::Typed(rows) => Some(rows.lacking(Some(keep), must)),
+                _ => None,
+            },
+            Content::Raw { .. } => None,
+        };
+        if let Some(faults) = typed {
+            return faults;
+        }
         let json = self.json_rows();
         let mut faults = json.faults.clone();
         json.rows.for_each(|position, row: RawRow<'_>| {
-            let missing = text(row).and_then(|text| missing_field(text, must));
-            let (field, cause) = match missing {
-                Ok(None) => return,
-                Ok(Some(field)) => (
-                    Some(field.to_owned()),
-                    format!("the row has no field `{field}`, which `must` demands").into(),
-                ),
-                Err(error) => (None, error),
-            };
-            faults.push(Fault { index: json.index(position), field, cause: cause.into() });
+            faults.extend(must.fault_of_json(json.index(position), row));
         });
         faults.sort_by_key(|fault| fault.index);
         faults

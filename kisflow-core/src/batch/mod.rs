@@ -27,6 +27,7 @@ use self::{
     typed::Typed,
 };
 use crate::{
+    conf::RowDefaults,
     error::Result,
     reject::Fault,
     row::{Codec, CodecFor, Emit, ErasedCodec, Row},
@@ -139,7 +140,7 @@ impl Batch {
     /// When a row is no `T`, or its source could not read it: the first such row, with its position
     /// and field.
     pub fn rows<T: Row>(&self) -> Result<Rows<T>> {
-        let view = self.contiguous::<T>();
+        let view = self.contiguous::<T>(RowDefaults::Require);
         match view.faults().first() {
             None => Ok(Rows::new(view)),
             Some(fault) => Err(Box::new(self.reject(&Arc::from("rows"), fault.clone()))),
@@ -202,18 +203,18 @@ impl Batch {
     }
 
     /// What a one-row function reads: rows that are left out are stepped over, not moved.
-    pub(crate) fn view<T: Row>(&self) -> View<T> {
+    pub(crate) fn view<T: Row>(&self, defaults: RowDefaults) -> View<T> {
         if let Content::Picked { base, keep } = self.content()
-            && self.cached::<T>().is_none()
-            && let Some(view) = base.ready::<T>()
+            && self.cached::<T>(defaults).is_none()
+            && let Some(view) = base.ready::<T>(defaults)
         {
             return view.pick(keep);
         }
-        self.contiguous()
+        self.contiguous(defaults)
     }
 
     /// What a batch function reads: one slice.
-    pub(crate) fn contiguous<T: Row>(&self) -> View<T> {
+    pub(crate) fn contiguous<T: Row>(&self, defaults: RowDefaults) -> View<T> {
         if let Content::Typed(rows) = self.content()
             && rows.as_any().is::<Vec<T>>()
         {
@@ -221,10 +222,10 @@ impl Batch {
         }
         // The lock is held while rows decode, so that two runs of one batch do it once.
         let mut views = self.inner.views.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(decoded) = find::<T>(&views) {
+        if let Some(decoded) = find::<T>(&views, defaults) {
             return View::decoded(decoded);
         }
-        let decoded = self.decode::<T>();
+        let decoded = self.decode::<T>(defaults);
         match &mut *views {
             (first @ None, _) => *first = Some(decoded.clone()),
             (_, more) => more.push(decoded.clone()),
@@ -240,38 +241,38 @@ impl Batch {
         }
     }
 
-    fn cached<T: Row>(&self) -> Option<Arc<Decoded<T>>> {
-        find(&self.inner.views.lock().unwrap_or_else(PoisonError::into_inner))
+    fn cached<T: Row>(&self, defaults: RowDefaults) -> Option<Arc<Decoded<T>>> {
+        find(&self.inner.views.lock().unwrap_or_else(PoisonError::into_inner), defaults)
     }
 
     /// A view that costs nothing, if there is one.
-    fn ready<T: Row>(&self) -> Option<View<T>> {
+    fn ready<T: Row>(&self, defaults: RowDefaults) -> Option<View<T>> {
         match self.typed_rows::<T>() {
             Some(_) => Some(View::typed(self.clone())),
-            None => self.cached().map(View::decoded),
+            None => self.cached(defaults).map(View::decoded),
         }
     }
 
-    fn decode<T: Row>(&self) -> Arc<Decoded<T>> {
+    fn decode<T: Row>(&self, defaults: RowDefaults) -> Arc<Decoded<T>> {
         let raw = |rows: &RawRows, codec: Option<&dyn ErasedCodec>| match codec {
-            None => Arc::new(Decoded::from_raw(rows, T::decode, T::culprit)),
+            None => Arc::new(Decoded::from_json(rows, defaults)),
             Some(codec) if codec.makes(std::any::TypeId::of::<T>()) => {
                 match codec.decode(rows).downcast() {
                     Ok(decoded) => decoded,
-                    Err(_) => Arc::new(codec.to_json(rows).decode()),
+                    Err(_) => Arc::new(codec.to_json(rows).decode(defaults)),
                 }
             }
-            Some(codec) => Arc::new(codec.to_json(rows).decode()),
+            Some(codec) => Arc::new(codec.to_json(rows).decode(defaults)),
         };
         if self.has_unreadable() {
-            return Arc::new(self.json_rows().decode());
+            return Arc::new(self.json_rows().decode(defaults));
         }
         match self.content() {
             Content::Raw { rows, codec, .. } => raw(rows, codec),
-            Content::Typed(_) => Arc::new(self.json_rows().decode()),
+            Content::Typed(_) => Arc::new(self.json_rows().decode(defaults)),
             Content::Picked { base, keep } => match base.content() {
                 Content::Raw { rows, codec, .. } => raw(&rows.pick(keep), codec),
-                _ => Arc::new(self.json_rows().decode()),
+                _ => Arc::new(self.json_rows().decode(defaults)),
             },
         }
     }
@@ -358,8 +359,14 @@ impl Batch {
     }
 }
 
-fn find<T: Row>((first, more): &(Option<ErasedView>, Vec<ErasedView>)) -> Option<Arc<Decoded<T>>> {
-    first.iter().chain(more).find(|view| view.is::<Decoded<T>>())?.clone().downcast().ok()
+fn find<T: Row>(
+    (first, more): &(Option<ErasedView>, Vec<ErasedView>),
+    defaults: RowDefaults,
+) -> Option<Arc<Decoded<T>>> {
+    let read_so = |view: &&ErasedView| {
+        view.downcast_ref::<Decoded<T>>().is_some_and(|rows| rows.is(defaults))
+    };
+    first.iter().chain(more).find(read_so)?.clone().downcast().ok()
 }
 
 impl Default for Batch {

@@ -2,7 +2,8 @@
 
 use super::{
     Conf, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GlobalConf, Mode, OnReject,
-    OptionConf, Origin, Problem, QuarantineConf, SourceConf, Status, StepConf, TestConf,
+    OptionConf, Origin, Problem, QuarantineConf, RowDefaults, SourceConf, Status, StepConf,
+    TestConf,
 };
 use crate::function::Function;
 
@@ -120,6 +121,7 @@ impl FlowConf {
             flow_name: flow_name.into(),
             status: Status::Enabled,
             on_reject: OnReject::Fail,
+            row_defaults: None,
             jump_limit: 1_000,
             source: None,
             flows: Vec::new(),
@@ -141,6 +143,13 @@ impl FlowConf {
     /// What becomes of rows that a function cannot use.
     pub fn on_reject(mut self, on_reject: OnReject) -> Self {
         self.on_reject = on_reject;
+        self
+    }
+
+    /// What fields are that a row lacks.
+    #[must_use]
+    pub fn row_defaults(mut self, row_defaults: RowDefaults) -> Self {
+        self.row_defaults = Some(row_defaults);
         self
     }
 
@@ -231,6 +240,12 @@ impl FunctionConf {
     /// Names its connector.
     pub fn connector(mut self, cname: impl Into<String>) -> Self {
         self.option.cname = Some(cname.into());
+        self
+    }
+
+    /// One of several connectors: that of the parameter of this name (`orders: Conn<'_, Redis>`).
+    pub fn connector_of(mut self, parameter: impl Into<String>, cname: impl Into<String>) -> Self {
+        self.option.cnames.insert(parameter.into(), cname.into());
         self
     }
 

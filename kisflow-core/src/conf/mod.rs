@@ -57,6 +57,9 @@ pub struct FlowConf {
     pub status: Status,
     /// What becomes of rows that a function cannot use (default `fail`).
     pub on_reject: OnReject,
+    /// What fields are that a row lacks (default: what the global conf says).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row_defaults: Option<RowDefaults>,
     /// The most jumps that one run may make (default 1,000).
     pub jump_limit: u32,
     /// The source that the flow's rows come from when it runs by itself.
@@ -87,6 +90,24 @@ pub enum OnReject {
     Fail,
     /// The good rows go on; the rejected ones are in the report, each with its cause.
     Quarantine,
+}
+
+/// What the fields of a function's row type are that a row lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum RowDefaults {
+    /// `require`: what the row type says. Without `Option` or `#[serde(default)]` the row is rejected.
+    #[default]
+    Require,
+    /// `go`: what Go's `encoding/json` makes of them. A field that is missing or `null` is the zero
+    /// value of its type, and keys ignore case where none matches exactly. Such rows are read more
+    /// slowly.
+    Go,
+}
+
+impl RowDefaults {
+    const WORDS: [(&'static str, Self); 2] = [("require", Self::Require), ("go", Self::Go)];
 }
 
 /// One function of a flow's chain.
@@ -170,6 +191,10 @@ pub struct OptionConf {
     /// The connector that it saves to or loads from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cname: Option<String>,
+    /// Several connectors, each by the name of the parameter that takes it. Conf has one key for
+    /// both: `cname: Orders`, or `cname: {orders: Orders, log: Audit}`.
+    #[serde(rename = "cname", skip_serializing_if = "BTreeMap::is_empty")]
+    pub cnames: BTreeMap<String, String>,
     /// How often a failed call is repeated (default 0).
     #[serde(skip_serializing_if = "is_default")]
     pub retry_times: u32,
@@ -227,6 +252,9 @@ pub struct GlobalConf {
     /// The address to serve them at: `0.0.0.0:20004`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub prometheus_serve: String,
+    /// What fields are that a row lacks, in every flow that says nothing else (default `require`).
+    #[serde(skip_serializing_if = "is_default")]
+    pub row_defaults: RowDefaults,
     /// How long a flow that is told to stop may work on what it has read, in milliseconds (default
     /// 30,000); what is not done then is given back to its source.
     #[serde(skip_serializing_if = "source::is_default_grace")]
@@ -247,6 +275,7 @@ impl Default for GlobalConf {
             prometheus_enable: false,
             prometheus_listen: false,
             prometheus_serve: String::new(),
+            row_defaults: RowDefaults::Require,
             grace_ms: GRACE_MS,
             quarantine: QuarantineConf::default(),
             origin: Origin::Code,

@@ -7,7 +7,8 @@ use std::{
 
 use super::{
     Conf, ConfError, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GRACE_MS, GlobalConf,
-    Mode, OnReject, OptionConf, Origin, Problem, SourceConf, Status, StepConf, TestConf,
+    Mode, OnReject, OptionConf, Origin, Problem, RowDefaults, SourceConf, Status, StepConf,
+    TestConf,
     node::{Kind, Node},
     section::{Section, origin},
     source::{quarantine, source},
@@ -164,6 +165,7 @@ fn flow(section: &mut Section<'_>) -> Option<FlowConf> {
         "on_reject",
         [("fail", OnReject::Fail), ("quarantine", OnReject::Quarantine)],
     );
+    let row_defaults = word(section, "row_defaults", RowDefaults::WORDS);
     let jump_limit = section.small("jump_limit");
     let source = section.text("source").filter(|name| !name.is_empty());
     let flows = section.sections("flows", |step| {
@@ -179,6 +181,7 @@ fn flow(section: &mut Section<'_>) -> Option<FlowConf> {
     flow.source = source;
     flow.status = status;
     flow.on_reject = on_reject.unwrap_or_default();
+    flow.row_defaults = row_defaults;
     flow.jump_limit = jump_limit.unwrap_or(flow.jump_limit);
     Some(flow)
 }
@@ -206,8 +209,14 @@ fn function(section: &mut Section<'_>) -> Option<FunctionConf> {
                 "this is KisFlow's name of `retry_duration`; keep one of the two",
             );
         }
+        let cnames = option.texts_by_name("cname");
+        let cname = match cnames {
+            None => option.text("cname").filter(|name| !name.is_empty()),
+            Some(_) => None,
+        };
         OptionConf {
-            cname: option.text("cname").filter(|name| !name.is_empty()),
+            cname,
+            cnames: cnames.unwrap_or_default(),
             retry_times: option.small("retry_times").unwrap_or_default(),
             retry_duration: ours.or(kisflow),
             timeout: option.number("timeout"),
@@ -239,6 +248,7 @@ fn global(section: &mut Section<'_>) -> GlobalConf {
         prometheus_enable: section.boolean("prometheus_enable").unwrap_or_default(),
         prometheus_listen: section.boolean("prometheus_listen").unwrap_or_default(),
         prometheus_serve: section.text("prometheus_serve").unwrap_or_default(),
+        row_defaults: word(section, "row_defaults", RowDefaults::WORDS).unwrap_or_default(),
         grace_ms: section.number("grace_ms").unwrap_or(GRACE_MS),
         quarantine: quarantine(section),
         origin: Origin::Code,

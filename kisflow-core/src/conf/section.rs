@@ -1,6 +1,10 @@
 //! Takes a map of conf apart key by key; whatever is left over or of the wrong kind is a problem.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::Arc,
+};
 
 use serde_json::Value;
 
@@ -171,6 +175,26 @@ impl<'a> Section<'a> {
             }
         }
         texts
+    }
+
+    /// A map of texts by any names; `None` where there is something else.
+    pub(super) fn texts_by_name(&mut self, key: &'static str) -> Option<BTreeMap<String, String>> {
+        let Some(Node { line, kind: Kind::Map(fields) }) = self.take(key) else { return None };
+        let mut texts = BTreeMap::new();
+        for (name, node) in fields {
+            match text_of(node).filter(|text| !text.is_empty()) {
+                Some(text) => drop(texts.insert(name.clone(), text)),
+                None => self.problem(
+                    &format!("{key}.{name}"),
+                    node.line,
+                    format!("expected a text, found {}", node.describe()),
+                ),
+            }
+        }
+        if fields.is_empty() {
+            self.problem(key, *line, "the map names no connector");
+        }
+        Some(texts)
     }
 
     /// A map of anything.

@@ -2,6 +2,8 @@
 
 mod fields;
 mod memory;
+mod object;
+mod record_id;
 mod storage;
 mod unattended;
 mod watch;
@@ -21,7 +23,7 @@ pub(crate) use self::fields::{from_fields, to_fields};
 pub use self::memory::{Memory, MemoryParams};
 pub use self::storage::{Fields, Record, Storage};
 pub use self::unattended::PARAMS as UNATTENDED_PARAMS;
-pub(crate) use self::unattended::{bind as bind_unattended, fields as unattended_fields};
+pub(crate) use self::unattended::{FieldUse, bind as bind_unattended, fields as unattended_fields};
 use self::watch::Known;
 pub(crate) use self::watch::watch;
 use crate::{

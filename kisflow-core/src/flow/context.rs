@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cache, Metadata};
 use crate::{
-    conf::{FunctionConf, OnReject, RawParams},
+    conf::{FunctionConf, OnReject, RawParams, RowDefaults},
     connector::ConnectorSlot,
     function::BoundFunction,
     metrics::FunctionMetrics,
+    row::Must,
 };
 
 /// A flow's own values; each fork has its own.
@@ -81,8 +82,10 @@ pub(crate) struct Node {
     pub(crate) params: RawParams,
     pub(crate) function: Arc<dyn BoundFunction>,
     pub(crate) is_async: bool,
-    pub(crate) must: Vec<String>,
+    pub(crate) must: Must,
+    pub(crate) row_defaults: RowDefaults,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) connector: Option<Arc<ConnectorSlot>>,
+    /// Each once.
+    pub(crate) connectors: Vec<Arc<ConnectorSlot>>,
     pub(crate) metrics: FunctionMetrics,
 }

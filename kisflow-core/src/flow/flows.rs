@@ -82,8 +82,7 @@ impl Flows {
             build_info(linker.registry.version.as_deref());
         });
         let running = prepared.iter().filter(|(flow, _)| flow.status == Status::Enabled);
-        let used =
-            running.flat_map(|(_, functions)| functions).filter_map(|used| used.connector.as_ref());
+        let used = running.flat_map(|(_, functions)| functions).flat_map(|used| &used.connectors);
         health.connectors(Linker::connect(used.chain(&linker.durable)).await?);
         let prepared: Vec<_> =
             prepared.into_iter().map(|(flow, functions)| (flow.clone(), functions)).collect();

@@ -270,7 +270,7 @@ impl Flow {
         let prepared = linked.linker.step(&conf, conf.flows.len() - 1, &mut problems);
         ConfError::check(problems)?;
         let Some(prepared) = prepared else { return Ok(()) };
-        Linker::connect(prepared.connector.as_ref()).await?;
+        Linker::connect(&prepared.connectors).await?;
         let node = linked.node(&conf.flow_name, prepared);
         // Others may append at the same time: each is added to what is there then.
         self.inner.chain.rcu(|chain| {
@@ -290,8 +290,7 @@ impl Flow {
     /// The connectors of its functions, each once, in the order of the chain.
     pub(crate) fn connectors(&self) -> Vec<Arc<ConnectorSlot>> {
         let mut slots: Vec<Arc<ConnectorSlot>> = Vec::new();
-        for slot in self.inner.chain.load().nodes.iter().filter_map(|node| node.connector.as_ref())
-        {
+        for slot in self.inner.chain.load().nodes.iter().flat_map(|node| &node.connectors) {
             if !slots.iter().any(|known| Arc::ptr_eq(known, slot)) {
                 slots.push(slot.clone());
             }
@@ -319,7 +318,16 @@ impl Linked {
     }
 
     fn node(&self, flow: &str, prepared: Prepared) -> Arc<Node> {
-        let Prepared { conf, params, function, is_async, must, connector, left_out: _ } = prepared;
+        let Prepared {
+            conf,
+            params,
+            function,
+            is_async,
+            must,
+            row_defaults,
+            connectors,
+            left_out: _,
+        } = prepared;
         let metrics = self
             .with_recorder(|| crate::metrics::FunctionMetrics::new(flow, &conf.fname, conf.fmode));
         Arc::new(Node {
@@ -330,7 +338,8 @@ impl Linked {
             function,
             is_async,
             must,
-            connector,
+            row_defaults,
+            connectors,
             metrics,
         })
     }

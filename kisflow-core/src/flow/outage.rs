@@ -21,5 +21,10 @@ pub(super) async fn rejected_in(node: &Node, faults: &[Fault]) -> Option<Unavail
         let cause = said.source().map(|cause| error_chain(cause).to_string());
         return Some(Unavailable::new(cause.unwrap_or_default()));
     }
-    node.connector.as_ref()?.away().await.map(Unavailable::new)
+    for slot in &node.connectors {
+        if let Some(away) = slot.away().await {
+            return Some(Unavailable::new(away));
+        }
+    }
+    None
 }

@@ -117,7 +117,7 @@ impl<'a> Walk<'a> {
             let now = Instant::now();
             node.metrics.seconds.record(now - self.clock);
             self.clock = now;
-            if let Some(connector) = &node.connector {
+            for connector in &node.connectors {
                 connector.noticed(matches!(&answer, Ok(outcome) if outcome.faults.is_empty()));
             }
             let outage = match &answer {

@@ -39,10 +39,15 @@ impl<'a> Call<'a> {
     /// Calls a function that takes the whole batch.
     #[inline]
     pub fn batch<T: Row, R: BatchResult>(self, function: impl FnOnce(&[T]) -> R) -> Answer<'a> {
-        Answer::Ready(self.readable(self.input.contiguous::<T>()).map_or_else(Ok, |view| {
-            let result = function(view.held());
-            self.finish(&view, result)
-        }))
+        Answer::Ready(
+            self.readable(self.input.contiguous::<T>(self.cx.row_defaults())).map_or_else(
+                Ok,
+                |view| {
+                    let result = function(view.held());
+                    self.finish(&view, result)
+                },
+            ),
+        )
     }
 
     /// Calls an async function that takes the whole batch. `function` is handed the rows as
@@ -52,7 +57,7 @@ impl<'a> Call<'a> {
     where
         F: Future<Output = Result<Outcome>> + Send + 'a,
     {
-        match self.readable(self.input.contiguous::<T>()) {
+        match self.readable(self.input.contiguous::<T>(self.cx.row_defaults())) {
             Ok(view) => Answer::later(function(Borrowed { view })),
             Err(outcome) => Answer::Ready(Ok(outcome)),
         }
@@ -61,7 +66,7 @@ impl<'a> Call<'a> {
     /// Calls a function once for each row.
     #[inline]
     pub fn each<T: Row, R: RowResult>(self, function: impl Fn(&T) -> R) -> Answer<'a> {
-        Answer::Ready(self.readable(self.input.view::<T>()).map_or_else(Ok, |view| {
+        Answer::Ready(self.readable(self.input.view::<T>(self.cx.row_defaults())).map_or_else(Ok, |view| {
             let mut rows = Collector::new(view.len(), self.cx.is_traced());
             view.for_each(|index, row| function(row).collect(index, &mut rows));
             rows.reject(view.faults());

@@ -25,9 +25,12 @@ pub struct Found(Box<dyn Any + Send + Sync>);
 pub struct Find<P>(PhantomData<fn() -> P>);
 
 impl<P: Parameter> Find<P> {
-    /// Binds it.
-    pub fn bind(link: &mut Link<'_>) -> Option<Found> {
-        P::bind(link).map(|bound| Found(Box::new(bound)))
+    /// Binds it, as the parameter of this name; an empty one for a pattern without a name.
+    pub fn bind(link: &mut Link<'_>, name: &str) -> Option<Found> {
+        link.for_parameter(name);
+        let bound = P::bind(link);
+        link.for_parameter("");
+        bound.map(|bound| Found(Box::new(bound)))
     }
 
     /// Hands it out for one call.
@@ -217,7 +220,7 @@ pub trait Missing {
     const SILENT: () = panic!("kisflow: this type does not fit, and the macro did not say so");
 
     /// For [`Find::bind`].
-    fn bind(_: &mut Link<'_>) -> Option<Found> {
+    fn bind(_: &mut Link<'_>, _: &str) -> Option<Found> {
         silent!()
     }
 

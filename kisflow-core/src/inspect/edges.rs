@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::row_type::short;
 use crate::{
-    conf::{Conf, FlowConf, Mode, Problem, RawParams},
-    connector::unattended_fields,
+    conf::{Conf, FlowConf, Mode, Problem, RawParams, RowDefaults},
+    connector::{FieldUse, unattended_fields},
     function::{Emits, Place},
     link::Linker,
     row::Fields,
@@ -53,14 +53,19 @@ struct Step {
     reads: Option<Fields>,
     /// The fields that a row must have here.
     needs: BTreeSet<String>,
+    /// Whether what is missing has a value (`row_defaults: go`).
+    lenient: bool,
     emits: Sends,
 }
 
 /// What a step hands on.
 enum Sends {
     By(Emits),
-    /// What it was given, and these fields; `None`: no telling which.
-    Adds(Option<Vec<String>>),
+    /// What it was given, and these fields, for certain or not; `None`: no telling which.
+    Adds {
+        fields: Option<Vec<String>>,
+        certain: bool,
+    },
 }
 
 /// Rows that may come along an edge.
@@ -82,7 +87,9 @@ pub(super) fn of_flow(
     flow: &FlowConf,
     problems: &mut Vec<Problem>,
 ) -> Vec<Edge> {
-    let steps: Vec<Step> = flow.flows.iter().map(|step| Step::new(linker, conf, step)).collect();
+    let defaults = flow.row_defaults.unwrap_or(conf.global.row_defaults);
+    let step = |step| Step::new(linker, conf, step, defaults);
+    let steps: Vec<Step> = flow.flows.iter().map(step).collect();
     let mut sent: Vec<Vec<Rows>> = Vec::new();
     let mut edges = Vec::new();
     let returns = jumps_back(conf, flow);
@@ -165,7 +172,7 @@ fn jumps_back(conf: &Conf, flow: &FlowConf) -> bool {
 }
 
 impl Step {
-    fn new(linker: &Linker, conf: &Conf, step: &crate::StepConf) -> Self {
+    fn new(linker: &Linker, conf: &Conf, step: &crate::StepConf, defaults: RowDefaults) -> Self {
         let def = linker.registry.functions.iter().find(|def| def.name == step.fname);
         let function = conf.functions.get(&step.fname);
         let must = function.map(|function| function.source.must.clone()).unwrap_or_default();
@@ -173,25 +180,37 @@ impl Step {
         let reads = def.and_then(|def| (def.reads)());
         let required = reads.iter().flat_map(|fields| &fields.required);
         needs.extend(required.map(|field| (*field).to_owned()));
+        let lenient = defaults == RowDefaults::Go;
+        if lenient {
+            // Whatever is missing has a value, and a key may have other letters.
+            needs.clear();
+        }
         let emits = match (def, function) {
             (Some(def), _) => Sends::By((def.emits)()),
             (None, Some(function)) => {
                 let mut params: RawParams = function.option.default_params.clone();
                 params.extend(step.params.clone());
-                let (id, fields) = unattended_fields(&params);
+                let FieldUse { id, fields, may_miss } = unattended_fields(&params);
                 needs.extend(id);
                 match function.fmode {
                     Mode::Save => {
                         needs.extend(fields.unwrap_or_default());
                         Sends::By(Emits::Passed)
                     }
-                    _ => Sends::Adds(fields),
+                    _ => Sends::Adds { fields, certain: !may_miss },
                 }
             }
             // It has been reported.
             (None, None) => Sends::By(Emits::Unsaid),
         };
-        Self { name: step.fname.clone(), place: def.map(|def| def.place), reads, needs, emits }
+        Self {
+            name: step.fname.clone(),
+            place: def.map(|def| def.place),
+            reads,
+            needs,
+            lenient,
+            emits,
+        }
     }
 
     /// Whether what is needed here arrives with `rows`; `None` when no rows do.
@@ -228,6 +247,7 @@ impl Step {
     fn unsaid(&self, rows: &[Rows]) -> Option<String> {
         let name = &self.name;
         match &self.reads {
+            _ if self.lenient => None,
             Some(read) if read.says_what_it_needs() || rows.iter().all(|rows| rows.is(read)) => {
                 None
             }
@@ -258,13 +278,15 @@ impl Step {
             Sends::By(Emits::Unsaid) => {
                 vec![Rows::hidden(format!("the result of `{}` does not say its fields", self.name))]
             }
-            Sends::Adds(fields) => {
+            Sends::Adds { fields, certain } => {
                 for rows in &mut given {
                     // Rows with other fields are rows of another type.
                     rows.type_id = None;
                     match fields {
                         Some(fields) => {
-                            rows.have.extend(fields.iter().cloned());
+                            if *certain {
+                                rows.have.extend(fields.iter().cloned());
+                            }
                             rows.may_have.iter_mut().for_each(|had| had.extend(fields.clone()));
                         }
                         None => {

@@ -13,7 +13,7 @@ use crate::{
     conf::{Conf, ConfError, FlowConf, Problem, in_order},
     flow::UnknownFlow,
     function::{FunctionDef, Place},
-    link::Linker,
+    link::{ConnectorNames, Linker},
     registry::Registry,
 };
 
@@ -38,8 +38,8 @@ pub struct Inspection {
     pub problems: Vec<Problem>,
     /// The functions of the registry, sorted by name.
     pub functions: Vec<FunctionInfo>,
-    /// The connector of each function of the conf that has one, by name.
-    pub connector_of: BTreeMap<String, String>,
+    /// The connectors of each function of the conf that has any, by its name; each once, sorted.
+    pub connectors_of: BTreeMap<String, Vec<String>>,
     /// The types of connectors that are registered.
     pub connector_types: Vec<&'static str>,
     /// The types of sources that are registered.
@@ -98,6 +98,10 @@ impl FunctionInfo {
     }
 }
 
+fn by_name((fname, names): (&String, &ConnectorNames)) -> (String, Vec<String>) {
+    (fname.clone(), names.distinct().into_iter().map(str::to_owned).collect())
+}
+
 impl Registry {
     /// Looks at a directory of conf, or one file of it, without connecting to anything.
     pub fn inspect(self, dir: impl AsRef<Path>) -> Inspection {
@@ -115,7 +119,7 @@ impl Registry {
         Inspection {
             problems: in_order(problems),
             functions,
-            connector_of: linker.connector_of.clone().into_iter().collect(),
+            connectors_of: linker.connectors_of.iter().map(by_name).collect(),
             connector_types: registry.connectors.iter().map(|def| def.engine).collect(),
             source_types: registry.sources.iter().map(|def| def.engine).collect(),
             edges,

@@ -2,6 +2,8 @@
 
 use std::{
     any::{Any, type_name},
+    cell::Cell,
+    collections::BTreeSet,
     fmt,
     sync::Arc,
 };
@@ -9,12 +11,15 @@ use std::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::{
+    asked::Asked,
+    connectors::{Connectors, NoConnector},
+};
 use crate::{
     caas::{CaasCall, signature},
     conf::{ConnConf, FlowConf, FunctionConf, Problem, RawParams, SourceConf, nearest, suggest},
     connector::ConnectorSlot,
     registry::Registry,
-    row::fields_of,
 };
 
 /// The length up to which a name is near to too much for a slip of it to be told.
@@ -28,8 +33,14 @@ pub struct Link<'a> {
     pub(crate) function: &'a FunctionConf,
     /// The function's default params, overlaid by the flow's.
     pub(crate) params: &'a RawParams,
-    pub(crate) connector: Option<&'a Arc<ConnectorSlot>>,
+    pub(crate) connectors: &'a Connectors,
+    /// The connector of the storage logic that is bound now: its own parameters take that one.
+    pub(crate) of_caas: Option<Arc<ConnectorSlot>>,
+    /// The name of the parameter that is bound now.
+    pub(crate) parameter: Option<String>,
     pub(crate) problems: &'a mut Vec<Problem>,
+    /// The names of the map `option.cname` that parameters took.
+    pub(crate) taken: BTreeSet<String>,
     /// Whether the function asks for something that a stub cannot be.
     pub(crate) left_out: bool,
 }
@@ -175,12 +186,91 @@ impl Link<'_> {
         state.downcast().ok()
     }
 
-    /// The function's connector; `None` after reporting that its conf names none.
+    /// Binds what follows as the parameter of this name, which is what `option.cname` may choose its
+    /// connector by. `#[faas]` does so for each parameter.
+    pub fn for_parameter(&mut self, name: &str) {
+        self.parameter = (!name.is_empty()).then(|| name.to_owned());
+    }
+
+    /// The connector of the parameter that is bound now; `None` after reporting that the conf names
+    /// none.
     pub(crate) fn connector(&mut self) -> Option<Arc<ConnectorSlot>> {
-        if self.connector.is_none() {
-            self.problem("it wants a connector, and its conf names none; set `option.cname`");
+        if let Some(slot) = &self.of_caas {
+            return Some(slot.clone());
         }
-        self.connector.cloned()
+        if let Some(name) = &self.parameter {
+            self.taken.insert(name.trim_start_matches('_').to_owned());
+        }
+        let message = match self.connectors.of(self.parameter.as_deref()) {
+            Ok(slot) => return Some(slot),
+            Err(NoConnector::None) => {
+                "it wants a connector, and its conf names none; set `option.cname`".to_owned()
+            }
+            Err(NoConnector::NotNamed(name)) => format!(
+                "its parameter `{name}` wants a connector, and the map `option.cname` has no `{name}`{}",
+                suggest(&name, self.connectors.names())
+            ),
+            Err(NoConnector::Nameless) => {
+                let names: Vec<&str> = self.connectors.names().collect();
+                format!(
+                    "it wants one connector, and `option.cname` is a map that gives parameters theirs by name ({}); name one connector, or take it as a parameter with a name",
+                    names.join(", ")
+                )
+            }
+        };
+        self.cname_problem(message);
+        None
+    }
+
+    /// Reports each name of the map `option.cname` that no parameter took, where all of the function
+    /// was bound.
+    pub(crate) fn left_over(&mut self) {
+        let over: Vec<String> = self
+            .connectors
+            .names()
+            .filter(|name| !self.taken.contains(*name))
+            .map(str::to_owned)
+            .collect();
+        for name in over {
+            let hint = suggest(&name, self.taken.iter().map(String::as_str));
+            self.cname_problem(format!(
+                "the map `option.cname` names `{name}`, and no parameter of the function takes it{hint}"
+            ));
+        }
+    }
+
+    /// Who wants a connector, for messages: the function, or its parameter by name where its
+    /// connectors are chosen by that.
+    pub(crate) fn asking(&self) -> String {
+        match (&self.parameter, self.of_caas.is_none() && self.connectors.names().next().is_some())
+        {
+            (Some(name), true) => format!("its parameter `{name}`"),
+            _ => "the function".to_owned(),
+        }
+    }
+
+    /// How to give parameters connectors of their own, where one serves all of them.
+    pub(crate) fn how_to_give_several(&self) -> String {
+        match (&self.parameter, self.of_caas.is_none() && self.connectors.names().next().is_none())
+        {
+            (Some(name), true) => format!(
+                "; a function with several connectors names them by parameter: `cname: {{{name}: …}}`"
+            ),
+            _ => String::new(),
+        }
+    }
+
+    /// Reports a problem with `option.cname`, at its line.
+    pub(crate) fn cname_problem(&mut self, message: impl Into<String>) {
+        if self.connectors.names().next().is_none() {
+            return self.problem(message);
+        }
+        let message = format!("function `{}`: {}", self.function.fname, message.into());
+        self.problems.push(self.function.origin.problem(
+            format!("function `{}`", self.function.fname),
+            "option.cname",
+            message,
+        ));
     }
 
     /// The `#[caas]` of the function's connector that takes `&A` and replies `R`.
@@ -208,7 +298,10 @@ impl Link<'_> {
             ));
             return None;
         };
-        let bound = (def.bind)(self)?;
+        self.of_caas = Some(connector.clone());
+        let bound = (def.bind)(self);
+        self.of_caas = None;
+        let bound = bound?;
         let Ok(caas) = bound.downcast::<Arc<dyn CaasCall<A, R>>>() else {
             let (wanted, found) = (signature::<A, R>(), (def.signature)());
             self.problem(format!(
@@ -232,8 +325,8 @@ pub(crate) fn connector_params<T: DeserializeOwned>(conf: &ConnConf) -> Result<T
 /// The params of a source as one type, or each problem with its path. Nobody else reads them: one
 /// that the type does not know is a mistake.
 pub(crate) fn source_params<T: DeserializeOwned>(conf: &SourceConf) -> Result<T, Vec<Misfit>> {
-    let known = fields_of::<T>().known;
-    let params = typed(&conf.params).map_err(below_params);
+    let (params, known) = typed_of_known(&conf.params);
+    let params = params.map_err(below_params);
     // A type that does not say what it knows (a map) takes anything.
     let strange =
         conf.params.keys().filter(|name| !known.is_empty() && !known.contains(&name.as_str()));
@@ -278,7 +371,17 @@ fn listed(known: &[&str]) -> String {
 /// Params as `T`, or each problem with its param. A param that `T` does not know is let through,
 /// unless it looks like a slip of one that is not given.
 fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<Misfit>> {
-    let known = fields_of::<T>().known;
+    typed_of_known(params).0
+}
+
+/// Params as `T`, and the params that `T` knows; none where it does not say.
+fn typed_of_known<T: DeserializeOwned>(
+    params: &RawParams,
+) -> (Result<T, Vec<Misfit>>, &'static [&'static str]) {
+    let fields = Cell::new(&[][..]);
+    let asked = Asked::new(Value::Object(params.clone()), &fields);
+    let read = serde_path_to_error::deserialize::<_, T>(asked);
+    let known = fields.get();
     let absent = || known.iter().copied().filter(|name| !params.contains_key(*name));
     let mut problems: Vec<Misfit> = params
         .keys()
@@ -288,8 +391,8 @@ fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<Misfit>> {
             Some((name.clone(), unknown(Some(near), known)))
         })
         .collect();
-    match serde_path_to_error::deserialize::<_, T>(Value::Object(params.clone())) {
-        Ok(params) if problems.is_empty() => return Ok(params),
+    match read {
+        Ok(params) if problems.is_empty() => return (Ok(params), known),
         Ok(_) => {}
         Err(error) => {
             let path = error.path().to_string();
@@ -302,5 +405,5 @@ fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<Misfit>> {
             problems.push((path, message));
         }
     }
-    Err(problems)
+    (Err(problems), known)
 }

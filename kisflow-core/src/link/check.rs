@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::ConnectorNames;
 use crate::{
     conf::{Conf, ConnConf, FunctionConf, Mode, Origin, Problem, suggest},
     registry::Registry,
@@ -13,7 +14,7 @@ pub(crate) fn check(
     registry: &Registry,
     conf: &Conf,
     problems: &mut Vec<Problem>,
-) -> HashMap<String, String> {
+) -> HashMap<String, ConnectorNames> {
     problems.extend(conf.repeated.iter().cloned());
     twice(registry, problems);
     conf.connectors.values().for_each(|conn| engine(registry, conn, problems));
@@ -86,21 +87,29 @@ fn engine(registry: &Registry, conn: &ConnConf, problems: &mut Vec<Problem>) {
 }
 
 /// The connector of each function: its own `cname`, or the connector whose lists name it.
-fn connectors(conf: &Conf, problems: &mut Vec<Problem>) -> HashMap<String, String> {
-    let mut connectors = HashMap::new();
+fn connectors(conf: &Conf, problems: &mut Vec<Problem>) -> HashMap<String, ConnectorNames> {
+    let mut connectors: HashMap<String, ConnectorNames> = HashMap::new();
     for function in conf.functions.values() {
-        let Some(cname) = &function.option.cname else { continue };
-        if conf.connectors.contains_key(cname) {
-            connectors.insert(function.fname.clone(), cname.clone());
-        } else {
-            let hint = suggest(cname, conf.connectors.keys().map(String::as_str));
-            problems.push(of_function(
-                function,
-                "option.cname",
-                format!("no connector is named \"{cname}\"{hint}"),
-            ));
-            // It has a connector, if a wrong one: one mistake, one message.
-            connectors.insert(function.fname.clone(), cname.clone());
+        let option = &function.option;
+        if option.cname.is_some() && !option.cnames.is_empty() {
+            let message =
+                "the function has one connector, and several by name; keep one of the two";
+            problems.push(of_function(function, "option.cname", message));
+        }
+        let named = option.cnames.iter();
+        let named = named.map(|(name, cname)| (format!("option.cname.{name}"), cname));
+        let one = option.cname.iter().map(|cname| ("option.cname".to_owned(), cname));
+        for (path, cname) in one.chain(named) {
+            if !conf.connectors.contains_key(cname) {
+                let hint = suggest(cname, conf.connectors.keys().map(String::as_str));
+                let message = format!("no connector is named \"{cname}\"{hint}");
+                problems.push(of_function(function, &path, message));
+            }
+        }
+        // It has a connector, if a wrong one: one mistake, one message.
+        let names = ConnectorNames { one: option.cname.clone(), named: option.cnames.clone() };
+        if !names.is_empty() {
+            connectors.insert(function.fname.clone(), names);
         }
     }
     for conn in conf.connectors.values() {
@@ -127,14 +136,16 @@ fn connectors(conf: &Conf, problems: &mut Vec<Problem>) -> HashMap<String, Strin
                     problems.push(of_connector(conn, &path, message));
                 }
                 match connectors.get(fname) {
-                    Some(other) if *other != conn.cname => {
+                    Some(others) if !others.distinct().contains(&conn.cname.as_str()) => {
+                        let others = others.distinct().join("`, `");
                         let message = format!(
-                            "function `{fname}` uses connector `{other}`, not this one; drop it from the list"
+                            "function `{fname}` uses connector `{others}`, not this one; drop it from the list"
                         );
                         problems.push(of_connector(conn, &path, message));
                     }
-                    _ => {
-                        connectors.insert(fname.clone(), conn.cname.clone());
+                    Some(_) => {}
+                    None => {
+                        connectors.insert(fname.clone(), ConnectorNames::one(&conn.cname));
                     }
                 }
             }

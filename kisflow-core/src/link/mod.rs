@@ -1,7 +1,9 @@
 //! Linking: from conf and registry to flows that can run, or to every reason why they cannot.
 
+mod asked;
 mod binder;
 mod check;
+mod connectors;
 mod elsewhere;
 mod error;
 mod plan;
@@ -11,5 +13,6 @@ mod unported;
 pub use self::binder::Link;
 pub(crate) use self::binder::{Misfit, connector_params, source_params};
 pub(crate) use self::check::check;
+pub(crate) use self::connectors::{ConnectorNames, Connectors};
 pub use self::error::LoadError;
 pub(crate) use self::plan::{Linker, Prepared};

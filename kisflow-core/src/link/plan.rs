@@ -1,27 +1,36 @@
 //! Binds the functions of flows, one place at a time.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{
-    Link, LoadError, check,
+    ConnectorNames, Connectors, Link, LoadError, check,
     sources::{check_sources, durable},
 };
 use crate::{
     action::Action,
-    conf::{Conf, FlowConf, FunctionConf, Mode, Origin, Problem, RawParams, nearest, suggest},
+    conf::{
+        Conf, FlowConf, FunctionConf, Mode, Origin, Problem, RawParams, RowDefaults, nearest,
+        suggest,
+    },
     connector::{ConnectorSlot, bind_unattended},
     error::BoxError,
     function::{Answer, BoundFunction, Call},
     registry::Registry,
+    row::Must,
 };
 
 /// A registry and a conf, ready to bind functions to places in flows.
 pub(crate) struct Linker {
     pub(crate) registry: Registry,
     pub(super) functions: HashMap<String, Arc<FunctionConf>>,
-    /// The connector of each function.
-    pub(crate) connector_of: HashMap<String, String>,
+    /// The connectors of each function that has any.
+    pub(crate) connectors_of: HashMap<String, ConnectorNames>,
     pub(crate) slots: HashMap<String, Arc<ConnectorSlot>>,
+    /// What fields are that a row lacks, where a flow does not say.
+    row_defaults: RowDefaults,
     /// What keeps quarantine and positions, if anything needs it.
     pub(crate) durable: Option<Arc<ConnectorSlot>>,
 }
@@ -32,10 +41,11 @@ pub(crate) struct Prepared {
     pub(crate) params: RawParams,
     pub(crate) function: Arc<dyn BoundFunction>,
     pub(crate) is_async: bool,
-    /// The fields that every row is scanned for: those of `must` that the row type does not
-    /// demand anyway.
-    pub(crate) must: Vec<String>,
-    pub(crate) connector: Option<Arc<ConnectorSlot>>,
+    /// The fields that every row must have.
+    pub(crate) must: Must,
+    pub(crate) row_defaults: RowDefaults,
+    /// Each once.
+    pub(crate) connectors: Vec<Arc<ConnectorSlot>>,
     /// Whether it is not the function itself, which asks for what a stub cannot be.
     pub(crate) left_out: bool,
 }
@@ -51,7 +61,7 @@ impl BoundFunction for LeftOut {
 
 impl Linker {
     pub(crate) fn new(registry: Registry, conf: &Conf, problems: &mut Vec<Problem>) -> Self {
-        let connector_of = check(&registry, conf, problems);
+        let connectors_of = check(&registry, conf, problems);
         let slot = |(cname, conn): (&String, &crate::ConnConf)| {
             let def = registry.connectors.iter().find(|def| def.engine == conn.engine)?;
             let slot = match registry.stubs {
@@ -68,7 +78,8 @@ impl Linker {
             .iter()
             .map(|(fname, conf)| (fname.clone(), Arc::new(conf.clone())))
             .collect();
-        Self { registry, functions, connector_of, slots, durable }
+        let row_defaults = conf.global.row_defaults;
+        Self { registry, functions, connectors_of, slots, row_defaults, durable }
     }
 
     /// Binds every function of a flow.
@@ -105,12 +116,11 @@ impl Linker {
                 return None;
             }
         };
-        let cname = self.connector_of.get(fname);
-        let connector = cname.and_then(|cname| self.slots.get(cname));
-        if cname.is_some() && connector.is_none() {
-            // The connector itself is a problem that has been reported.
-            return None;
-        }
+        let connectors = match self.connectors_of.get(fname) {
+            // A connector that is not there is a problem that has been reported.
+            Some(names) => Connectors::new(names, |cname| self.slots.get(cname))?,
+            None => Connectors::default(),
+        };
         let mut params = conf.option.default_params.clone();
         params.extend(place.params.clone());
         for (index, target) in conf.option.jump.iter().enumerate() {
@@ -134,7 +144,10 @@ impl Linker {
             step,
             function: &conf,
             params: &params,
-            connector,
+            connectors: &connectors,
+            of_caas: None,
+            parameter: None,
+            taken: BTreeSet::new(),
             problems,
             left_out: false,
         };
@@ -153,6 +166,9 @@ impl Linker {
                 None
             }
         };
+        if function.is_some() {
+            link.left_over();
+        }
         let left_out = link.left_out && function.is_none();
         if left_out {
             function = Some(Arc::new(LeftOut));
@@ -167,21 +183,16 @@ impl Linker {
                 message,
             ));
         }
-        let mut must = conf.source.must.clone();
-        if let (false, Some(def)) = (must.is_empty(), written) {
-            let required = (def.reads)().map(|fields| fields.required).unwrap_or_default();
-            must.retain(|field| !required.contains(&field.as_str()));
-        }
-        must.sort_unstable();
-        must.dedup();
         let is_async = written.is_none_or(|def| def.is_async);
+        let row_defaults = flow.row_defaults.unwrap_or(self.row_defaults);
         Some(Prepared {
             left_out,
             function: function?,
             is_async,
             params,
-            must,
-            connector: connector.cloned(),
+            must: Must::new(&conf, row_defaults),
+            row_defaults,
+            connectors: connectors.distinct(),
             conf,
         })
     }

@@ -10,6 +10,10 @@ use crate::{
 };
 
 /// The connector that the function's conf names, as its own type.
+///
+/// A function may take several: then `option.cname` of its conf is a map, from the name of the
+/// parameter to the connector. For `orders: Conn<'_, Redis>, log: Conn<'_, Redis>` it is
+/// `cname: {orders: Orders, log: Audit}`.
 pub struct Conn<'a, C>(&'a C);
 
 impl<C> fmt::Debug for Conn<'_, C> {
@@ -45,11 +49,12 @@ impl<C: Connector> Parameter for Conn<'static, C> {
             return None;
         }
         if slot.def.type_id != TypeId::of::<C>() {
-            link.problem(format!(
-                "the function wants a connector of `type: {}`, and `{}` is of `type: {}`",
-                C::TYPE,
-                slot.conf.cname,
-                slot.conf.engine
+            let (cname, engine) = (&slot.conf.cname, &slot.conf.engine);
+            let who = link.asking();
+            let several = link.how_to_give_several();
+            let wanted = C::TYPE;
+            link.cname_problem(format!(
+                "{who} wants a connector of `type: {wanted}`, and `{cname}` is of `type: {engine}`{several}"
             ));
             return None;
         }

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::Parameter;
 use crate::{
-    conf::{ConnConf, Mode, OnReject, RawParams},
+    conf::{ConnConf, Mode, OnReject, RawParams, RowDefaults},
+    connector::ConnectorSlot,
     error::{BoxError, Result},
     flow::{Cache, Metadata, Node, RunContext, RunId},
     link::Link,
@@ -62,20 +63,33 @@ impl<'a> Cx<'a> {
         &self.node.conf.source.name
     }
 
-    /// The name of the function's connector.
+    /// The name of the function's connector; none for a function with several.
     pub fn connector(&self) -> Option<&'a str> {
-        self.node.connector.as_ref().map(|slot| slot.conf.cname.as_str())
+        self.only_connector().map(|slot| slot.conf.cname.as_str())
     }
 
-    /// The params of the function's connector.
+    /// The params of the function's connector; none for a function with several.
     pub fn connector_params(&self) -> Option<&'a RawParams> {
-        self.node.connector.as_ref().map(|slot| &slot.conf.params)
+        self.only_connector().map(|slot| &slot.conf.params)
     }
 
-    /// The conf of the function's connector: its address, its `key`, its type.
+    fn only_connector(&self) -> Option<&'a ConnectorSlot> {
+        match self.node.connectors.as_slice() {
+            [slot] => Some(slot),
+            _ => None,
+        }
+    }
+
+    /// The conf of the function's connector: its address, its `key`, its type; none for a function
+    /// with several.
     #[must_use]
     pub fn connector_conf(&self) -> Option<&'a ConnConf> {
-        self.node.connector.as_ref().map(|slot| &slot.conf)
+        self.only_connector().map(|slot| &slot.conf)
+    }
+
+    /// What fields are that a row lacks.
+    pub(crate) fn row_defaults(&self) -> RowDefaults {
+        self.node.row_defaults
     }
 
     /// The run, one id for all functions that it goes through.

@@ -1,15 +1,18 @@
 //! [`Store`]: records with fields, kept by whatever engine the conf names.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, future::Future, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Cx, Parameter};
 use crate::{
-    connector::{ConnectorSlot, Record, Storage, from_fields, to_fields},
+    connector::{ConnectorSlot, Fields, Record, Storage, from_fields, to_fields},
     error::{BoxError, Result},
     link::Link,
 };
+
+/// The fields of a record to write.
+type NewFields = Vec<(Cow<'static, str>, Option<String>)>;
 
 /// Storage through the connector that the function's conf names.
 ///
@@ -111,6 +114,13 @@ impl<'a> Store<'a> {
         async move { storage.put(records?).await }
     }
 
+    /// Writes records that are fields already.
+    pub(crate) async fn put_fields(&self, records: Vec<(String, NewFields)>) -> Result<()> {
+        let key = self.key;
+        let record = |(id, fields)| Record { key: format!("{key}{id}"), fields };
+        self.storage.put(records.into_iter().map(record).collect()).await
+    }
+
     /// Reads records, in the order of the ids. With the function's param `wait_ms`, waits up to so
     /// many milliseconds for those that are not there yet.
     ///
@@ -122,6 +132,21 @@ impl<'a> Store<'a> {
         &self,
         ids: impl IntoIterator<Item = impl fmt::Display>,
     ) -> impl Future<Output = Result<Vec<Result<T, RecordError>>>> + Send + 'a {
+        let records = self.get_fields(ids);
+        async move {
+            let read = |record: Result<(String, Fields), RecordError>| {
+                let (key, fields) = record?;
+                from_fields(fields).map_err(|cause| RecordError::Unreadable { key, cause })
+            };
+            Ok(records.await?.into_iter().map(read).collect())
+        }
+    }
+
+    /// Reads records as their fields, each with its key.
+    pub(crate) fn get_fields(
+        &self,
+        ids: impl IntoIterator<Item = impl fmt::Display>,
+    ) -> impl Future<Output = Result<Vec<Result<(String, Fields), RecordError>>>> + Send + 'a {
         let Self { storage, key, wait } = *self;
         let keys: Vec<String> = ids.into_iter().map(|id| format!("{key}{id}")).collect();
         async move {
@@ -139,9 +164,7 @@ impl<'a> Store<'a> {
             }
             let read = |(key, fields): (String, Option<_>)| match fields {
                 None => Err(RecordError::Missing { key, waited: wait }),
-                Some(fields) => {
-                    from_fields(fields).map_err(|cause| RecordError::Unreadable { key, cause })
-                }
+                Some(fields) => Ok((key, fields)),
             };
             Ok(keys.into_iter().zip(found).map(read).collect())
         }
@@ -179,8 +202,9 @@ impl Parameter for Store<'static> {
             link.optional_param("wait_ms").map(|ms| Duration::from_millis(ms.unwrap_or_default()));
         let (slot, wait) = (slot?, wait?);
         if !slot.def.stores {
-            link.problem(format!(
-                "the function wants a `Store`, and connectors of `type: {}` keep no records",
+            let who = link.asking();
+            link.cname_problem(format!(
+                "{who} wants a `Store`, and connectors of `type: {}` keep no records",
                 slot.conf.engine
             ));
             return None;

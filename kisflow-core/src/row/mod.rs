@@ -8,7 +8,12 @@ mod cause;
 mod codec;
 mod fields;
 pub(crate) mod finite;
+mod go;
 mod made_up;
+mod must;
+mod names;
+mod objects;
+mod plain;
 mod scan;
 mod value_end;
 
@@ -20,10 +25,17 @@ pub(crate) use self::cause::text;
 pub use self::codec::Codec;
 pub(crate) use self::codec::CodecFor;
 pub(crate) use self::codec::ErasedCodec;
-pub(crate) use self::fields::fields_of;
+use self::fields::fields_of;
 #[doc(hidden)]
 pub use self::fields::{Fields, Given, Hidden};
-pub(crate) use self::scan::{MUST_LIMIT, field_text, missing_field};
+#[doc(hidden)]
+pub use self::go::Learned;
+pub(crate) use self::must::{MUST_LIMIT, Must};
+#[doc(hidden)]
+pub use self::names::FieldNames;
+pub(crate) use self::objects::Objects;
+pub use self::plain::PlainValue;
+pub(crate) use self::scan::field_text;
 pub use self::value_end::json_value_end;
 use crate::error::BoxError;
 
@@ -63,7 +75,8 @@ impl<'a> RawRow<'a> {
 
 /// A type that a function can read its rows as.
 ///
-/// Every `T: Deserialize` is one, read from JSON. Implement it by hand for a type that carries its
+/// Every `T: Deserialize` is one, read from JSON; a struct is read from a JSON object, never from an
+/// array of its values. Implement it by hand for a type that carries its
 /// own encoding:
 ///
 /// ```
@@ -103,6 +116,18 @@ pub trait Row: Sized + Send + Sync + 'static {
         None
     }
 
+    /// Reads one row with `row_defaults: go`.
+    #[doc(hidden)]
+    fn decode_as_go(row: RawRow<'_>, _: &Learned) -> Result<Self, BoxError> {
+        Self::decode(row)
+    }
+
+    /// The field that `row` stumbled over with `row_defaults: go`.
+    #[doc(hidden)]
+    fn culprit_as_go(row: RawRow<'_>) -> Option<String> {
+        Self::culprit(row)
+    }
+
     /// Which fields this type knows, and which of them a row must have.
     #[doc(hidden)]
     fn fields() -> Fields {
@@ -115,36 +140,59 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Row for T {
     #[inline]
     fn decode(row: RawRow<'_>) -> Result<Self, BoxError> {
         let text = cause::text(row)?;
-        serde_json::from_str(text).map_err(|error| cause::no_json(text, error))
+        let mut json = serde_json::Deserializer::from_str(text);
+        let read = T::deserialize(Objects(&mut json)).and_then(|row| json.end().map(|()| row));
+        read.map_err(|error| no_row::<T>(text, error))
     }
 
     #[cold]
     fn culprit(row: RawRow<'_>) -> Option<String> {
         let mut json = serde_json::Deserializer::from_str(row.text().ok()?);
-        let error = serde_path_to_error::deserialize::<_, T>(&mut json).err()?;
-        let path = error.path().to_string();
-        // A missing field has no path of its own: serde names it in the message.
-        let message = error.inner().to_string();
-        let missing = message
-            .strip_prefix("missing field `")
-            .and_then(|rest| rest.split_once('`'))
-            .map(|(field, _)| field);
-        match (path.as_str(), missing) {
-            (".", Some(field)) => Some(field.to_owned()),
-            (".", None) => None,
-            (parent, Some(field)) => Some(format!("{parent}.{field}")),
-            // A key that is none, and a path as long as a row, name nothing.
-            (_, None) if path.contains('?') => None,
-            (_, None) if path.len() > LONGEST_PATH => {
-                path.split(['.', '[']).next().map(str::to_owned)
-            }
-            (_, None) => Some(path),
-        }
+        let error = serde_path_to_error::deserialize::<_, T>(Objects(&mut json)).err()?;
+        field_at(error.path().to_string(), &error.inner().to_string())
+    }
+
+    fn decode_as_go(row: RawRow<'_>, learned: &Learned) -> Result<Self, BoxError> {
+        Ok(go::read(row.text()?, learned)?)
+    }
+
+    #[cold]
+    fn culprit_as_go(row: RawRow<'_>) -> Option<String> {
+        let (path, message) = go::culprit::<T>(row.text().ok()?)?;
+        field_at(path, &message)
     }
 
     fn fields() -> Fields {
         Fields { type_id: Some(TypeId::of::<T>()), ..fields_of::<T>() }
     }
+}
+
+/// The field that an error speaks of.
+fn field_at(path: String, message: &str) -> Option<String> {
+    // A missing field has no path of its own: serde names it in the message.
+    let missing = message
+        .strip_prefix("missing field `")
+        .or_else(|| message.strip_prefix("duplicate field `"))
+        .and_then(|rest| rest.split_once('`'))
+        .map(|(field, _)| field);
+    match (path.as_str(), missing) {
+        (".", Some(field)) => Some(field.to_owned()),
+        (".", None) => None,
+        (parent, Some(field)) => Some(format!("{parent}.{field}")),
+        // A key that is none, and a path as long as a row, name nothing.
+        (_, None) if path.contains('?') => None,
+        (_, None) if path.len() > LONGEST_PATH => path.split(['.', '[']).next().map(str::to_owned),
+        (_, None) => Some(path),
+    }
+}
+
+/// Why a row is no `T`. Plain text is most likely to come where texts are read.
+#[cold]
+fn no_row<T: 'static>(text: &str, error: serde_json::Error) -> BoxError {
+    if error.is_syntax() && TypeId::of::<T>() == TypeId::of::<String>() {
+        return format!("{error}: the row is no text of JSON, which stands in quotes; rows of plain text are given as `Batch::text`").into();
+    }
+    cause::no_json(text, error)
 }
 
 /// A type that a function can hand on as rows.
@@ -163,6 +211,12 @@ pub trait Emit: Send + Sync + 'static {
     /// When the row has no JSON form: a map with keys that are not strings, a float that is NaN or
     /// infinite.
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), BoxError>;
+
+    /// Tells the names of its fields; `false` where only its JSON can.
+    #[doc(hidden)]
+    fn name_fields(&self, _names: &mut FieldNames<'_>) -> bool {
+        false
+    }
 }
 
 #[diagnostic::do_not_recommend]
@@ -176,5 +230,9 @@ impl<T: Serialize + Send + Sync + 'static> Emit for T {
             finite::check(self)?;
         }
         Ok(())
+    }
+
+    fn name_fields(&self, names: &mut FieldNames<'_>) -> bool {
+        names.ask(self)
     }
 }

@@ -4,13 +4,14 @@ use fred::{
     bytes::{Bytes, BytesMut},
     types::Resp3Frame,
 };
+use kisflow_core::PlainValue;
 
 /// What of an entry is the row.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum RowField {
     /// The field `row` or `data` where it is alone; otherwise all of them.
     Guess,
-    /// All fields, as one JSON object of texts.
+    /// All fields, as one JSON object.
     All,
     /// This field; all of them where it is missing.
     Named(String),
@@ -145,9 +146,10 @@ fn row(
     }
 }
 
-/// All fields as one JSON object. Bytes that are no UTF-8 stay as they are: such a row cannot be
-/// read, and is seen where such rows are.
+/// All fields as one JSON object. A value is what it looks like, as in CSV (`PlainValue`). Bytes that
+/// are no UTF-8 stay as they are: such a row cannot be read, and is seen where such rows are.
 fn object(fields: Vec<Resp3Frame>, out: &mut BytesMut) -> Result<Bytes, Unreadable> {
+    let mut plain = Vec::new();
     out.extend_from_slice(b"{");
     for (position, part) in fields.into_iter().enumerate() {
         let before: &[u8] = match position {
@@ -156,7 +158,15 @@ fn object(fields: Vec<Resp3Frame>, out: &mut BytesMut) -> Result<Bytes, Unreadab
             _ => b",",
         };
         out.extend_from_slice(before);
-        quote(&text(part).ok_or(Unreadable)?, out);
+        let bytes = text(part).ok_or(Unreadable)?;
+        match std::str::from_utf8(&bytes) {
+            Ok(value) if position % 2 == 1 => {
+                plain.clear();
+                PlainValue(value).write_json(&mut plain);
+                out.extend_from_slice(&plain);
+            }
+            _ => quote(&bytes, out),
+        }
     }
     out.extend_from_slice(b"}");
     Ok(out.split().freeze())
@@ -221,11 +231,29 @@ mod tests {
     fn the_row_of_an_entry_is_a_field_or_all_of_them() {
         check(None, &[b"row", b"{}"], b"{}");
         check(None, &[b"data", b"[1]"], b"[1]");
-        check(None, &[b"data", b"1", b"id", b"2"], br#"{"data":"1","id":"2"}"#);
-        check(None, &[b"id", b"2"], br#"{"id":"2"}"#);
+        check(None, &[b"data", b"1", b"id", b"2"], br#"{"data":1,"id":2}"#);
+        check(None, &[b"id", b"2"], br#"{"id":2}"#);
         check(Some("*"), &[b"row", b"{}"], br#"{"row":"{}"}"#);
         check(Some("body"), &[b"id", b"2", b"body", b"{\"a\":1}"], b"{\"a\":1}");
         check(Some("body"), &[b"id", b"body"], br#"{"id":"body"}"#);
+    }
+
+    #[test]
+    fn a_value_is_what_it_looks_like_and_a_name_is_text() {
+        for (value, json) in [
+            ("1", "1"),
+            ("-0.50", "-0.50"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("18446744073709551616", "\"18446744073709551616\""),
+            ("007", "\"007\""),
+            ("-0", "\"-0\""),
+            ("1e400", "\"1e400\""),
+            ("true", "true"),
+            ("", "null"),
+            ("{\"a\":1}", "\"{\\\"a\\\":1}\""),
+        ] {
+            check(None, &[b"7", value.as_bytes()], format!("{{\"7\":{json}}}").as_bytes());
+        }
     }
 
     #[test]
@@ -233,7 +261,7 @@ mod tests {
         check(
             Some("*"),
             &[b"a\"b", b"c\\\n\x1f\xc3\xa4"],
-            "{\"a\\\"b\":\"c\\\\\\u000a\\u001fä\"}".as_bytes(),
+            "{\"a\\\"b\":\"c\\\\\\n\\u001fä\"}".as_bytes(),
         );
         check(Some("*"), &[b"a", b"\xff"], b"{\"a\":\"\xff\"}");
     }

@@ -32,7 +32,8 @@ const SHORTEST_LEASE_MS: u64 = 10;
 #[non_exhaustive]
 pub struct RedisStreamParams {
     /// Which field of an entry holds the row, as JSON (default: `row` or `data` where an entry has
-    /// that field alone; otherwise all fields of the entry are one JSON object of texts).
+    /// that field alone; otherwise all fields of the entry are one JSON object, where a value is what
+    /// it looks like, as in CSV).
     ///
     /// `"*"` says that it is always all fields. An entry that has no field of the name becomes a row
     /// of all its fields, so that it is seen where rows are that cannot be read.

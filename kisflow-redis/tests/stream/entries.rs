@@ -30,8 +30,8 @@ async fn a_row_is_a_field_of_an_entry_or_all_of_them() {
     let all = [
         r#"{"row":"{\"id\":1}"}"#,
         r#"{"data":"{\"id\":2}"}"#,
-        r#"{"id":"3"}"#,
-        r#"{"id":"4","body":"{\"id\":4}"}"#,
+        r#"{"id":3}"#,
+        r#"{"id":4,"body":"{\"id\":4}"}"#,
     ];
     assert_eq!(read("", "guess").await, [r#"{"id":1}"#, r#"{"id":2}"#, all[2], all[3]]);
     assert_eq!(read("*", "all").await, all);

@@ -153,10 +153,10 @@ mod tests {
 
     /// Looks at a flow of this name, whose nodes all have it as well.
     fn check(name: &str, look: impl Fn(&Sheet<'_>)) {
-        let (conf, mut connector_of) = rich(name);
+        let (conf, mut connectors_of) = rich(name);
         // Both connectors have their users around the same row.
-        connector_of.insert("Check".to_owned(), "Mail".to_owned());
-        let mut picture = Picture::new(&conf, &connector_of, &conf.flows[name]);
+        connectors_of.insert("Check".to_owned(), vec!["Mail".to_owned()]);
+        let mut picture = Picture::new(&conf, &connectors_of, &conf.flows[name]);
         picture.nodes.iter_mut().for_each(|node| node.name = name);
         let pictures = [picture];
         look(&Sheet::new(&pictures));
@@ -222,8 +222,8 @@ mod tests {
     #[test]
     fn every_tag_is_closed_whatever_the_names_are() {
         for name in NAMES {
-            let (conf, connector_of) = rich(name);
-            let svg = render(&[Picture::new(&conf, &connector_of, &conf.flows[name])]);
+            let (conf, connectors_of) = rich(name);
+            let svg = render(&[Picture::new(&conf, &connectors_of, &conf.flows[name])]);
             let mut open = Vec::new();
             for tag in svg.split('<').skip(1) {
                 let (tag, _) = tag.split_once('>').unwrap();
@@ -240,10 +240,10 @@ mod tests {
 
     #[test]
     fn only_a_flow_that_does_not_run_is_grey() {
-        let (mut conf, connector_of) = rich("Rich");
+        let (mut conf, connectors_of) = rich("Rich");
         let mut check = |status, grey| {
             conf.flows.values_mut().for_each(|flow| flow.status = status);
-            let svg = render(&[Picture::new(&conf, &connector_of, &conf.flows["Rich"])]);
+            let svg = render(&[Picture::new(&conf, &connectors_of, &conf.flows["Rich"])]);
             assert_eq!(svg.contains("class=\"disabled\""), grey);
             assert_eq!(svg.contains(">disabled<"), grey);
         };

@@ -13,6 +13,7 @@ use serde::{
 use crate::{
     connector::Fields,
     error::{BoxError, Result},
+    row::Objects,
 };
 
 /// Reads a record. The fields do not say what they are: each is read as what `T` asks for.
@@ -130,6 +131,21 @@ impl<'de> Deserializer<'de> for Text {
         visitor.visit_string(self.text)
     }
 
+    /// From a map, and never from a list of its values.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, value::Error> {
+        match serde_json::from_str::<serde_json::Value>(&self.text) {
+            Ok(json) => Objects(json)
+                .deserialize_struct(name, fields, visitor)
+                .map_err(|error| self.wrong(error)),
+            Err(_) => visitor.visit_string(self.text),
+        }
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, value::Error> {
         visitor.visit_some(self)
     }
@@ -156,6 +172,6 @@ impl<'de> Deserializer<'de> for Text {
     }
 
     forward_to_deserialize_any! {
-        bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier ignored_any
     }
 }

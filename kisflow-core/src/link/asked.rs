@@ -1,0 +1,66 @@
+//! [`Asked`]: reads params, and remembers which fields their type asks for.
+
+use std::cell::Cell;
+
+use serde::{
+    de::{Deserializer, Visitor},
+    forward_to_deserialize_any,
+};
+use serde_json::{Error, Value};
+
+/// Params, and a place for the fields that their type asks for. The type is read once, from what
+/// the conf says; nothing is made up to learn its fields.
+pub(super) struct Asked<'f> {
+    params: Value,
+    fields: &'f Cell<&'static [&'static str]>,
+}
+
+impl<'f> Asked<'f> {
+    pub(super) fn new(params: Value, fields: &'f Cell<&'static [&'static str]>) -> Self {
+        Self { params, fields }
+    }
+}
+
+impl<'de> Deserializer<'de> for Asked<'_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.params.deserialize_any(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.fields.set(fields);
+        self.params.deserialize_struct(name, fields, visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.params.deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        seq tuple tuple_struct map identifier ignored_any
+    }
+}

@@ -1,0 +1,92 @@
+//! [`Must`]: the fields that a function's conf demands of every row.
+
+use super::{FieldNames, cause, go, scan::missing_field};
+use crate::{
+    conf::{FunctionConf, Origin, RowDefaults},
+    error::BoxError,
+    reject::Fault,
+    row::{Emit, RawRow},
+};
+
+/// The most fields that one `must` may name.
+pub(crate) const MUST_LIMIT: usize = 64;
+
+/// `must` of one function.
+#[derive(Debug)]
+pub(crate) struct Must {
+    /// Distinct, at most [`MUST_LIMIT`], in the order of the conf.
+    fields: Vec<String>,
+    /// `` `must` of `Total` (conf/total.yml:5)``.
+    cite: String,
+    defaults: RowDefaults,
+}
+
+impl Must {
+    pub(crate) fn new(conf: &FunctionConf, defaults: RowDefaults) -> Self {
+        let mut fields: Vec<String> = Vec::new();
+        for field in &conf.source.must {
+            if !fields.contains(field) {
+                fields.push(field.clone());
+            }
+        }
+        let place = match &conf.origin {
+            Origin::Code => String::new(),
+            file => format!(" ({})", file.cite("source.must")),
+        };
+        Self { fields, cite: format!("`must` of `{}`{place}", conf.fname), defaults }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// What is wrong with a row of JSON.
+    pub(crate) fn fault_of_json(&self, index: usize, row: RawRow<'_>) -> Option<Fault> {
+        let missing = cause::text(row).and_then(|text| {
+            let missing = match self.defaults {
+                RowDefaults::Require => missing_field(text, &self.fields),
+                RowDefaults::Go => go::missing_field(text, &self.fields),
+            };
+            missing.map_err(|error| self.no_object(text, error))
+        });
+        self.fault(index, missing)
+    }
+
+    /// What is wrong with a row that is a value. Only the names of its fields are asked for; a type
+    /// that does not tell them so is written as JSON.
+    pub(crate) fn fault_of_value<T: Emit>(&self, index: usize, row: &T) -> Option<Fault> {
+        let mut names = FieldNames::new(&self.fields);
+        if self.defaults == RowDefaults::Require && row.name_fields(&mut names) {
+            return self.fault(index, Ok(names.missing()));
+        }
+        let mut json = Vec::new();
+        match row.encode(&mut json) {
+            Ok(()) => self.fault_of_json(index, RawRow::Bytes(&json)),
+            Err(cause) => Some(Fault { index, field: None, cause: cause.into() }),
+        }
+    }
+
+    #[inline]
+    fn fault(&self, index: usize, missing: Result<Option<&str>, BoxError>) -> Option<Fault> {
+        let (field, cause) = match missing {
+            Ok(None) => return None,
+            Ok(Some(field)) => (
+                Some(field.to_owned()),
+                format!("the row has no field `{field}`, which `must` demands").into(),
+            ),
+            Err(cause) => (None, cause),
+        };
+        Some(Fault { index, field, cause: cause.into() })
+    }
+
+    /// The error of a row that is no object, which says who asks for one. An object with a mistake
+    /// in its text has that mistake and no other.
+    #[cold]
+    fn no_object(&self, row: &str, error: BoxError) -> BoxError {
+        if row.trim_start().starts_with('{') {
+            return error;
+        }
+        let demanded = self.fields.first().map(String::as_str).unwrap_or_default();
+        format!("the row is no JSON object, and {} demands `{demanded}`: {error}", self.cite).into()
+    }
+}
