@@ -6,7 +6,6 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::{
     caas::{CaasCall, signature},
@@ -114,9 +113,9 @@ impl Link<'_> {
 
     /// One param that may be there: `Some(None)` if it is not, `None` if it does not fit.
     ///
-    /// KisFlow's params are all text; a text that reads as a `T` is taken as one.
+    /// KisFlow's params are all text: a text gets that of the file, a number what the text says.
     pub fn optional_param<T: DeserializeOwned>(&mut self, name: &str) -> Option<Option<T>> {
-        let Some(value) = self.params.get(name) else {
+        let Some(value) = self.params.read_one(name) else {
             let slip = self
                 .params
                 .keys()
@@ -130,11 +129,7 @@ impl Link<'_> {
                 None => Some(None),
             };
         };
-        let read = T::deserialize(value).or_else(|error| match value {
-            Value::String(text) => serde_json::from_str(text).map_err(|_| error),
-            _ => Err(error),
-        });
-        match read {
+        match value {
             Ok(value) => Some(Some(value)),
             Err(error) => {
                 let message = format!("the param `{name}` does not fit: {error}");
@@ -267,7 +262,7 @@ fn listed(known: &[&str]) -> String {
 /// unless it looks like a slip of one that is not given.
 fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<Misfit>> {
     let known = fields_of::<T>().known;
-    let absent = || known.iter().copied().filter(|name| !params.contains_key(*name));
+    let absent = || known.iter().copied().filter(|name| !params.contains_key(name));
     let mut problems: Vec<Misfit> = params
         .keys()
         .filter(|name| !known.contains(&name.as_str()))
@@ -276,18 +271,16 @@ fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<Misfit>> {
             Some((name.clone(), unknown(Some(near), known)))
         })
         .collect();
-    match serde_path_to_error::deserialize::<_, T>(Value::Object(params.clone())) {
+    match params.read::<T>() {
         Ok(params) if problems.is_empty() => return Ok(params),
         Ok(_) => {}
         Err(error) => {
-            let path = error.path().to_string();
-            let path = if path == "." { String::new() } else { path };
-            let mut message =
-                format!("the params do not fit `{}`: {}", type_name::<T>(), error.inner());
-            if message.contains("missing field") && path.is_empty() {
+            let name = type_name::<T>();
+            let mut message = format!("the params do not fit `{name}`: {}", error.message);
+            if message.contains("missing field") && error.path.is_empty() {
                 message += &listed(known);
             }
-            problems.push((path, message));
+            problems.push((error.path, message));
         }
     }
     Err(problems)
