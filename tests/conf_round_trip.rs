@@ -1,10 +1,12 @@
 //! Whatever a conf says, it says the same after it has been written and read.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests fail loudly")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
+
+use std::fs;
 
 use kisflow::{
     Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, OnReject, Ordered, QuarantineConf,
-    RawParams, SourceConf, Start, Status, StepConf, WhenFull,
+    SourceConf, Start, Status, StepConf, WhenFull,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::Value;
@@ -54,9 +56,58 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![select(odd.to_vec()).prop_map(str::to_owned), "\\PC{1,12}"]
 }
 
-/// A name: a text that is not blank.
+/// A name: a text that is not blank, in one line, without blanks at its ends.
 fn name() -> impl Strategy<Value = String> {
-    text().prop_filter("a name is not blank", |name| !name.trim().is_empty())
+    text().prop_filter("a name shows as what it is", |name| {
+        let breaks =
+            |character: char| character.is_control() || "\u{2028}\u{2029}".contains(character);
+        !name.is_empty() && name.trim() == name && !name.contains(breaks)
+    })
+}
+
+/// What stands in a file without quotes.
+fn plain() -> impl Strategy<Value = String> {
+    let odd = [
+        "007",
+        "01234",
+        "0x1F",
+        "0o17",
+        "0b11",
+        "1_000",
+        "2026_11",
+        "+5",
+        "-5",
+        "-0",
+        "1.10",
+        "1.",
+        ".5",
+        "1e3",
+        "1E+05",
+        "12345678901234567890123",
+        "18446744073709551616",
+        "True",
+        "FALSE",
+        "yes",
+        "Off",
+        "2026-11-27",
+        "12:30:45",
+        "1.2.3",
+        "0.0.0.0:80",
+        ".inf",
+        ".nan",
+        "a b",
+        "$",
+        "US$",
+        "a$b",
+    ];
+    prop_oneof![
+        select(odd.to_vec()).prop_map(str::to_owned),
+        "[-+]?[0-9._xoeE]{1,30}",
+        "[A-Za-z0-9_.]{1,12}"
+    ]
+    .prop_filter("it stands for a text", |text| {
+        !matches!(text.to_lowercase().as_str(), "null" | "-" | "--" | "---")
+    })
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -73,7 +124,7 @@ fn value() -> impl Strategy<Value = Value> {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::from),
             vec((text(), inner), 0..4)
-                .prop_map(|fields| fields.into_iter().collect::<RawParams>().into()),
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
     })
 }
@@ -206,5 +257,29 @@ proptest! {
         let read = Conf::read(dir.path());
         prop_assert!(read.is_ok(), "{}", read.unwrap_err());
         prop_assert_eq!(read.unwrap(), conf);
+    }
+
+    #[test]
+    fn what_stands_in_a_file_without_quotes_keeps_its_text(
+        texts in vec(plain(), 1..4), name in plain(), key in plain(),
+    ) {
+        let list = texts.iter().map(|text| format!("\n      - {text}")).collect::<String>();
+        let file = format!(
+            "kistype: func\nfname: {name}\nfmode: Verify\nsource:\n  must:{list}\noption:\n  default_params:\n    {key}:{list}\n"
+        );
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("in.yml"), file).unwrap();
+        let read = Conf::read(dir.path());
+        prop_assert!(read.is_ok(), "{}", read.unwrap_err());
+        let read = read.unwrap();
+        let out = tempfile::tempdir().unwrap();
+        read.write(out.path()).unwrap();
+        let again = Conf::read(out.path());
+        prop_assert!(again.is_ok(), "{}", again.unwrap_err());
+        prop_assert_eq!(&again.unwrap(), &read);
+        let function = &read.functions[&name];
+        prop_assert_eq!(&function.source.must, &texts);
+        let found = function.option.default_params[key.as_str()].as_list().unwrap().iter();
+        prop_assert_eq!(found.map(|text| text.as_str().unwrap().to_owned()).collect::<Vec<_>>(), texts);
     }
 }

@@ -124,7 +124,7 @@ async fn link(connector: ConnConf) -> Result<Flows, LoadError> {
 }
 
 async fn connect(conf: ConnConf) -> kisflow_core::Result<Redis> {
-    let params = serde_json::from_value(Json::Object(conf.params.clone()))?;
+    let params = conf.params.read()?;
     Redis::connect(&conf, params).await
 }
 

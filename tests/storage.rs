@@ -94,7 +94,7 @@ async fn what_conf_alone_needs_is_a_problem_when_it_is_missing() {
             FunctionConf::new("SaveAvg", Mode::Save)
                 .connector("Scores")
                 .param("wait_m", 5)
-                .param("fields", 7),
+                .param("fields", serde_json::json!([[7]])),
         )
         .flow(FlowConf::new("Save").then_named("SaveAvg"));
     let error = Registry::new().link(conf).await.unwrap_err().to_string();

@@ -1,6 +1,6 @@
 //! Every command and option, with its help. In examples `{program}` stands for the program's name.
 
-use std::path::{Path, PathBuf};
+use std::{path::PathBuf, slice};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -32,9 +32,9 @@ pub(crate) struct Args {
 /// What every command understands.
 #[derive(ClapArgs)]
 pub(crate) struct Common {
-    /// The directory of the flows' conf
+    /// The directory of the flows' conf; several are read as one
     #[arg(long, global = true, value_name = "DIR", default_value = CONF)]
-    pub(crate) conf: PathBuf,
+    pub(crate) conf: Vec<PathBuf>,
     /// How results are printed: for people, or for programs
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(crate) output: Output,
@@ -42,8 +42,8 @@ pub(crate) struct Common {
 
 impl Common {
     /// The directory that stands behind a command goes before `--conf`.
-    pub(crate) fn dir<'a>(&'a self, dir: &'a Option<PathBuf>) -> &'a Path {
-        dir.as_deref().unwrap_or(&self.conf)
+    pub(crate) fn dir<'a>(&'a self, dir: &'a Option<PathBuf>) -> &'a [PathBuf] {
+        dir.as_ref().map_or(&self.conf, slice::from_ref)
     }
 }
 

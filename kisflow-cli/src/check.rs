@@ -8,7 +8,7 @@ use crate::{
     conf,
     failure::Failure,
     problem, terminal, test,
-    text::{counted, harmless},
+    text::{counted, harmless, one_line},
 };
 
 /// What `--output json` prints.
@@ -20,6 +20,8 @@ struct Checked<'a> {
     sources: usize,
     tests: usize,
     problems: &'a [Problem],
+    /// What keeps nothing from running, and should be known.
+    notes: &'a [Problem],
     edges: &'a [Edge],
     /// Why connectors cannot be connected; nothing unless that was asked for.
     away: Option<&'a [String]>,
@@ -30,7 +32,7 @@ pub(crate) async fn run(
     common: &Common,
     args: CheckArgs,
 ) -> Result<(), Failure> {
-    let mut inspection = registry.clone().inspect(common.dir(&args.dir));
+    let mut inspection = registry.clone().inspect_all(common.dir(&args.dir));
     inspection.problems.extend(test::mistakes(&registry, &inspection.conf));
     let sound = inspection.problems.is_empty();
     let away: Option<Vec<String>> = match args.connect && sound {
@@ -69,6 +71,7 @@ fn checked<'a>(inspection: &'a Inspection, away: Option<&'a [String]>) -> Checke
         sources: conf.sources.len(),
         tests: conf.tests.len(),
         problems: &inspection.problems,
+        notes: &inspection.notes,
         edges: &inspection.edges,
         away,
     }
@@ -94,6 +97,9 @@ fn summary(inspection: &Inspection, away: Option<&[String]>) -> String {
         if let Verdict::NotChecked(why) = &edge.verdict {
             text += &format!("  not checked: {}: {why}\n", name(inspection, edge));
         }
+    }
+    for note in &inspection.notes {
+        text += &format!("note: {}\n", one_line(&note.to_string()));
     }
     if let Some(away) = away {
         let connectors = conf.connectors.len();

@@ -1,14 +1,14 @@
 //! Reading and linking the conf, for commands.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use kisflow_core::{Conf, Flows, Inspection, LoadError, Registry, error_chain};
 
 use crate::{failure::Failure, problem, text::one_line};
 
 /// Looks at the conf, and fails with every problem that it has.
-pub(crate) fn inspect(registry: Registry, dir: &Path) -> Result<Inspection, Failure> {
-    let inspection = registry.inspect(dir);
+pub(crate) fn inspect(registry: Registry, dirs: &[PathBuf]) -> Result<Inspection, Failure> {
+    let inspection = registry.inspect_all(dirs);
     match inspection.problems.as_slice() {
         [] => Ok(inspection),
         problems => Err(Failure::Usage(problem::render_all(problems))),
@@ -40,5 +40,8 @@ pub(crate) async fn link_beside(registry: Registry, conf: Conf) -> Result<Flows,
 
 /// Links and connects.
 pub(crate) async fn link(registry: Registry, conf: Conf) -> Result<Flows, Failure> {
-    registry.link(conf).await.map_err(|error: LoadError| Failure::because(&error))
+    registry.link(conf).await.map_err(|error: LoadError| match error.is_conf() {
+        true => Failure::Usage(problem::render_all(error.problems())),
+        false => Failure::because(&error),
+    })
 }

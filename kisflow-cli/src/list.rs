@@ -34,12 +34,12 @@ struct ListedFunction<'a> {
 
 /// Where there is no default conf the functions are listed as the program has them.
 pub(crate) fn functions(registry: Registry, common: &Common) -> Result<(), Failure> {
-    let inspection = match common.conf == Path::new(CONF) && !common.conf.exists() {
+    let inspection = match common.conf == [Path::new(CONF)] && !Path::new(CONF).exists() {
         true => {
             terminal::say(&format!(
                 "there is no directory `{CONF}`: without conf no flow is known\n"
             ));
-            registry.inspect(&common.conf)
+            registry.inspect_all(&common.conf)
         }
         false => conf::inspect(registry, &common.conf)?,
     };
@@ -254,7 +254,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("conf.yml");
         fs::write(&file, conf.join("---\n")).unwrap();
-        let common = Common { conf: dir.path().to_owned(), output: Output::Table };
+        let common = Common { conf: vec![dir.path().to_owned()], output: Output::Table };
         match expected {
             None => assert!(matches!(functions(Registry::new(), &common), Err(Failure::Usage(_)))),
             Some(expected) => {
@@ -275,7 +275,7 @@ mod tests {
     fn a_conf_with_problems_lists_nothing() {
         check(&[SAVE, SAVE], None);
         let conf = Path::new("no/such/directory").to_owned();
-        let common = Common { conf, output: Output::Table };
+        let common = Common { conf: vec![conf], output: Output::Table };
         assert!(matches!(functions(Registry::new(), &common), Err(Failure::Usage(_))));
     }
 }

@@ -240,13 +240,18 @@ fn typical_mistakes_are_not_valid() {
     );
     check(func, "{kistype: func, fname: F, fmode: Save, option: {cname: {}}}");
     check(func, "{kistype: func, fname: F, fmode: Save, options: {cname: C}}");
-    check(func, "{kistype: func, fname: F, fmode: Save, option: {timeout: 10s}}");
+    check(func, "{kistype: func, fname: F, fmode: Save, option: {timeout: 10 sec}}");
     check(func, "{kistype: func, fname: F, fmode: Save, source: {must: id}}");
     check(
         "{kistype: func, fname: F, fmode: Save, option: {return_duration: 1}}",
         "{kistype: func, fname: F, fmode: Save, option: {return_duration: 1, retry_duration: 1}}",
     );
-    check("{kistype: conn, cname: C, type: redis, load:, key: 7}", "{kistype: conn, cname: C}");
+    check(
+        "{kistype: conn, cname: C, type: redis, load:, key: 1.10}",
+        "{kistype: conn, type: redis}",
+    );
+    // Of any type, or of none, while nobody uses it.
+    check("{kistype: conn, cname: C}", "{kistype: conn, cname: 'C '}");
     check(
         "{kistype: conn, cname: C, type: redis}",
         "{kistype: conn, cname: C, type: redis, params: [1]}",
@@ -255,7 +260,11 @@ fn typical_mistakes_are_not_valid() {
     check(source, "{kistype: source, sname: S, type: file, ordered: id}");
     check(source, "{kistype: source, sname: S, type: file, batch: {rows: 0}}");
     check(source, "{kistype: source, sname: S, type: file, batch: 100}");
-    check(source, "{kistype: source, sname: S, type: file, isolate: 'yes'}");
+    check(
+        "{kistype: source, sname: S, type: file, in_flight: '${N:-4}', isolate: 'no', retry_duration: 1m30s}",
+        "{kistype: source, sname: S, type: file, retry_duration: 1h30}",
+    );
+    check(source, "{kistype: source, sname: S, type: file, isolate: 'ja'}");
     let test = "{kistype: test, tname: T, flow: A, expect: {rows: []}}";
     check(test, "{kistype: test, tname: T, expect: {rows: []}}");
     check(test, "{kistype: test, tname: T, flow: A, function: F, expect: {rows: []}}");
@@ -267,6 +276,6 @@ fn typical_mistakes_are_not_valid() {
     );
     let global = "{kistype: global, quarantine: {when_full: drop_oldest}}";
     check(global, "{kistype: global, quarantine: {when_full: drop}}");
-    check(global, "{kistype: global, prometheus_enable: 'true'}");
+    check(global, "{kistype: global, prometheus_enable: 1}");
     check(global, "{kistype: global, quarantine: Q}");
 }

@@ -57,8 +57,8 @@ pub use crate::{
     conf::{
         Address, AddressError, BatchConf, Conf, ConfError, ConnConf, ExpectConf, FlowConf,
         FunctionConf, FunctionSourceConf, GivenConf, GlobalConf, Mode, OnReject, OptionConf,
-        Ordered, Problem, QuarantineConf, RawParams, RejectedConf, RowDefaults, SourceConf, Start,
-        Status, StepConf, TestConf, TestRecords, WhenFull,
+        Ordered, ParamError, Problem, QuarantineConf, RawParam, RawParams, RejectedConf,
+        RowDefaults, SourceConf, Start, Status, StepConf, TestConf, TestRecords, WhenFull,
     },
     connector::{AsDurable, AsStorage, Connector, Fields, Memory, MemoryParams, Record, Storage},
     durable::{Change, Durable, Usage},

@@ -3,7 +3,7 @@
 use std::{
     any::{Any, TypeId},
     collections::HashMap,
-    fmt,
+    env, fmt,
     path::Path,
     sync::Arc,
 };
@@ -56,6 +56,8 @@ pub struct Registry {
     pub(crate) version: Option<String>,
     /// The most characters of a row in a log line.
     pub(crate) log_rows: usize,
+    /// What conf files find before the environment of the process.
+    pub(crate) variables: HashMap<String, String>,
 }
 
 impl fmt::Debug for Registry {
@@ -86,6 +88,7 @@ impl Registry {
             stubs: false,
             version: None,
             log_rows: LOG_ROWS,
+            variables: HashMap::new(),
         };
         registry.connector::<Memory>()
     }
@@ -185,6 +188,25 @@ impl Registry {
         self
     }
 
+    /// Adds a value for `${NAME}` in conf files, which takes the place of an environment variable of
+    /// this name.
+    ///
+    /// ```
+    /// use kisflow_core::Registry;
+    ///
+    /// let registry = Registry::new().variable("REDIS", "127.0.0.1:6379");
+    /// ```
+    #[must_use]
+    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+
+    /// The value of a variable of conf files.
+    pub(crate) fn lookup(&self, name: &str) -> Result<String, env::VarError> {
+        self.variables.get(name).cloned().map_or_else(|| env::var(name), Ok)
+    }
+
     /// Reads a directory of conf, links it and connects it.
     ///
     /// # Errors
@@ -196,7 +218,7 @@ impl Registry {
     ///
     /// Dropping the future closes what has been connected.
     pub async fn load(self, dir: impl AsRef<Path>) -> Result<Flows, LoadError> {
-        let (conf, problems) = Conf::read_all(dir.as_ref());
+        let (conf, problems) = Conf::read_all([dir.as_ref()], &|name| self.lookup(name));
         Flows::link(self, conf, problems).await
     }
 
@@ -220,6 +242,9 @@ impl Registry {
     ///
     /// Dropping the future closes the connection.
     pub async fn ping(&self, conn: &ConnConf) -> Result<()> {
+        if let Some(unset) = conn.unset_secrets().first() {
+            return Err(format!("connector `{}`: {unset}", conn.cname).into());
+        }
         let Some(def) = self.connectors.iter().find(|def| def.engine == conn.engine) else {
             let (cname, engine) = (&conn.cname, &conn.engine);
             let message = format!("connector `{cname}`: no type \"{engine}\" is registered");

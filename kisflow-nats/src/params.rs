@@ -69,6 +69,21 @@ impl Default for NatsParams {
 }
 
 impl NatsParams {
+    /// The params without secrets whose variables are not set.
+    pub(crate) fn without_unset(&self) -> Self {
+        let mut params = self.clone();
+        let is_unset = |variable: &Option<String>| {
+            variable.as_deref().is_some_and(|variable| std::env::var_os(variable).is_none())
+        };
+        if is_unset(&params.password_env) {
+            (params.user, params.password_env) = (None, None);
+        }
+        if is_unset(&params.token_env) {
+            params.token_env = None;
+        }
+        params
+    }
+
     /// What contradicts itself, or cannot be: the param's name and why.
     pub(crate) fn problems(&self) -> Vec<(&'static str, NatsError)> {
         let mut problems = Vec::new();

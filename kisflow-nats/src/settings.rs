@@ -55,7 +55,8 @@ impl Settings {
         .collect();
         let contradictions = params.problems();
         // Options that contradict each other are not tried.
-        let options = contradictions.is_empty().then(|| options(conf, params).err()).flatten();
+        let known = params.without_unset();
+        let options = contradictions.is_empty().then(|| options(conf, &known).err()).flatten();
         problems.extend(
             contradictions.into_iter().map(|(param, error)| (format!("params.{param}"), error)),
         );

@@ -115,10 +115,14 @@ impl Drop for Tasks {
     }
 }
 
-/// The first address that `host:port` stands for.
+/// The first address that `host:port` stands for; `:port` is every interface, as Go programs write
+/// it.
 fn address(serve: &str) -> Result<SocketAddr, PrometheusError> {
     let serve_text = || serve.to_owned();
-    let mut addresses =
-        serve.to_socket_addrs().map_err(|source| Kind::Host { serve: serve_text(), source })?;
+    let every = format!("0.0.0.0{serve}");
+    let host_and_port = if serve.starts_with(':') { &*every } else { serve };
+    let mut addresses = host_and_port
+        .to_socket_addrs()
+        .map_err(|source| Kind::Host { serve: serve_text(), source })?;
     Ok(addresses.next().ok_or_else(|| Kind::NoAddress { serve: serve_text() })?)
 }

@@ -63,14 +63,15 @@ impl Redis {
         &self.connection.pool
     }
 
-    /// What of the conf is wrong in itself, before anybody is asked.
+    /// What of the conf is wrong in itself, before anybody is asked. A variable that is not set is no
+    /// fault of the conf: only what connects needs it.
     pub(crate) fn misfits(addrs: &str, params: &RedisParams) -> Vec<(String, String)> {
         let wrong = |path: &str, error: RedisError| {
             vec![(path.to_owned(), error_chain(&error).to_string())]
         };
         match addresses(addrs) {
             Err(error) => wrong("addrs", error),
-            Ok(addresses) => match Settings::new(&addresses, params) {
+            Ok(addresses) => match Settings::new(&addresses, &params.without_unset(&addresses)) {
                 Err(error) => wrong("params", error),
                 Ok(_) => Vec::new(),
             },

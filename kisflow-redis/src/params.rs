@@ -2,9 +2,10 @@
 
 use std::{env::VarError, fmt};
 
+use kisflow_core::Address;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::error::RedisError;
+use crate::{config::mode, error::RedisError};
 
 /// `params` of a Redis connector; all of them may be left out.
 ///
@@ -65,6 +66,26 @@ pub struct RedisParams {
     pub tls: bool,
     /// A PEM file with certificates of further authorities to trust.
     pub tls_ca: Option<String>,
+}
+
+impl RedisParams {
+    /// The params without passwords whose variables are not set.
+    pub(crate) fn without_unset(&self, addresses: &[Address]) -> Self {
+        let mut params = self.clone();
+        let is_unset = |variable: &Option<String>| {
+            variable.as_deref().is_some_and(|variable| std::env::var_os(variable).is_none())
+        };
+        if params.password.is_none() && is_unset(&params.password_env) {
+            params.password_env = None;
+        }
+        if mode(addresses, &params) == RedisMode::Sentinel
+            && params.sentinel_password.is_none()
+            && is_unset(&params.sentinel_password_env)
+        {
+            params.sentinel_password_env = None;
+        }
+        params
+    }
 }
 
 impl Default for RedisParams {

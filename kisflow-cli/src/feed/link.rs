@@ -1,6 +1,6 @@
 //! The flow that is fed, linked alone: nothing is connected that it does not need.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use kisflow_core::{Conf, Flow, OnReject, Place, Registry, Status};
 
@@ -23,11 +23,11 @@ pub(super) struct Linked {
 /// connect.
 pub(super) async fn link(
     registry: Registry,
-    dir: &Path,
+    dirs: &[PathBuf],
     name: &str,
     dry_run: bool,
 ) -> Result<Linked, Failure> {
-    let inspection = conf::inspect(registry.clone(), dir)?;
+    let inspection = conf::inspect(registry.clone(), dirs)?;
     let places = inspection.functions.iter().map(|function| (function.name, function.place));
     let places = places.collect();
     if inspection.conf.flows.get(name).is_some_and(|flow| flow.status == Status::Disabled) {

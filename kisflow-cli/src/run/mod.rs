@@ -3,6 +3,7 @@
 mod figures;
 mod log;
 mod margin;
+mod only;
 mod resized;
 mod view;
 
@@ -53,6 +54,9 @@ pub(crate) struct RunArgs {
     /// The most characters of a row, or of what is said of one, in a log line
     #[arg(long, value_name = "N", default_value_t = 120)]
     log_rows: usize,
+    /// Serve only this flow; may be given several times
+    #[arg(long, value_name = "NAME")]
+    flow: Vec<String>,
 }
 
 pub(crate) async fn run(
@@ -61,7 +65,8 @@ pub(crate) async fn run(
     args: &RunArgs,
 ) -> Result<(), Failure> {
     let registry = registry.log_rows(args.log_rows);
-    let inspection = conf::inspect(registry.clone(), common.dir(&args.dir))?;
+    let mut inspection = conf::inspect(registry.clone(), common.dir(&args.dir))?;
+    only::only(&mut inspection, &args.flow)?;
     let grace = Duration::from_millis(inspection.conf.global.grace_ms);
     let view = View::new(terminal::is_watched() && !args.no_view);
     log::start(&view);

@@ -1,7 +1,7 @@
 //! What came of a test, against what it expects.
 
-use kisflow_core::{Action, RawParams, RejectedConf, TestConf};
-use serde_json::Value;
+use kisflow_core::{Action, RejectedConf, TestConf};
+use serde_json::{Map, Value};
 
 use super::{
     action,
@@ -138,10 +138,10 @@ fn records(test: &TestConf, came: &Came) -> Vec<Difference> {
 fn record(
     place: String,
     (cname, id): (&str, &str),
-    expected: &RawParams,
+    expected: &Map<String, Value>,
     got: Option<&Fields>,
 ) -> Option<Difference> {
-    let line = |fields: RawParams| Value::Object(fields).to_string();
+    let line = |fields: Map<String, Value>| Value::Object(fields).to_string();
     let Some(got) = got else {
         let message = format!("connector `{cname}` has no record `{id}`");
         return Some(

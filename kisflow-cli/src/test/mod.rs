@@ -60,10 +60,10 @@ pub(crate) async fn run(
     common: &Common,
     args: TestArgs,
 ) -> Result<(), Failure> {
-    let dir = common.dir(&args.dir);
-    let conf = conf::inspect(registry.clone(), dir)?.conf;
+    let dirs = common.dir(&args.dir);
+    let conf = conf::inspect(registry.clone(), dirs)?.conf;
     if conf.tests.is_empty() {
-        return Err(Failure::usage(print::how_to(&conf, dir)));
+        return Err(Failure::usage(print::how_to(&conf, dirs)));
     }
     let only = args.only.unwrap_or_default();
     let chosen: Vec<&TestConf> =

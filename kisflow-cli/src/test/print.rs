@@ -1,6 +1,6 @@
 //! What is printed of tests, for people.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Style};
 use kisflow_core::Conf;
@@ -61,7 +61,8 @@ fn difference(difference: &Difference) -> String {
 }
 
 /// How to write a test, for a conf that has none.
-pub(super) fn how_to(conf: &Conf, dir: &Path) -> String {
+pub(super) fn how_to(conf: &Conf, dirs: &[PathBuf]) -> String {
+    let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
     let flow = conf.flows.keys().next().map_or("Invoices".to_owned(), |name| one_line(name));
     format!(
         "the conf has no test; write one into a .yml file of {}:
@@ -75,7 +76,7 @@ given:
 expect:
   rows:
     - {{id: 1}}",
-        dir.display()
+        dirs.join(" or ")
     )
 }
 

@@ -134,6 +134,7 @@ fn takes(value: &Json, target: &Json) -> String {
         "records" => "map of maps",
         "number" | "small" => "whole number",
         "positive" => "whole number from 1",
+        "millis" => "milliseconds or a duration",
         "boolean" => "true or false",
         "rejected" => "map",
         "" => of_type(target),

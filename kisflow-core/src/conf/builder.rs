@@ -2,8 +2,8 @@
 
 use super::{
     Conf, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GlobalConf, Mode, OnReject,
-    OptionConf, Origin, Problem, QuarantineConf, RowDefaults, SourceConf, Status, StepConf,
-    TestConf,
+    OptionConf, Origin, Problem, QuarantineConf, RawParam, RawParams, RowDefaults, SourceConf,
+    Status, StepConf, TestConf,
 };
 use crate::function::Function;
 
@@ -41,6 +41,15 @@ impl Conf {
     pub fn global(mut self, global: GlobalConf) -> Self {
         self.global = global;
         self
+    }
+
+    /// Whether a function or the quarantine uses a connector of this name.
+    pub(crate) fn uses(&self, cname: &str) -> bool {
+        let named = |name: &Option<String>| name.as_deref() == Some(cname);
+        let listed = self.connectors.get(cname);
+        listed.is_some_and(|conn| !conn.load.is_empty() || !conn.save.is_empty())
+            || self.functions.values().any(|function| named(&function.option.cname))
+            || named(&self.global.quarantine.cname)
     }
 
     pub(super) fn add_flow(&mut self, flow: FlowConf) {
@@ -190,8 +199,8 @@ impl StepConf {
     }
 
     /// Adds a param.
-    pub fn param(mut self, name: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
-        self.params.insert(name.into(), value.into());
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<RawParam>) -> Self {
+        self.params.insert(name, value);
         self
     }
 }
@@ -269,8 +278,8 @@ impl FunctionConf {
     }
 
     /// Adds a param, unless the flow has another.
-    pub fn param(mut self, name: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
-        self.option.default_params.insert(name.into(), value.into());
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<RawParam>) -> Self {
+        self.option.default_params.insert(name, value);
         self
     }
 
@@ -294,11 +303,16 @@ impl ConnConf {
             engine: engine.into(),
             addrs: String::new(),
             key: String::new(),
-            params: serde_json::Map::new(),
+            params: RawParams::new(),
             load: Vec::new(),
             save: Vec::new(),
             origin: Origin::Code,
         }
+    }
+
+    /// Secrets that are not set.
+    pub(crate) fn unset_secrets(&self) -> &[Problem] {
+        self.origin.unset()
     }
 
     /// Where the engine listens.
@@ -314,8 +328,8 @@ impl ConnConf {
     }
 
     /// Adds a param for the engine.
-    pub fn param(mut self, name: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
-        self.params.insert(name.into(), value.into());
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<RawParam>) -> Self {
+        self.params.insert(name, value);
         self
     }
 

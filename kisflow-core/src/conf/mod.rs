@@ -5,12 +5,17 @@
 
 mod address;
 mod builder;
+mod duration;
 mod node;
+mod params;
+mod parse;
 mod problem;
 mod read;
+mod scalar;
 mod section;
 mod source;
 mod test;
+mod variables;
 mod write;
 
 use std::collections::BTreeMap;
@@ -18,13 +23,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use self::address::{Address, AddressError};
+pub(crate) use self::params::is_secret;
+pub use self::params::{ParamError, RawParam, RawParams};
 pub use self::problem::{ConfError, Problem, suggest};
 pub(crate) use self::problem::{Origin, in_order, nearest};
+pub(crate) use self::section::name_fault;
 pub use self::source::{BatchConf, Ordered, QuarantineConf, SourceConf, Start, WhenFull};
 pub use self::test::{ExpectConf, GivenConf, RejectedConf, TestConf, TestRecords};
-
-/// Params as they stand in conf: any YAML values, by name.
-pub type RawParams = serde_json::Map<String, serde_json::Value>;
 
 /// Everything that a directory of conf says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -219,8 +224,9 @@ pub struct OptionConf {
 pub struct ConnConf {
     /// The connector's name.
     pub cname: String,
-    /// The engine: `memory`, `redis`, …
-    #[serde(rename = "type")]
+    /// The engine: `memory`, `redis`, …; empty where the file has none, which a connector may have
+    /// that nobody uses.
+    #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
     pub engine: String,
     /// Where it listens: `host:port`, several with commas; for an embedded engine its file.
     #[serde(skip_serializing_if = "String::is_empty")]

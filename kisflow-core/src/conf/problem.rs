@@ -1,14 +1,10 @@
 //! What is wrong with a conf: each problem with its place, its key and a way out.
 
-use std::{
-    collections::HashMap,
-    error::Error,
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::HashMap, error::Error, fmt, path::PathBuf, sync::Arc};
 
 use serde::Serialize;
+
+use super::node::Written;
 
 /// All problems of a conf, in the order of files and lines.
 #[derive(Clone)]
@@ -95,11 +91,30 @@ pub(crate) enum Origin {
     File(Arc<FileOrigin>),
 }
 
-#[derive(Debug)]
+#[derive(Default)]
 pub(crate) struct FileOrigin {
     pub(crate) file: PathBuf,
     /// The line of each key, by its path.
     pub(crate) lines: HashMap<String, u64>,
+    /// Scalars with variables: the place, what stands in the file, and what the piece of conf made
+    /// of it.
+    pub(super) written: Vec<(Vec<Step>, Written, serde_yaml::Value)>,
+    /// Secrets that are not set: a problem for what connects.
+    pub(crate) unset: Vec<Problem>,
+}
+
+/// A step from a value into one within it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Key(String),
+    Item(usize),
+}
+
+/// Without values, some of which are secrets.
+impl fmt::Debug for FileOrigin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("FileOrigin").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 impl PartialEq for Origin {
@@ -130,6 +145,20 @@ impl Origin {
         }
     }
 
+    /// Whether the value at a path has a variable in the file.
+    pub(crate) fn has_variable(&self, path: &str) -> bool {
+        let Self::File(origin) = self else { return false };
+        origin.written.iter().any(|(steps, ..)| path_of(steps) == path)
+    }
+
+    /// Secrets that are not set.
+    pub(crate) fn unset(&self) -> &[Problem] {
+        match self {
+            Self::Code => &[],
+            Self::File(origin) => &origin.unset,
+        }
+    }
+
     /// `file:line` of a key, to cite it in a problem elsewhere.
     pub(crate) fn cite(&self, path: &str) -> String {
         match self {
@@ -142,11 +171,16 @@ impl Origin {
     }
 }
 
-impl FileOrigin {
-    pub(crate) fn new(file: &Path, lines: HashMap<String, u64>) -> Self {
-        Self { file: file.to_owned(), lines }
-    }
+/// `flows[1].params.zip`.
+fn path_of(steps: &[Step]) -> String {
+    steps.iter().fold(String::new(), |path, step| match step {
+        Step::Key(key) if path.is_empty() => key.clone(),
+        Step::Key(key) => format!("{path}.{key}"),
+        Step::Item(index) => format!("{path}[{index}]"),
+    })
+}
 
+impl FileOrigin {
     /// The key's line, or that of the nearest key around it.
     fn line(&self, mut path: &str) -> Option<u64> {
         loop {

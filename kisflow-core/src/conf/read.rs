@@ -1,7 +1,7 @@
 //! Reads a directory tree of YAML files, gathering every problem of every file.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
 };
 
@@ -9,11 +9,14 @@ use super::{
     Conf, ConfError, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GRACE_MS, GlobalConf,
     Mode, OnReject, OptionConf, Origin, Problem, RowDefaults, SourceConf, Status, StepConf,
     TestConf,
-    node::{Kind, Node},
+    node::Node,
+    parse::parse,
     section::{Section, origin},
     source::{quarantine, source},
     suggest,
     test::test,
+    variables::{Lookup, Unset, put_in},
+    write::said,
 };
 
 /// The kinds of conf.
@@ -27,60 +30,72 @@ impl Conf {
     /// All problems of all files: a file that cannot be read, YAML that does not parse, an unknown
     /// kind, key or mode, a name twice. What the names stand for is checked at link.
     pub fn read(dir: impl AsRef<Path>) -> Result<Self, ConfError> {
-        let (conf, problems) = Self::read_all(dir.as_ref());
+        let (conf, problems) = Self::read_all([dir.as_ref()], &|name| env::var(name));
         ConfError::check(problems)?;
         Ok(conf)
     }
 
     /// The conf as far as it can be read, and every problem: links go on to find more.
-    pub(crate) fn read_all(dir: &Path) -> (Self, Vec<Problem>) {
+    pub(crate) fn read_all<'a>(
+        dirs: impl IntoIterator<Item = &'a Path>,
+        lookup: Lookup<'_>,
+    ) -> (Self, Vec<Problem>) {
         let mut conf = Self::default();
         let mut problems = Vec::new();
         let mut files = Vec::new();
-        find_files(dir, &mut files, &mut problems);
-        files.sort();
-        if files.is_empty() && problems.is_empty() {
-            problems.push(at(dir, "there is no .yml or .yaml file in this directory"));
+        for dir in dirs {
+            let (before, found) = (files.len(), problems.len());
+            find_files(dir, &mut files, &mut problems);
+            if files.len() == before && problems.len() == found {
+                problems.push(at(dir, "there is no .yml or .yaml file in this directory"));
+            }
         }
+        files.sort();
+        files.dedup();
         for file in &files {
             match fs::read_to_string(file) {
-                Ok(text) => conf.read_file(file, &text, &mut problems),
+                Ok(text) => conf.read_file(file, &text, lookup, &mut problems),
                 Err(error) => problems.push(at(file, format!("the file cannot be read: {error}"))),
             }
         }
         (conf, problems)
     }
 
-    fn read_file(&mut self, file: &Path, text: &str, problems: &mut Vec<Problem>) {
-        let options = serde_saphyr::options! { strict_booleans: true };
-        match serde_saphyr::from_multiple_with_options::<Node>(text, options) {
-            Ok(documents)
-                if documents
-                    .iter()
-                    .all(|top| matches!(top.kind, Kind::Scalar(serde_json::Value::Null))) =>
-            {
-                problems.push(at(file, "the file is empty; a conf file is a map with a `kistype`"));
+    fn read_file(
+        &mut self,
+        file: &Path,
+        text: &str,
+        lookup: Lookup<'_>,
+        problems: &mut Vec<Problem>,
+    ) {
+        let (documents, mistakes) = parse(text);
+        if documents.is_empty() && mistakes.is_empty() {
+            problems.push(at(file, "the file is empty; a conf file is a map with a `kistype`"));
+        }
+        for mistake in mistakes {
+            let message = format!("the YAML does not parse: {}", mistake.message);
+            problems.push(Problem { line: mistake.line, ..at(file, message) });
+        }
+        for mut top in documents {
+            let mut unset = Vec::new();
+            put_in(&mut top, lookup, &mut unset);
+            let mut secrets = Vec::new();
+            for Unset { line, path, message, only_to_connect } in unset {
+                let problem = Problem { line: Some(line), path, ..at(file, message) };
+                if only_to_connect { secrets.push(problem) } else { problems.push(problem) }
             }
-            Ok(documents) => {
-                documents.iter().for_each(|top| self.read_document(file, top, problems))
-            }
-            Err(error) => {
-                let line = error.location().map(|location| location.line());
-                let message = error.without_snippet().to_string();
-                // The message ends in its place, which stands in front of it already.
-                let message = message.split(" at line ").next().unwrap_or_default();
-                // Advice for who calls the parser, not for who writes the file.
-                let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
-                problems.push(Problem {
-                    line,
-                    ..at(file, format!("the YAML does not parse: {message}"))
-                });
-            }
+            self.read_document(file, &top, secrets, problems);
         }
     }
 
-    fn read_document(&mut self, file: &Path, top: &Node, problems: &mut Vec<Problem>) {
-        let origin = origin(file, top);
+    fn read_document(
+        &mut self,
+        file: &Path,
+        top: &Node,
+        secrets: Vec<Problem>,
+        problems: &mut Vec<Problem>,
+    ) {
+        let origin = origin(file, top, secrets);
         let Some(mut section) = Section::top(file, top, problems) else { return };
         let Some(kind) = section.take("kistype") else {
             section.problem(
@@ -90,50 +105,55 @@ impl Conf {
             );
             return;
         };
-        match &kind.kind {
-            Kind::Scalar(word) if *word == "flow" => {
+        match kind.as_text() {
+            Some("flow") => {
                 let flow = flow(&mut section);
                 section.finish();
                 if let Some(flow) = flow {
+                    let origin = said(origin, &flow);
                     self.add_flow(FlowConf { origin, ..flow });
                 }
             }
-            Kind::Scalar(word) if *word == "func" => {
+            Some("func") => {
                 let function = function(&mut section);
                 section.finish();
                 if let Some(function) = function {
+                    let origin = said(origin, &function);
                     self.add_function(FunctionConf { origin, ..function });
                 }
             }
-            Kind::Scalar(word) if *word == "conn" => {
+            Some("conn") => {
                 let conn = conn(&mut section);
                 section.finish();
                 if let Some(conn) = conn {
+                    let origin = said(origin, &conn);
                     self.add_connector(ConnConf { origin, ..conn });
                 }
             }
-            Kind::Scalar(word) if *word == "source" => {
+            Some("source") => {
                 let source = source(&mut section);
                 section.finish();
                 if let Some(source) = source {
+                    let origin = said(origin, &source);
                     self.add_source(SourceConf { origin, ..source });
                 }
             }
-            Kind::Scalar(word) if *word == "test" => {
+            Some("test") => {
                 let test = test(&mut section);
                 section.finish();
                 if let Some(test) = test {
+                    let origin = said(origin, &test);
                     self.add_test(TestConf { origin, ..test });
                 }
             }
-            Kind::Scalar(word) if *word == "global" => {
+            Some("global") => {
                 let global = global(&mut section);
                 section.finish();
+                let origin = said(origin, &global);
                 self.add_global(GlobalConf { origin, ..global });
             }
             _ => {
-                let word = kind.to_value();
-                let hint = suggest(word.as_str().unwrap_or_default(), KINDS);
+                let hint = suggest(kind.as_text().unwrap_or_default(), KINDS);
                 section.problem(
                     "kistype",
                     kind.line,
@@ -149,8 +169,8 @@ fn flow(section: &mut Section<'_>) -> Option<FlowConf> {
     let name = section.name("flow_name");
     let status = match section.take("status") {
         None => Status::Enabled,
-        Some(Node { kind: Kind::Scalar(value), .. }) if *value == 1 => Status::Enabled,
-        Some(Node { kind: Kind::Scalar(value), .. }) if *value == 0 => Status::Disabled,
+        Some(node) if node.as_text() == Some("1") => Status::Enabled,
+        Some(node) if node.as_text() == Some("0") => Status::Disabled,
         Some(node) => {
             section.problem(
                 "status",
@@ -197,8 +217,8 @@ fn function(section: &mut Section<'_>) -> Option<FunctionConf> {
         must: source.texts("must"),
     });
     let option = section.section("option", |option| {
-        let kisflow = option.number("return_duration");
-        let ours = option.number("retry_duration");
+        let kisflow = option.millis("return_duration");
+        let ours = option.millis("retry_duration");
         if kisflow.is_some()
             && ours.is_some()
             && let Some(node) = option.take("return_duration")
@@ -219,7 +239,7 @@ fn function(section: &mut Section<'_>) -> Option<FunctionConf> {
             cnames: cnames.unwrap_or_default(),
             retry_times: option.small("retry_times").unwrap_or_default(),
             retry_duration: ours.or(kisflow),
-            timeout: option.number("timeout"),
+            timeout: option.millis("timeout"),
             jump: option.texts("jump"),
             default_params: option.params("default_params"),
         }
@@ -232,13 +252,13 @@ fn function(section: &mut Section<'_>) -> Option<FunctionConf> {
 
 fn conn(section: &mut Section<'_>) -> Option<ConnConf> {
     let name = section.name("cname");
-    let engine = section.name("type");
+    let engine = section.text("type").unwrap_or_default();
     let addrs = section.text("addrs").unwrap_or_default();
     let key = section.text("key").unwrap_or_default();
     let params = section.params("params");
     let load = section.texts("load");
     let save = section.texts("save");
-    let mut conn = ConnConf::new(name?, engine?);
+    let mut conn = ConnConf::new(name?, engine);
     (conn.addrs, conn.key, conn.params, conn.load, conn.save) = (addrs, key, params, load, save);
     Some(conn)
 }
@@ -249,7 +269,7 @@ fn global(section: &mut Section<'_>) -> GlobalConf {
         prometheus_listen: section.boolean("prometheus_listen").unwrap_or_default(),
         prometheus_serve: section.text("prometheus_serve").unwrap_or_default(),
         row_defaults: word(section, "row_defaults", RowDefaults::WORDS).unwrap_or_default(),
-        grace_ms: section.number("grace_ms").unwrap_or(GRACE_MS),
+        grace_ms: section.millis("grace_ms").unwrap_or(GRACE_MS),
         quarantine: quarantine(section),
         origin: Origin::Code,
     }
@@ -262,10 +282,10 @@ pub(super) fn word<T: Copy, const N: usize>(
     words: [(&'static str, T); N],
 ) -> Option<T> {
     let node = section.take(key)?;
-    let value = node.to_value();
-    let found = words.iter().find(|(word, _)| value == *word).map(|(_, meaning)| *meaning);
+    let text = node.as_text().unwrap_or_default();
+    let found = words.iter().find(|(word, _)| text == *word).map(|(_, meaning)| *meaning);
     if found.is_none() {
-        let hint = suggest(value.as_str().unwrap_or_default(), words.map(|(word, _)| word));
+        let hint = suggest(text, words.map(|(word, _)| word));
         section.problem(key, node.line, format!("found {}{hint}", node.describe()));
     }
     found
@@ -295,8 +315,9 @@ fn find_files(path: &Path, files: &mut Vec<PathBuf>, problems: &mut Vec<Problem>
                     continue;
                 }
                 let path = entry.path();
-                let yaml =
-                    path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml");
+                let yaml = path.extension().is_some_and(|ending| {
+                    ending.eq_ignore_ascii_case("yml") || ending.eq_ignore_ascii_case("yaml")
+                });
                 if path.is_dir() || (yaml && path.is_file()) {
                     find_files(&path, files, problems);
                 }

@@ -1,17 +1,13 @@
 //! Takes a map of conf apart key by key; whatever is left over or of the wrong kind is a problem.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-    sync::Arc,
-};
-
-use serde_json::Value;
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
-    Origin, Problem, RawParams,
+    Problem, RawParam, RawParams, duration,
     node::{Kind, Node},
-    problem::FileOrigin,
+    params,
+    problem::{FileOrigin, Step},
+    scalar::{self, NoWhole, Scalar},
     suggest,
 };
 
@@ -81,20 +77,20 @@ impl<'a> Section<'a> {
             self.taken.push(key);
         }
         let node = self.fields.iter().find(|(name, _)| *name == key)?.1;
-        (!matches!(node.kind, Kind::Scalar(Value::Null))).then_some(node)
+        (!node.is_null()).then_some(node)
     }
 
-    /// A text; a whole number or a boolean is taken for one.
+    /// A text, as it stands in the file: `007`, `1.10`, `True`.
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
         let node = self.take(key)?;
-        let text = text_of(node);
+        let text = node.as_text().map(str::to_owned);
         if text.is_none() {
             self.problem(key, node.line, format!("expected a text, found {}", node.describe()));
         }
         text
     }
 
-    /// A text that has to be there.
+    /// A name, which has to be there.
     pub(super) fn name(&mut self, key: &'static str) -> Option<String> {
         let before = self.problems.len();
         let name = self.text(key);
@@ -106,24 +102,55 @@ impl<'a> Section<'a> {
             self.problem(key, self.line, "this key is required");
             return None;
         }
+        if let Some(fault) = name_fault(name.as_deref().unwrap_or_default()) {
+            self.problem(key, self.line_of(key), fault);
+            return None;
+        }
         name
+    }
+
+    /// The line of a key, or that of the section if it is not there.
+    fn line_of(&self, key: &str) -> u64 {
+        let field = self.fields.iter().find(|(name, _)| *name == key);
+        field.map_or(self.line, |(_, node)| node.line)
     }
 
     /// A whole number from 0.
     pub(super) fn number(&mut self, key: &'static str) -> Option<u64> {
         let node = self.take(key)?;
-        let number = match &node.kind {
-            Kind::Scalar(value) => value.as_u64(),
-            _ => None,
+        let number = node.as_text().ok_or(NoWhole::Other).and_then(|text| {
+            let whole = scalar::whole(text)?;
+            match whole.negative && whole.magnitude > 0 {
+                true => Err(NoWhole::Other),
+                false => u64::try_from(whole.magnitude).map_err(|_| NoWhole::TooLarge),
+            }
+        });
+        let why = match number {
+            Ok(number) => return Some(number),
+            Err(NoWhole::TooLarge) => format!("; the limit is {}", u64::MAX),
+            Err(NoWhole::LeadingZero) => format!(
+                ", whose leading zero some YAML readers take for octal; write `{}`",
+                scalar::without_zeros(node.as_text().unwrap_or_default())
+            ),
+            Err(NoWhole::Other) => String::new(),
         };
-        if number.is_none() {
-            self.problem(
-                key,
-                node.line,
-                format!("expected a whole number from 0, found {}", node.describe()),
-            );
-        }
-        number
+        let found = node.describe();
+        self.problem(key, node.line, format!("expected a whole number from 0, found {found}{why}"));
+        None
+    }
+
+    /// A duration in milliseconds: `250`, `5s`, `1m30s`.
+    pub(super) fn millis(&mut self, key: &'static str) -> Option<u64> {
+        let node = self.take(key)?;
+        let found = node.describe();
+        let why = match node.as_text().map(duration::millis) {
+            Some(Ok(millis)) => return Some(millis),
+            Some(Err(why)) => format!(": {why}"),
+            None => String::new(),
+        };
+        let expected = duration::EXPECTED;
+        self.problem(key, node.line, format!("expected {expected}, found {found}{why}"));
+        None
     }
 
     /// A whole number that fits into 32 bits.
@@ -131,11 +158,7 @@ impl<'a> Section<'a> {
         let number = self.number(key)?;
         let small = u32::try_from(number).ok();
         if small.is_none() {
-            let line = self
-                .fields
-                .iter()
-                .find(|(name, _)| *name == key)
-                .map_or(self.line, |(_, node)| node.line);
+            let line = self.line_of(key);
             self.problem(key, line, format!("{number} is too large; the limit is {}", u32::MAX));
         }
         small
@@ -143,17 +166,12 @@ impl<'a> Section<'a> {
 
     pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
         let node = self.take(key)?;
-        match node.kind {
-            Kind::Scalar(Value::Bool(value)) => Some(value),
-            _ => {
-                self.problem(
-                    key,
-                    node.line,
-                    format!("expected true or false, found {}", node.describe()),
-                );
-                None
-            }
+        let value = node.as_text().and_then(scalar::boolean);
+        if value.is_none() {
+            let found = node.describe();
+            self.problem(key, node.line, format!("expected true or false, found {found}"));
         }
+        value
     }
 
     /// A list of texts.
@@ -165,8 +183,8 @@ impl<'a> Section<'a> {
         };
         let mut texts = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            match text_of(item) {
-                Some(text) => texts.push(text),
+            match item.as_text() {
+                Some(text) => texts.push(text.to_owned()),
                 None => self.problem(
                     &format!("{key}[{index}]"),
                     item.line,
@@ -179,11 +197,11 @@ impl<'a> Section<'a> {
 
     /// A map of texts by any names; `None` where there is something else.
     pub(super) fn texts_by_name(&mut self, key: &'static str) -> Option<BTreeMap<String, String>> {
-        let Some(Node { line, kind: Kind::Map(fields) }) = self.take(key) else { return None };
+        let Some(Node { line, kind: Kind::Map(fields), .. }) = self.take(key) else { return None };
         let mut texts = BTreeMap::new();
         for (name, node) in fields {
-            match text_of(node).filter(|text| !text.is_empty()) {
-                Some(text) => drop(texts.insert(name.clone(), text)),
+            match node.as_text().filter(|text| !text.is_empty()) {
+                Some(text) => drop(texts.insert(name.clone(), text.to_owned())),
                 None => self.problem(
                     &format!("{key}.{name}"),
                     node.line,
@@ -200,17 +218,12 @@ impl<'a> Section<'a> {
     /// A map of anything.
     pub(super) fn params(&mut self, key: &'static str) -> RawParams {
         let Some(node) = self.take(key) else { return RawParams::new() };
-        match node.to_value() {
-            Value::Object(params) => params,
-            _ => {
-                self.problem(
-                    key,
-                    node.line,
-                    format!("expected a map of params, found {}", node.describe()),
-                );
-                RawParams::new()
-            }
-        }
+        let Kind::Map(fields) = &node.kind else {
+            let found = node.describe();
+            self.problem(key, node.line, format!("expected a map of params, found {found}"));
+            return RawParams::new();
+        };
+        fields.iter().map(|(name, node)| (name.clone(), raw(node))).collect()
     }
 
     /// A map within this one; an empty one where there is none.
@@ -221,7 +234,7 @@ impl<'a> Section<'a> {
     ) -> T {
         let (line, fields) = match self.take(key) {
             None => (self.line, Vec::new()),
-            Some(Node { line, kind: Kind::Map(fields) }) => {
+            Some(Node { line, kind: Kind::Map(fields), .. }) => {
                 (*line, fields.iter().map(|(key, node)| (key.as_str(), node)).collect())
             }
             Some(node) => {
@@ -305,37 +318,61 @@ impl<'a> Section<'a> {
     }
 }
 
-fn text_of(node: &Node) -> Option<String> {
-    match &node.kind {
-        Kind::Scalar(Value::String(text)) => Some(text.clone()),
-        // Of 1.10 nothing but its value is left, and that is 1.1: such a text needs quotes.
-        Kind::Scalar(Value::Number(number)) if number.is_f64() => None,
-        Kind::Scalar(value @ (Value::Number(_) | Value::Bool(_))) => Some(value.to_string()),
-        _ => None,
-    }
+/// What is wrong with a name, if anything is: one with a line end or with blanks at its ends looks
+/// like another in logs and on the command line.
+pub(crate) fn name_fault(name: &str) -> Option<String> {
+    let fault = if name.contains(|c: char| c.is_control() || ['\u{2028}', '\u{2029}'].contains(&c))
+    {
+        "a line end or a control character"
+    } else if name.trim() != name {
+        "a blank at its beginning or end"
+    } else {
+        return None;
+    };
+    Some(format!("the name {name:?} has {fault}; leave it out"))
+}
+
+fn raw(node: &Node) -> RawParam {
+    RawParam(match &node.kind {
+        // `~` and an empty value are the same nothing.
+        Kind::Scalar(scalar) if scalar.is_null() => params::Kind::Scalar(Scalar::plain("null")),
+        Kind::Scalar(scalar) => params::Kind::Scalar(scalar.clone()),
+        Kind::List(items) => params::Kind::List(items.iter().map(raw).collect()),
+        Kind::Map(fields) => {
+            params::Kind::Map(fields.iter().map(|(name, node)| (name.clone(), raw(node))).collect())
+        }
+    })
 }
 
 /// Where every key of a document stands.
-pub(super) fn origin(file: &Path, top: &Node) -> Origin {
-    let mut lines = HashMap::new();
-    collect(top, String::new(), &mut lines);
-    Origin::File(Arc::new(FileOrigin::new(file, lines)))
+pub(super) fn origin(file: &Path, top: &Node, unset: Vec<Problem>) -> FileOrigin {
+    let mut origin = FileOrigin { file: file.to_owned(), unset, ..FileOrigin::default() };
+    collect(top, String::new(), &mut Vec::new(), &mut origin);
+    origin
 }
 
-fn collect(node: &Node, path: String, lines: &mut HashMap<String, u64>) {
+fn collect(node: &Node, path: String, steps: &mut Vec<Step>, origin: &mut FileOrigin) {
     match &node.kind {
-        Kind::Scalar(_) => {}
+        Kind::Scalar(_) => {
+            if let Some(written) = &node.written {
+                origin.written.push((steps.clone(), written.clone(), serde_yaml::Value::Null));
+            }
+        }
         Kind::List(items) => {
             for (index, item) in items.iter().enumerate() {
-                collect(item, format!("{path}[{index}]"), lines);
+                steps.push(Step::Item(index));
+                collect(item, format!("{path}[{index}]"), steps, origin);
+                steps.pop();
             }
         }
         Kind::Map(fields) => {
             for (key, node) in fields {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                collect(node, path, lines);
+                steps.push(Step::Key(key.clone()));
+                collect(node, path, steps, origin);
+                steps.pop();
             }
         }
     }
-    lines.insert(path, node.line);
+    origin.lines.insert(path, node.line);
 }

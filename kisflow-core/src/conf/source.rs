@@ -4,9 +4,10 @@
 use serde::{Serialize, Serializer};
 
 use super::{
-    Origin, RawParams,
+    Origin, RawParam, RawParams,
     node::{Kind, Node},
     read::word,
+    scalar::boolean,
     section::Section,
 };
 
@@ -231,8 +232,8 @@ impl SourceConf {
     }
 
     /// Adds a param for the source.
-    pub fn param(mut self, name: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
-        self.params.insert(name.into(), value.into());
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<RawParam>) -> Self {
+        self.params.insert(name, value);
         self
     }
 
@@ -282,7 +283,7 @@ pub(super) fn source(section: &mut Section<'_>) -> Option<SourceConf> {
     conf.group = section.text("group").unwrap_or_default();
     conf.batch = section.section("batch", |batch| BatchConf {
         rows: positive(batch, "rows").unwrap_or(conf.batch.rows),
-        wait_ms: batch.number("wait_ms").unwrap_or(conf.batch.wait_ms),
+        wait_ms: batch.millis("wait_ms").unwrap_or(conf.batch.wait_ms),
     });
     conf.in_flight = positive(section, "in_flight").unwrap_or(conf.in_flight);
     conf.start = match section.text("start").as_deref() {
@@ -293,7 +294,7 @@ pub(super) fn source(section: &mut Section<'_>) -> Option<SourceConf> {
     conf.ordered = ordered(section);
     conf.isolate = section.boolean("isolate").unwrap_or(conf.isolate);
     conf.retry_times = section.small("retry_times").unwrap_or(conf.retry_times);
-    conf.retry_duration = section.number("retry_duration").unwrap_or(conf.retry_duration);
+    conf.retry_duration = section.millis("retry_duration").unwrap_or(conf.retry_duration);
     conf.params = section.params("params");
     (!conf.sname.is_empty() && !conf.engine.is_empty()).then_some(conf)
 }
@@ -316,7 +317,7 @@ fn ordered(section: &mut Section<'_>) -> Ordered {
         None => Ordered::No,
         Some(Node { kind: Kind::Map(_), .. }) => section
             .section("ordered", |ordered| ordered.name("key").map_or(Ordered::No, Ordered::Key)),
-        Some(node) => match node.to_value().as_bool() {
+        Some(node) => match node.as_text().and_then(boolean) {
             Some(true) => Ordered::Partition,
             Some(false) => Ordered::No,
             None => {
@@ -336,7 +337,7 @@ pub(super) fn quarantine(section: &mut Section<'_>) -> QuarantineConf {
             cname: section.text("cname").filter(|name| !name.is_empty()),
             max_rows: section.number("max_rows").unwrap_or(default.max_rows),
             max_bytes: section.number("max_bytes").unwrap_or(default.max_bytes),
-            max_age_ms: section.number("max_age_ms"),
+            max_age_ms: section.millis("max_age_ms"),
             when_full: word(section, "when_full", words).unwrap_or_default(),
         }
     })

@@ -32,7 +32,7 @@ pub struct TestConf {
 }
 
 /// The records of connectors: by connector, then by id.
-pub type TestRecords = BTreeMap<String, BTreeMap<String, RawParams>>;
+pub type TestRecords = BTreeMap<String, BTreeMap<String, serde_json::Map<String, Value>>>;
 
 /// `given` of a test.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -152,13 +152,13 @@ fn values(section: &mut Section<'_>, key: &'static str) -> Option<Vec<Value>> {
         section.problem(key, node.line, format!("expected a list, found {}", node.describe()));
         return None;
     };
-    Some(items.iter().map(|item| item.to_value()).collect())
+    Some(items.iter().map(|item| item.to_json()).collect())
 }
 
 /// Records by connector and id.
 fn records(section: &mut Section<'_>, key: &'static str) -> TestRecords {
     let Some(node) = section.take(key) else { return TestRecords::new() };
-    match serde_json::from_value(node.to_value()) {
+    match serde_json::from_value(node.to_json()) {
         Ok(records) => records,
         Err(error) => {
             let message = format!("expected the fields of records, by connector and id: {error}");

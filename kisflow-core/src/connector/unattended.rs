@@ -2,8 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{
     Fields,
@@ -12,7 +11,7 @@ use super::{
 };
 use crate::{
     action::Action,
-    conf::{Mode, RawParams},
+    conf::{Mode, RawParam, RawParams},
     error::{BoxError, Result},
     function::{Answer, Borrowed, BoundFunction, Call},
     link::Link,
@@ -83,32 +82,38 @@ pub(crate) fn bind(link: &mut Link<'_>, mode: Mode) -> Option<Arc<dyn BoundFunct
     Some(Arc::new(Unattended {
         store: store?,
         id: id?,
-        fields: fields?.map(FieldNames::pairs).unwrap_or_default(),
+        fields: fields?.map(|named| named.0).unwrap_or_default(),
         missing: missing?.unwrap_or_default(),
         mode,
     }))
 }
 
 /// `[a, b]`, `"a, b"`, or `{a: b}`: the record's field `a` is the row's field `b`.
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "`fields` is a list of names, names with commas, or a map of record fields to row fields"
-)]
-enum FieldNames {
-    Same(Vec<String>),
-    Text(String),
-    Renamed(std::collections::BTreeMap<String, String>),
+struct FieldNames(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for FieldNames {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let param = RawParam::deserialize(deserializer)?;
+        Self::read(&param).ok_or_else(|| {
+            D::Error::custom(
+                "`fields` is a list of names, names with commas, or a map of record fields to row fields",
+            )
+        })
+    }
 }
 
 impl FieldNames {
-    fn pairs(self) -> Vec<(String, String)> {
+    fn read(param: &RawParam) -> Option<Self> {
         let same = |name: &str| (name.trim().to_owned(), name.trim().to_owned());
-        match self {
-            Self::Same(names) => names.iter().map(|name| same(name)).collect(),
-            Self::Text(names) => names.split(',').map(same).collect(),
-            Self::Renamed(pairs) => pairs.into_iter().collect(),
-        }
+        let pairs: Option<Vec<_>> = match (param.as_list(), param.as_map()) {
+            (Some(names), _) => names.iter().map(|name| name.as_str().map(same)).collect(),
+            (_, Some(pairs)) => pairs
+                .iter()
+                .map(|(field, own)| Some((field.clone(), own.as_str()?.to_owned())))
+                .collect(),
+            _ => param.as_str().map(|names| names.split(',').map(same).collect()),
+        };
+        pairs.map(Self)
     }
 }
 
@@ -124,12 +129,12 @@ pub(crate) struct FieldUse {
 }
 
 pub(crate) fn fields(params: &RawParams) -> FieldUse {
-    let id = params.get("id").and_then(|id| RecordId::deserialize(id).ok());
-    let named = params.get("fields").and_then(|fields| FieldNames::deserialize(fields).ok());
+    let id = params.read_one::<RecordId>("id").and_then(Result::ok);
+    let named = params.get("fields").and_then(FieldNames::read);
     FieldUse {
         id: id.map(|id| id.fields().to_vec()).unwrap_or_default(),
-        fields: named.map(|named| named.pairs().into_iter().map(|(_, own)| own).collect()),
-        may_miss: params.get("missing").and_then(Value::as_str) == Some("pass"),
+        fields: named.map(|named| named.0.into_iter().map(|(_, own)| own).collect()),
+        may_miss: params.get("missing").and_then(RawParam::as_str) == Some("pass"),
     }
 }
 

@@ -67,8 +67,15 @@ impl Flows {
         mut problems: Vec<Problem>,
     ) -> Result<Self, LoadError> {
         let linker = Linker::new(registry, &conf, &mut problems);
-        let prepared: Vec<_> =
-            conf.flows.values().map(|flow| (flow, linker.flow(flow, &mut problems))).collect();
+        let mut notes = Vec::new();
+        let prepared: Vec<_> = conf
+            .flows
+            .values()
+            .map(|flow| (flow, linker.flow_or_note(flow, &mut problems, &mut notes)))
+            .collect();
+        if !linker.registry.stubs {
+            problems.extend(linker.unset(&conf));
+        }
         ConfError::check(problems)?;
         let health = Health::default();
         let recorder = match &linker.registry.exporter {

@@ -1,6 +1,7 @@
 //! [`Inspection`]: what a registry and a conf say of each other, before anything connects.
 
 mod edges;
+mod notes;
 mod row_type;
 
 use std::{collections::BTreeMap, path::Path};
@@ -10,7 +11,7 @@ use serde::Serialize;
 pub use self::edges::{Edge, Verdict};
 pub use self::row_type::{HandsOn, RowType};
 use crate::{
-    conf::{Conf, ConfError, FlowConf, Problem, in_order},
+    conf::{Conf, ConfError, FlowConf, Problem, Status, in_order},
     flow::UnknownFlow,
     function::{FunctionDef, Place},
     link::{ConnectorNames, Linker},
@@ -36,6 +37,9 @@ pub struct Inspection {
     /// Every reason why it does not link, and every field that cannot arrive, in the order of files
     /// and lines.
     pub problems: Vec<Problem>,
+    /// What keeps nothing from linking, and should be known: secrets that are not set, or that stand
+    /// in a file.
+    pub notes: Vec<Problem>,
     /// The functions of the registry, sorted by name.
     pub functions: Vec<FunctionInfo>,
     /// The connectors of each function of the conf that has any, by its name; each once, sorted.
@@ -105,13 +109,25 @@ fn by_name((fname, names): (&String, &ConnectorNames)) -> (String, Vec<String>) 
 impl Registry {
     /// Looks at a directory of conf, or one file of it, without connecting to anything.
     pub fn inspect(self, dir: impl AsRef<Path>) -> Inspection {
-        let (conf, mut problems) = Conf::read_all(dir.as_ref());
+        self.inspect_all([dir])
+    }
+
+    /// Looks at several directories of conf, or files, as one conf, without connecting to anything.
+    pub fn inspect_all<D: AsRef<Path>>(self, dirs: impl IntoIterator<Item = D>) -> Inspection {
+        let dirs: Vec<D> = dirs.into_iter().collect();
+        let paths = dirs.iter().map(AsRef::as_ref);
+        let (conf, mut problems) = Conf::read_all(paths, &|name| self.lookup(name));
+        let mut notes = notes::of(&self, &conf);
         let linker = Linker::new(self, &conf, &mut problems);
         let mut edges = Vec::new();
         for flow in conf.flows.values() {
-            linker.flow(flow, &mut problems);
-            linker.slips(flow, &mut problems);
-            edges.extend(edges::of_flow(&linker, &conf, flow, &mut problems));
+            linker.flow_or_note(flow, &mut problems, &mut notes);
+            let told = match flow.status {
+                Status::Enabled => &mut problems,
+                Status::Disabled => &mut notes,
+            };
+            linker.slips(flow, told);
+            edges.extend(edges::of_flow(&linker, &conf, flow, told));
         }
         let registry = &linker.registry;
         let mut functions: Vec<_> = registry.functions.iter().map(FunctionInfo::new).collect();
@@ -123,6 +139,7 @@ impl Registry {
             connector_types: registry.connectors.iter().map(|def| def.engine).collect(),
             source_types: registry.sources.iter().map(|def| def.engine).collect(),
             edges,
+            notes: in_order(notes),
             conf,
         }
     }

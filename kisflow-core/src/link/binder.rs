@@ -2,19 +2,14 @@
 
 use std::{
     any::{Any, type_name},
-    cell::Cell,
     collections::BTreeSet,
     fmt,
     sync::Arc,
 };
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::{
-    asked::Asked,
-    connectors::{Connectors, NoConnector},
-};
+use super::connectors::{Connectors, NoConnector};
 use crate::{
     caas::{CaasCall, signature},
     conf::{ConnConf, FlowConf, FunctionConf, Problem, RawParams, SourceConf, nearest, suggest},
@@ -51,7 +46,6 @@ impl fmt::Debug for Link<'_> {
             .debug_struct("Link")
             .field("flow", &self.flow.flow_name)
             .field("function", &self.function.fname)
-            .field("connector", &self.connector)
             .finish_non_exhaustive()
     }
 }
@@ -137,9 +131,9 @@ impl Link<'_> {
 
     /// One param that may be there: `Some(None)` if it is not, `None` if it does not fit.
     ///
-    /// KisFlow's params are all text; a text that reads as a `T` is taken as one.
+    /// KisFlow's params are all text: a text gets that of the file, a number what the text says.
     pub fn optional_param<T: DeserializeOwned>(&mut self, name: &str) -> Option<Option<T>> {
-        let Some(value) = self.params.get(name) else {
+        let Some(value) = self.params.read_one(name) else {
             let slip = self
                 .params
                 .keys()
@@ -153,11 +147,7 @@ impl Link<'_> {
                 None => Some(None),
             };
         };
-        let read = T::deserialize(value).or_else(|error| match value {
-            Value::String(text) => serde_json::from_str(text).map_err(|_| error),
-            _ => Err(error),
-        });
-        match read {
+        match value {
             Ok(value) => Some(Some(value)),
             Err(error) => {
                 let message = format!("the param `{name}` does not fit: {error}");
@@ -378,11 +368,8 @@ fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<Misfit>> {
 fn typed_of_known<T: DeserializeOwned>(
     params: &RawParams,
 ) -> (Result<T, Vec<Misfit>>, &'static [&'static str]) {
-    let fields = Cell::new(&[][..]);
-    let asked = Asked::new(Value::Object(params.clone()), &fields);
-    let read = serde_path_to_error::deserialize::<_, T>(asked);
-    let known = fields.get();
-    let absent = || known.iter().copied().filter(|name| !params.contains_key(*name));
+    let (read, known) = params.read_known::<T>();
+    let absent = || known.iter().copied().filter(|name| !params.contains_key(name));
     let mut problems: Vec<Misfit> = params
         .keys()
         .filter(|name| !known.contains(&name.as_str()))
@@ -395,14 +382,12 @@ fn typed_of_known<T: DeserializeOwned>(
         Ok(params) if problems.is_empty() => return (Ok(params), known),
         Ok(_) => {}
         Err(error) => {
-            let path = error.path().to_string();
-            let path = if path == "." { String::new() } else { path };
-            let mut message =
-                format!("the params do not fit `{}`: {}", type_name::<T>(), error.inner());
-            if message.contains("missing field") && path.is_empty() {
+            let name = type_name::<T>();
+            let mut message = format!("the params do not fit `{name}`: {}", error.message);
+            if message.contains("missing field") && error.path.is_empty() {
                 message += &listed(known);
             }
-            problems.push((path, message));
+            problems.push((error.path, message));
         }
     }
     (Err(problems), known)

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::ConnectorNames;
 use crate::{
-    conf::{Conf, ConnConf, FunctionConf, Mode, Origin, Problem, suggest},
+    conf::{Conf, ConnConf, FunctionConf, Mode, Origin, Problem, name_fault, suggest},
     registry::Registry,
     row::MUST_LIMIT,
 };
@@ -17,7 +17,10 @@ pub(crate) fn check(
 ) -> HashMap<String, ConnectorNames> {
     problems.extend(conf.repeated.iter().cloned());
     twice(registry, problems);
-    conf.connectors.values().for_each(|conn| engine(registry, conn, problems));
+    names(conf, problems);
+    for conn in conf.connectors.values() {
+        engine(registry, conn, conf.uses(&conn.cname), problems);
+    }
     let connectors = connectors(conf, problems);
     for function in conf.functions.values() {
         let must: HashSet<&String> = function.source.must.iter().collect();
@@ -37,6 +40,19 @@ pub(crate) fn check(
     }
     global(registry, conf, problems);
     connectors
+}
+
+/// Names that look like others, of what was built in code; those of files have been reported.
+fn names(conf: &Conf, problems: &mut Vec<Problem>) {
+    let flows = conf.flows.values().map(|flow| (&flow.origin, "flow_name", &flow.flow_name));
+    let functions = conf.functions.values().map(|func| (&func.origin, "fname", &func.fname));
+    let connectors = conf.connectors.values().map(|conn| (&conn.origin, "cname", &conn.cname));
+    let sources = conf.sources.values().map(|source| (&source.origin, "sname", &source.sname));
+    for (origin, key, name) in flows.chain(functions).chain(connectors).chain(sources) {
+        if let (Origin::Code, Some(fault)) = (origin, name_fault(name)) {
+            problems.push(origin.problem("conf", key, fault));
+        }
+    }
 }
 
 /// One name for two functions, or two `#[caas]` for one place: both are cited.
@@ -66,7 +82,8 @@ fn twice(registry: &Registry, problems: &mut Vec<Problem>) {
     }
 }
 
-fn engine(registry: &Registry, conn: &ConnConf, problems: &mut Vec<Problem>) {
+/// A type that nobody registered is no problem of a connector that nobody uses.
+fn engine(registry: &Registry, conn: &ConnConf, used: bool, problems: &mut Vec<Problem>) {
     match registry.connectors.iter().find(|def| def.engine == conn.engine) {
         Some(def) => {
             problems.extend(
@@ -74,6 +91,12 @@ fn engine(registry: &Registry, conn: &ConnConf, problems: &mut Vec<Problem>) {
                     .into_iter()
                     .map(|(path, message)| of_connector(conn, &path, message)),
             );
+        }
+        None if !used => {}
+        None if conn.engine.is_empty() => {
+            let types: Vec<&str> = registry.connectors.iter().map(|def| def.engine).collect();
+            let message = format!("this key is required: one of {}", types.join(", "));
+            problems.push(of_connector(conn, "type", message));
         }
         None => {
             let known = suggest(&conn.engine, registry.connectors.iter().map(|def| def.engine));

@@ -15,8 +15,16 @@ pub struct LoadError {
 enum Kind {
     Conf(ConfError),
     Exporter(BoxError),
-    /// `(connector, addrs, cause)`.
-    Connect(Vec<(String, String, BoxError)>),
+    Connect(Vec<NotConnected>),
+}
+
+/// A connector that cannot connect.
+pub(crate) struct NotConnected {
+    pub(crate) cname: String,
+    pub(crate) addrs: String,
+    pub(crate) cause: BoxError,
+    /// Whether the cause is a panic.
+    pub(crate) panicked: bool,
 }
 
 impl LoadError {
@@ -24,7 +32,7 @@ impl LoadError {
         Self { kind: Kind::Exporter(cause) }
     }
 
-    pub(crate) fn connect(failed: Vec<(String, String, BoxError)>) -> Self {
+    pub(crate) fn connect(failed: Vec<NotConnected>) -> Self {
         Self { kind: Kind::Connect(failed) }
     }
 
@@ -65,14 +73,12 @@ impl fmt::Display for LoadError {
             Kind::Exporter(_) => formatter.write_str("the metrics endpoint cannot start"),
             Kind::Connect(failed) => {
                 let mut first = true;
-                for (connector, addrs, cause) in failed {
+                for NotConnected { cname, addrs, cause, panicked } in failed {
                     let comma = if std::mem::take(&mut first) { "" } else { "; " };
                     let at = if addrs.is_empty() { String::new() } else { format!(" at {addrs}") };
-                    write!(
-                        formatter,
-                        "{comma}connector `{connector}`{at} cannot connect: {}",
-                        error_chain(&**cause)
-                    )?;
+                    let what = if *panicked { "panicked" } else { "cannot connect" };
+                    let why = error_chain(&**cause);
+                    write!(formatter, "{comma}connector `{cname}`{at} {what}: {why}")?;
                 }
                 Ok(())
             }

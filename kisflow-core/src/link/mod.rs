@@ -1,6 +1,5 @@
 //! Linking: from conf and registry to flows that can run, or to every reason why they cannot.
 
-mod asked;
 mod binder;
 mod check;
 mod connectors;
@@ -15,4 +14,5 @@ pub(crate) use self::binder::{Misfit, connector_params, source_params};
 pub(crate) use self::check::check;
 pub(crate) use self::connectors::{ConnectorNames, Connectors};
 pub use self::error::LoadError;
+pub(crate) use self::error::NotConnected;
 pub(crate) use self::plan::{Linker, Prepared};

@@ -6,14 +6,14 @@ use std::{
 };
 
 use super::{
-    ConnectorNames, Connectors, Link, LoadError, check,
+    ConnectorNames, Connectors, Link, LoadError, NotConnected, check,
     sources::{check_sources, durable},
 };
 use crate::{
     action::Action,
     conf::{
-        Conf, FlowConf, FunctionConf, Mode, Origin, Problem, RawParams, RowDefaults, nearest,
-        suggest,
+        Conf, FlowConf, FunctionConf, Mode, Origin, Problem, RawParams, RowDefaults, Status,
+        nearest, suggest,
     },
     connector::{ConnectorSlot, bind_unattended},
     error::BoxError,
@@ -82,10 +82,48 @@ impl Linker {
         Self { registry, functions, connectors_of, slots, row_defaults, durable }
     }
 
+    /// Binds every function of a flow that may be unfinished: one with `status: 0` does not run, so
+    /// that what is wrong with it is noted, and it is linked without functions.
+    pub(crate) fn flow_or_note(
+        &self,
+        flow: &FlowConf,
+        problems: &mut Vec<Problem>,
+        notes: &mut Vec<Problem>,
+    ) -> Vec<Prepared> {
+        if flow.status == Status::Enabled {
+            return self.flow(flow, problems);
+        }
+        let before = notes.len();
+        let prepared = self.flow(flow, notes);
+        if notes.len() > before { Vec::new() } else { prepared }
+    }
+
+    /// Secrets that are not set, of all that is about to connect or run.
+    pub(crate) fn unset(&self, conf: &Conf) -> Vec<Problem> {
+        let mut origins = vec![&conf.global.origin];
+        let mut connectors: Vec<&str> = Vec::new();
+        for flow in conf.flows.values().filter(|flow| flow.status == Status::Enabled) {
+            origins.push(&flow.origin);
+            let source = flow.source.as_ref().and_then(|sname| conf.sources.get(sname));
+            origins.extend(source.map(|source| &source.origin));
+            for step in &flow.flows {
+                let function = conf.functions.get(&step.fname);
+                origins.extend(function.map(|function| &function.origin));
+                let names = self.connectors_of.get(&step.fname);
+                connectors.extend(names.into_iter().flat_map(ConnectorNames::distinct));
+            }
+        }
+        connectors.extend(self.durable.as_ref().map(|slot| slot.conf.cname.as_str()));
+        let connectors = connectors.into_iter().filter_map(|cname| conf.connectors.get(cname));
+        origins.extend(connectors.map(|conn| &conn.origin));
+        origins.into_iter().flat_map(Origin::unset).cloned().collect()
+    }
+
     /// Binds every function of a flow.
     pub(crate) fn flow(&self, flow: &FlowConf, problems: &mut Vec<Problem>) -> Vec<Prepared> {
         if flow.flows.is_empty() {
-            let message = "a flow has at least one function";
+            let message =
+                "a flow has at least one function; add one, or set `status: 0` until there is one";
             problems.push(flow.origin.problem(
                 format!("flow `{}`", flow.flow_name),
                 "flows",
@@ -245,21 +283,37 @@ impl Linker {
         }
         let mut tasks = tokio::task::JoinSet::new();
         let slots: Vec<_> = distinct.into_values().collect();
+        let mut of_task = HashMap::new();
         for slot in &slots {
-            let slot = slot.clone();
-            tasks.spawn(async move { (slot.clone(), slot.connect().await) });
+            let connecting = slot.clone();
+            let task = tasks.spawn(async move { connecting.connect().await });
+            of_task.insert(task.id(), slot);
         }
-        let mut failed: Vec<(String, String, BoxError)> = Vec::new();
-        while let Some(done) = tasks.join_next().await {
-            match done {
-                Ok((_, Ok(()))) => {}
-                Ok((slot, Err(cause))) => {
-                    failed.push((slot.conf.cname.clone(), slot.conf.addrs.clone(), cause))
-                }
-                Err(panic) => failed.push(("?".to_owned(), String::new(), Box::new(panic))),
-            }
+        let mut failed: Vec<NotConnected> = Vec::new();
+        while let Some(done) = tasks.join_next_with_id().await {
+            let (task, cause, panicked): (_, BoxError, _) = match done {
+                Ok((_, Ok(()))) => continue,
+                Ok((task, Err(cause))) => (task, cause, false),
+                Err(error) => (error.id(), panic_message(error).into(), true),
+            };
+            let Some(slot) = of_task.get(&task) else { continue };
+            let (cname, addrs) = (slot.conf.cname.clone(), slot.conf.addrs.clone());
+            failed.push(NotConnected { cname, addrs, cause, panicked });
         }
-        failed.sort_by(|a, b| a.0.cmp(&b.0));
+        failed.sort_by(|a, b| a.cname.cmp(&b.cname));
         if failed.is_empty() { Ok(slots) } else { Err(LoadError::connect(failed)) }
+    }
+}
+
+/// What a task panicked with.
+fn panic_message(error: tokio::task::JoinError) -> String {
+    let told = error.to_string();
+    match error.try_into_panic() {
+        Ok(panic) => match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+            (Some(text), _) => (*text).to_owned(),
+            (_, Some(text)) => text.clone(),
+            _ => "for no reason that it gave".to_owned(),
+        },
+        Err(_) => told,
     }
 }

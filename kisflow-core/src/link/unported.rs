@@ -27,7 +27,7 @@ impl Linker {
         fname: &str,
         params: &RawParams,
     ) -> Option<Problem> {
-        if KEPT.iter().any(|name| params.contains_key(*name)) {
+        if KEPT.iter().any(|name| params.contains_key(name)) {
             return None;
         }
         let hint = match self.slip_of(fname) {
@@ -56,7 +56,7 @@ impl Linker {
             }
             let params = [&conf.option.default_params, &place.params];
             let kept =
-                KEPT.iter().any(|name| params.iter().any(|params| params.contains_key(*name)));
+                KEPT.iter().any(|name| params.iter().any(|params| params.contains_key(name)));
             if let (true, Some(near)) = (kept, self.slip_of(fname)) {
                 let message = format!(
                     "no function is named \"{fname}\", so the connector's own storage runs; did you mean \"{near}\", which the conf does not use? If not, choose a name that differs more"

@@ -6,11 +6,9 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
-use serde_json::Value;
-
 use super::Parameter;
 use crate::{
-    conf::{ConnConf, Mode, OnReject, RawParams, RowDefaults},
+    conf::{ConnConf, Mode, OnReject, RawParam, RawParams, RowDefaults},
     connector::ConnectorSlot,
     error::{BoxError, Result},
     flow::{Cache, Metadata, Node, RunContext, RunId},
@@ -107,8 +105,8 @@ impl<'a> Cx<'a> {
         &self.node.params
     }
 
-    /// One param.
-    pub fn param(&self, name: &str) -> Option<&'a Value> {
+    /// One param, with the text that it has in the file: `cx.param("zip")?.as_str()`.
+    pub fn param(&self, name: &str) -> Option<&'a RawParam> {
         self.node.params.get(name)
     }
 

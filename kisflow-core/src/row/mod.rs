@@ -21,7 +21,6 @@ use std::any::TypeId;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use self::cause::text;
 pub use self::codec::Codec;
 pub(crate) use self::codec::CodecFor;
 pub(crate) use self::codec::ErasedCodec;

@@ -9,7 +9,6 @@ use kisflow_core::{
     Delivery, Result, Settled, Source, SourceConf, SourceContext, conformance::Entries, error_chain,
 };
 use kisflow_redis::RedisStream;
-use serde_json::Value as Json;
 use tokio::time::timeout;
 
 use crate::redis_server::RedisServer;
@@ -24,7 +23,7 @@ pub(crate) fn orders(addrs: impl Into<String>) -> SourceConf {
 
 /// The params of a conf as the engine would read them.
 fn params(conf: &SourceConf) -> Result<<RedisStream as Source>::Params> {
-    Ok(serde_json::from_value(Json::Object(conf.params.clone()))?)
+    Ok(conf.params.read()?)
 }
 
 pub(crate) async fn try_open(conf: &SourceConf) -> Result<RedisStream> {

@@ -6,25 +6,24 @@ use serde::{
     de::{Deserializer, Visitor},
     forward_to_deserialize_any,
 };
-use serde_json::{Error, Value};
 
 /// Params, and a place for the fields that their type asks for. The type is read once, from what
 /// the conf says; nothing is made up to learn its fields.
-pub(super) struct Asked<'f> {
-    params: Value,
+pub(super) struct Asked<'f, D> {
+    params: D,
     fields: &'f Cell<&'static [&'static str]>,
 }
 
-impl<'f> Asked<'f> {
-    pub(super) fn new(params: Value, fields: &'f Cell<&'static [&'static str]>) -> Self {
+impl<'f, D> Asked<'f, D> {
+    pub(super) fn new(params: D, fields: &'f Cell<&'static [&'static str]>) -> Self {
         Self { params, fields }
     }
 }
 
-impl<'de> Deserializer<'de> for Asked<'_> {
-    type Error = Error;
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Asked<'_, D> {
+    type Error = D::Error;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.params.deserialize_any(visitor)
     }
 
@@ -33,12 +32,12 @@ impl<'de> Deserializer<'de> for Asked<'_> {
         name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, D::Error> {
         self.fields.set(fields);
         self.params.deserialize_struct(name, fields, visitor)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         visitor.visit_some(self)
     }
 
@@ -46,7 +45,7 @@ impl<'de> Deserializer<'de> for Asked<'_> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, D::Error> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -55,7 +54,7 @@ impl<'de> Deserializer<'de> for Asked<'_> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, D::Error> {
         self.params.deserialize_enum(name, variants, visitor)
     }
 

@@ -1,0 +1,95 @@
+//! What keeps a conf from nothing, and should be known.
+
+use crate::{
+    conf::{Conf, Origin, Problem, RawParams, is_secret},
+    registry::Registry,
+};
+
+/// The notes on a conf.
+pub(super) fn of(registry: &Registry, conf: &Conf) -> Vec<Problem> {
+    let mut notes = Vec::new();
+    for piece in pieces(conf) {
+        notes.extend(piece.origin.unset().iter().cloned());
+        params(registry, &piece, &piece.path, piece.params, &mut notes);
+    }
+    for conn in conf.connectors.values() {
+        let known = registry.connectors.iter().any(|def| def.engine == conn.engine);
+        if !known && !conf.uses(&conn.cname) {
+            let message = match conn.engine.as_str() {
+                "" => "the connector has no type; no function uses it".to_owned(),
+                engine => {
+                    format!("no connector of type \"{engine}\" is registered; no function uses it")
+                }
+            };
+            let subject = format!("connector `{}`", conn.cname);
+            notes.push(conn.origin.problem(subject, "type", message));
+        }
+    }
+    notes
+}
+
+/// Params of a piece of conf.
+struct Piece<'a> {
+    origin: &'a Origin,
+    subject: String,
+    /// The path of the params.
+    path: String,
+    params: &'a RawParams,
+}
+
+fn pieces(conf: &Conf) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    for conn in conf.connectors.values() {
+        let subject = format!("connector `{}`", conn.cname);
+        let path = "params".to_owned();
+        pieces.push(Piece { origin: &conn.origin, subject, path, params: &conn.params });
+    }
+    for source in conf.sources.values() {
+        let subject = format!("source `{}`", source.sname);
+        let path = "params".to_owned();
+        pieces.push(Piece { origin: &source.origin, subject, path, params: &source.params });
+    }
+    for function in conf.functions.values() {
+        let subject = format!("function `{}`", function.fname);
+        let path = "option.default_params".to_owned();
+        let params = &function.option.default_params;
+        pieces.push(Piece { origin: &function.origin, subject, path, params });
+    }
+    for flow in conf.flows.values() {
+        for (index, step) in flow.flows.iter().enumerate() {
+            let subject = format!("flow `{}`", flow.flow_name);
+            let path = format!("flows[{index}].params");
+            pieces.push(Piece { origin: &flow.origin, subject, path, params: &step.params });
+        }
+    }
+    pieces
+}
+
+/// Secrets that stand in the file, and variables of `…_env` that are not set.
+fn params(
+    registry: &Registry,
+    piece: &Piece<'_>,
+    path: &str,
+    params_of: &RawParams,
+    notes: &mut Vec<Problem>,
+) {
+    for (name, param) in params_of {
+        let path = format!("{path}.{name}");
+        if let Some(inner) = param.as_map() {
+            params(registry, piece, &path, inner, notes);
+            continue;
+        }
+        let Some(text) = param.as_str() else { continue };
+        let message = if is_secret(name) && !piece.origin.has_variable(&path) {
+            let variable = name.to_uppercase();
+            format!("a secret stands in the file; give it by the environment: `${{{variable}}}`")
+        } else if name.ends_with("_env") && registry.lookup(text).is_err() {
+            format!("the environment variable `{text}` is not set; what connects needs it")
+        } else {
+            continue;
+        };
+        if matches!(piece.origin, Origin::File(_)) {
+            notes.push(piece.origin.problem(&piece.subject, &path, message));
+        }
+    }
+}
