@@ -414,6 +414,7 @@ fn plain_text_that_is_given_as_json_is_told_what_it_is_given_as() {
     assert!(!error.contains("Batch::text"), "{error}");
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is what `unwrap_err` gives")]
 fn chain(error: BoxError) -> String {
     kisflow::error_chain(&*error).to_string()
 }
