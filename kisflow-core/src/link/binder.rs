@@ -9,7 +9,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use super::connectors::{Connectors, NoConnector};
+use super::connectors::Connectors;
 use crate::{
     caas::{CaasCall, signature},
     conf::{ConnConf, FlowConf, FunctionConf, Problem, RawParams, SourceConf, nearest, suggest},
@@ -46,6 +46,7 @@ impl fmt::Debug for Link<'_> {
             .debug_struct("Link")
             .field("flow", &self.flow.flow_name)
             .field("function", &self.function.fname)
+            .field("parameter", &self.parameter)
             .finish_non_exhaustive()
     }
 }
@@ -174,93 +175,6 @@ impl Link<'_> {
         let state: Arc<dyn Any + Send + Sync> =
             self.registry.state.get(&std::any::TypeId::of::<T>())?.clone();
         state.downcast().ok()
-    }
-
-    /// Binds what follows as the parameter of this name, which is what `option.cname` may choose its
-    /// connector by. `#[faas]` does so for each parameter.
-    pub fn for_parameter(&mut self, name: &str) {
-        self.parameter = (!name.is_empty()).then(|| name.to_owned());
-    }
-
-    /// The connector of the parameter that is bound now; `None` after reporting that the conf names
-    /// none.
-    pub(crate) fn connector(&mut self) -> Option<Arc<ConnectorSlot>> {
-        if let Some(slot) = &self.of_caas {
-            return Some(slot.clone());
-        }
-        if let Some(name) = &self.parameter {
-            self.taken.insert(name.trim_start_matches('_').to_owned());
-        }
-        let message = match self.connectors.of(self.parameter.as_deref()) {
-            Ok(slot) => return Some(slot),
-            Err(NoConnector::None) => {
-                "it wants a connector, and its conf names none; set `option.cname`".to_owned()
-            }
-            Err(NoConnector::NotNamed(name)) => format!(
-                "its parameter `{name}` wants a connector, and the map `option.cname` has no `{name}`{}",
-                suggest(&name, self.connectors.names())
-            ),
-            Err(NoConnector::Nameless) => {
-                let names: Vec<&str> = self.connectors.names().collect();
-                format!(
-                    "it wants one connector, and `option.cname` is a map that gives parameters theirs by name ({}); name one connector, or take it as a parameter with a name",
-                    names.join(", ")
-                )
-            }
-        };
-        self.cname_problem(message);
-        None
-    }
-
-    /// Reports each name of the map `option.cname` that no parameter took, where all of the function
-    /// was bound.
-    pub(crate) fn left_over(&mut self) {
-        let over: Vec<String> = self
-            .connectors
-            .names()
-            .filter(|name| !self.taken.contains(*name))
-            .map(str::to_owned)
-            .collect();
-        for name in over {
-            let hint = suggest(&name, self.taken.iter().map(String::as_str));
-            self.cname_problem(format!(
-                "the map `option.cname` names `{name}`, and no parameter of the function takes it{hint}"
-            ));
-        }
-    }
-
-    /// Who wants a connector, for messages: the function, or its parameter by name where its
-    /// connectors are chosen by that.
-    pub(crate) fn asking(&self) -> String {
-        match (&self.parameter, self.of_caas.is_none() && self.connectors.names().next().is_some())
-        {
-            (Some(name), true) => format!("its parameter `{name}`"),
-            _ => "the function".to_owned(),
-        }
-    }
-
-    /// How to give parameters connectors of their own, where one serves all of them.
-    pub(crate) fn how_to_give_several(&self) -> String {
-        match (&self.parameter, self.of_caas.is_none() && self.connectors.names().next().is_none())
-        {
-            (Some(name), true) => format!(
-                "; a function with several connectors names them by parameter: `cname: {{{name}: …}}`"
-            ),
-            _ => String::new(),
-        }
-    }
-
-    /// Reports a problem with `option.cname`, at its line.
-    pub(crate) fn cname_problem(&mut self, message: impl Into<String>) {
-        if self.connectors.names().next().is_none() {
-            return self.problem(message);
-        }
-        let message = format!("function `{}`: {}", self.function.fname, message.into());
-        self.problems.push(self.function.origin.problem(
-            format!("function `{}`", self.function.fname),
-            "option.cname",
-            message,
-        ));
     }
 
     /// The `#[caas]` of the function's connector that takes `&A` and replies `R`.
