@@ -59,7 +59,7 @@
 
 #[cfg(feature = "cli")]
 #[doc(inline)]
-pub use kisflow_cli::cli;
+pub use kisflow_cli::{cli, cli_with};
 #[doc(inline)]
 pub use kisflow_core::*;
 #[doc(hidden)]

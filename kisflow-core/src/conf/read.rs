@@ -9,6 +9,7 @@ use super::{
     Conf, ConfError, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GRACE_MS, GlobalConf,
     Mode, OnReject, OptionConf, Origin, Problem, SourceConf, Status, StepConf, TestConf,
     node::{Kind, Node},
+    private::test_engine,
     section::{Section, origin},
     source::{quarantine, source},
     suggest,
@@ -229,8 +230,10 @@ fn conn(section: &mut Section<'_>) -> Option<ConnConf> {
     let params = section.params("params");
     let load = section.texts("load");
     let save = section.texts("save");
+    let test = test_engine(section, engine.as_deref());
     let mut conn = ConnConf::new(name?, engine?);
     (conn.addrs, conn.key, conn.params, conn.load, conn.save) = (addrs, key, params, load, save);
+    conn.test = test;
     Some(conn)
 }
 

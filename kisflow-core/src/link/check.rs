@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     conf::{Conf, ConnConf, FunctionConf, Mode, Origin, Problem, suggest},
+    connector::no_private,
     registry::Registry,
     row::MUST_LIMIT,
 };
@@ -73,6 +74,13 @@ fn engine(registry: &Registry, conn: &ConnConf, problems: &mut Vec<Problem>) {
                     .into_iter()
                     .map(|(path, message)| of_connector(conn, &path, message)),
             );
+            if conn.test.is_some() && def.private.is_none() {
+                let message = format!(
+                    "{}; leave `test` out, and a memory takes the connector's place",
+                    no_private(&conn.engine)
+                );
+                problems.push(of_connector(conn, "test", message));
+            }
         }
         None => {
             let known = suggest(&conn.engine, registry.connectors.iter().map(|def| def.engine));

@@ -12,4 +12,4 @@ pub use self::binder::Link;
 pub(crate) use self::binder::{Misfit, connector_params, source_params};
 pub(crate) use self::check::check;
 pub use self::error::LoadError;
-pub(crate) use self::plan::{Linker, Prepared};
+pub(crate) use self::plan::{LeftOut, Linker, Prepared};

@@ -12,6 +12,15 @@ use crate::{
 /// The connector that the function's conf names, as its own type.
 pub struct Conn<'a, C>(&'a C);
 
+impl<'a, C> Conn<'a, C> {
+    /// A connector for a unit test of the function: one that the test has connected, or a
+    /// [`Private`](crate::Private) one.
+    #[must_use]
+    pub fn of(connector: &'a C) -> Self {
+        Self(connector)
+    }
+}
+
 impl<C> Clone for Conn<'_, C> {
     fn clone(&self) -> Self {
         *self

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::Parameter;
+use super::{Parameter, TestContext};
 use crate::{
     conf::{ConnConf, Mode, OnReject, RawParams},
     error::{BoxError, Result},
@@ -29,6 +29,13 @@ pub struct Cx<'a> {
 }
 
 impl<'a> Cx<'a> {
+    /// A context for a unit test of the function.
+    #[must_use]
+    pub fn of(context: &'a TestContext) -> Self {
+        let TestContext { run, node, rejects, attempt } = context;
+        Self { run, node, rejects, attempt: *attempt }
+    }
+
     /// The flow's name.
     pub fn flow(&self) -> &'a str {
         &self.run.flow.name
