@@ -17,7 +17,7 @@
 
 use std::fs;
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 /// What is shown of a flight, with what was found.
 #[derive(Deserialize)]

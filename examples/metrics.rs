@@ -1,5 +1,5 @@
 //! Metrics: two runs, then what Prometheus sees of them. `conf/metrics` says where it looks, and
-//! `conf/grafana` has the dashboard.
+//! `kisflow-cli/src/new/template/dashboard.json` is the dashboard.
 //!
 //! ```text
 //! kisflow_flow_rows_total{flow="CalStuAvgScore",outcome="filtered"} 1

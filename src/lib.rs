@@ -61,7 +61,7 @@
 
 #[cfg(feature = "cli")]
 #[doc(inline)]
-pub use kisflow_cli::cli;
+pub use kisflow_cli::{cli, cli_with};
 #[doc(hidden)]
 pub use kisflow_core::{__private, __submit};
 #[doc(inline)]
@@ -73,14 +73,15 @@ pub use kisflow_core::{
     FunctionConf, FunctionInfo, FunctionReport, FunctionSourceConf, GivenConf, GlobalConf, HandsOn,
     Health, Inspection, Ledger, Link, LoadError, Memory, MemoryParams, Metadata, Mode, OnReject,
     OptionConf, Ordered, Outcome, ParamError, Parameter, Params, Place, PlainValue, Positions,
-    Prefix, Problem, Quarantine, QuarantineConf, QuarantineError, QuarantineFilter, Quarantined,
-    RawParam, RawParams, RawRow, Receipt, Record, RecordError, Registry, Reject, RejectedConf,
-    Report, Result, RetryFrom, RetryReport, Row, RowBytes, RowCounts, RowDefaults, RowNotes,
-    RowResult, RowText, RowType, Rows, RunError, RunId, RunOutcome, ServeError, Served, ServedFlow,
-    ServedOutcome, Settled, Shutdown, Source, SourceConf, SourceContext, SourceProblem, Start,
-    State, Status, StepConf, Storage, StorageLogic, Store, StoredPosition, TestConf, TestRecords,
-    Ticket, Unavailable, UnknownFlow, Usage, Verdict, Visit, WhenFull, async_trait, carry_over,
-    error_chain, escaped, fold_cause, is_obeyed, json_value_end, termination,
+    Prefix, Private, Problem, Quarantine, QuarantineConf, QuarantineError, QuarantineFilter,
+    Quarantined, RawParam, RawParams, RawRow, Receipt, Record, RecordError, Registry, Reject,
+    RejectedConf, Report, Result, RetryFrom, RetryReport, Row, RowBytes, RowCounts, RowDefaults,
+    RowNotes, RowResult, RowText, RowType, Rows, RunError, RunId, RunOutcome, ScratchDir,
+    ServeError, Served, ServedFlow, ServedOutcome, Settled, Shutdown, Source, SourceConf,
+    SourceContext, SourceProblem, Start, StartPrivate, State, Status, StepConf, Storage,
+    StorageLogic, Store, StoredPosition, TestConf, TestContext, TestRecords, Ticket, Unavailable,
+    UnknownFlow, Usage, Verdict, Visit, WhenFull, async_trait, carry_over, error_chain, escaped,
+    fold_cause, is_obeyed, json_value_end, termination,
 };
 #[cfg(feature = "file")]
 #[doc(inline)]

@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
-use kisflow::prelude::*;
+use kisflow::{Result, prelude::*};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Order {
@@ -15,6 +15,7 @@ struct Desk(String);
 #[derive(Deserialize)]
 struct NoParams {}
 
+#[async_trait]
 impl Connector for Desk {
     const TYPE: &'static str = "desk";
     type Params = NoParams;

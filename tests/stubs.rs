@@ -1,9 +1,12 @@
 //! Stubs in the place of connectors: dry runs, and tests of flows.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
+
 use std::collections::BTreeMap;
 
 use kisflow::{Result, prelude::*};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// An engine that nobody may connect here.
 struct Engine;
@@ -89,4 +92,86 @@ async fn a_function_that_talks_to_its_engine_is_left_out_and_the_rest_runs() {
 async fn without_stubs_the_engine_is_connected() {
     let error = Registry::linked().connector::<Engine>().link(conf()).await.unwrap_err();
     assert!(error.to_string().contains("Kept"), "{error}");
+}
+
+#[faas("Append")]
+async fn append(rows: &[Score], redis: Conn<'_, Redis>) -> Result<Action> {
+    use kisflow_redis::fred::prelude::*;
+
+    for row in rows {
+        let () = redis.client().hincrby("score:1", "calls", i64::from(row.id)).await?;
+    }
+    Ok(Action::Reuse)
+}
+
+/// A connector at an address where nothing is, that a test has for itself.
+const PRIVATE: &str = "
+{kistype: conn, cname: Kept, type: redis, addrs: '127.0.0.1:1', key: 'score:', test: {redis: private}}
+---
+{kistype: func, fname: Keep, fmode: Save, option: {cname: Kept, default_params: {id: id}}}
+---
+{kistype: func, fname: Append, fmode: Expand, option: {cname: Kept}}
+---
+{kistype: flow, flow_name: F, flows: [{fname: Append}, {fname: Keep}]}
+";
+
+/// A directory with this conf.
+fn conf_dir(text: &str) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("conf.yml"), text).unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn a_private_engine_is_started_where_the_conf_asks_for_one() {
+    let registry = Registry::linked().connector::<Redis>().stub_connectors();
+    let flows = registry.load(conf_dir(PRIVATE).path()).await.unwrap();
+    assert_eq!(flows.left_out(), []);
+    let report = flows.get("F").unwrap().run(Batch::json([r#"{"id":1,"score":2}"#])).await.unwrap();
+    report.assert_balanced();
+    let kept = flows.store("Kept").unwrap().get::<BTreeMap<String, Value>>([1]).await.unwrap();
+    let kept = kept[0].as_ref().unwrap();
+    assert_eq!((&kept["calls"], &kept["score"]), (&Value::from(1), &Value::from(2)));
+}
+
+/// What is wrong with `test` of a connector: nothing, or a problem with this text. What is right is
+/// written as it was read.
+#[track_caller]
+fn check(connector: &str, problem: &str) {
+    let dir = conf_dir(&format!("{{kistype: conn, cname: C, {connector}}}"));
+    let registry = Registry::new().connector::<Redis>().connector::<Redb>().connector::<Engine>();
+    match registry.check(dir.path()) {
+        Ok(conf) => {
+            assert_eq!(problem, "", "{connector}");
+            let written = TempDir::new().unwrap();
+            conf.write(written.path()).unwrap();
+            assert_eq!(
+                Conf::read(written.path()).unwrap().connectors["C"].test,
+                conf.connectors["C"].test
+            );
+        }
+        Err(error) => {
+            let error = error.to_string();
+            assert!(!problem.is_empty() && error.contains(problem), "{connector}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_private_engine_is_asked_for_by_the_type_of_the_connector() {
+    for engine in ["redis", "redb", "memory"] {
+        let address = if engine == "redis" { "addrs: 'localhost:6379', " } else { "" };
+        check(&format!("type: {engine}, {address}test: {{{engine}: private}}"), "");
+        check(&format!("type: {engine}, {address}test:"), "");
+    }
+    let expected = "test: expected {redis: private}, which starts an engine for each test";
+    for test in
+        ["private", "{redb: private}", "{redis: true}", "{redis: private, b: c}", "[redis]", "{}"]
+    {
+        check(&format!("type: redis, addrs: 'localhost:6379', test: {test}"), expected);
+    }
+    check(
+        "type: engine, test: {engine: private}",
+        "connectors of `type: engine` start no private engine for a test; leave `test` out",
+    );
 }

@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use crate::{
     feed::{self, FeedArgs},
+    log,
     positions::PositionsArgs,
     quarantine::QuarantineArgs,
     run::RunArgs,
@@ -18,7 +19,6 @@ pub(crate) const CONF: &str = "conf";
 #[derive(Parser)]
 #[command(
     about = "Checks, draws, feeds, runs, tests and repairs the flows of this program",
-    version = concat!("(kisflow ", env!("CARGO_PKG_VERSION"), ")"),
     after_help = "Exit status: 0 fine; 1 the flow's answer is no; 2 wrong usage or conf.",
     max_term_width = 100
 )]
@@ -38,6 +38,13 @@ pub(crate) struct Common {
     /// How results are printed: for people, or for programs
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(crate) output: Output,
+    /// What is logged: off, error, warn, info, debug, trace, or such as info,kisflow_redis=debug
+    /// [default: RUST_LOG, or else info for `run` and off for all others]
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = log::level)]
+    pub(crate) log_level: Option<String>,
+    /// How log lines are written: for people, or one JSON object a line
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(crate) log_format: LogFormat,
 }
 
 impl Common {
@@ -47,10 +54,26 @@ impl Common {
     }
 }
 
+#[cfg(test)]
+impl Common {
+    /// What holds where no option is given, for a conf in this directory.
+    pub(crate) fn of(conf: PathBuf) -> Self {
+        let (output, log_format) = (Output::Table, LogFormat::Text);
+        Self { conf, output, log_level: None, log_format }
+    }
+}
+
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     #[default]
     Table,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
     Json,
 }
 
@@ -74,14 +97,14 @@ pub(crate) enum Command {
     /// Run the rows of files, or of standard input, through a flow
     #[command(after_help = feed::AFTER_HELP, after_long_help = feed::AFTER_LONG_HELP)]
     Feed(FeedArgs),
-    /// Run the tests of the conf (`kistype: test`), on connectors in memory
+    /// Run the tests of the conf (`kistype: test`), each on empty memories or private engines
     #[command(after_help = "Example: {program} test conf/ --only refund")]
     Test(TestArgs),
     /// Print the JSON Schema of the conf, for editors
     #[command(after_help = "Example: {program} schema > conf/kisflow.schema.json")]
     Schema,
     /// Serve every flow that has a source, until they end or are told to stop
-    #[command(after_help = "Example: RUST_LOG=warn {program} run conf/")]
+    #[command(after_help = "Example: {program} run conf/ --log-level warn --log-format json")]
     Run(RunArgs),
     /// Look at the rows that could not be processed, send them on, or take them out
     #[command(

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use kisflow_core::{Conf, Flows, Inspection, LoadError, Registry, error_chain};
+use kisflow_core::{Conf, ConnConf, Flows, Inspection, LoadError, Registry, error_chain};
 
 use crate::{failure::Failure, problem, text::one_line};
 
@@ -36,6 +36,30 @@ pub(crate) fn aside(mut conf: Conf) -> Conf {
 /// Links and connects beside a service, which may have a store to itself.
 pub(crate) async fn link_beside(registry: Registry, conf: Conf) -> Result<Flows, Failure> {
     link(registry.attach_connectors(), conf).await
+}
+
+/// The connector of a function: the one that it names, or the one that names it.
+pub(crate) fn connector_of<'a>(conf: &'a Conf, fname: &str) -> Option<&'a ConnConf> {
+    let named = conf.functions.get(fname).and_then(|function| function.option.cname.as_ref());
+    let lists = |conn: &&ConnConf| conn.load.iter().chain(&conn.save).any(|name| name == fname);
+    match named {
+        Some(cname) => conf.connectors.get(cname),
+        None => conf.connectors.values().find(lists),
+    }
+}
+
+/// How a function that is left out can run: its connector is only a memory.
+pub(crate) fn how_to_keep(registry: &Registry, conf: &Conf, fname: &str) -> String {
+    let Some(conn) = connector_of(conf, fname) else { return "test it in Rust".to_owned() };
+    let (cname, engine) = (one_line(&conn.cname), one_line(&conn.engine));
+    match registry.has_private(&conn.engine) {
+        true => format!(
+            "write `test: {{{engine}: private}}` into connector `{cname}`, which starts an engine for each test, or test it in Rust"
+        ),
+        false => {
+            format!("connectors of `type: {engine}` start no private engine, so test it in Rust")
+        }
+    }
 }
 
 /// Links and connects.

@@ -4,7 +4,7 @@ use std::{fmt, io, process::ExitCode};
 
 use kisflow_core::error_chain;
 
-use crate::terminal;
+use crate::{args::LogFormat, log::json_line, terminal};
 
 /// Why a command did not do what it was told.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Failure {
     }
 
     /// Tells the user, as the last words of the command.
-    pub(crate) fn report(self, program: &str) -> ExitCode {
+    pub(crate) fn report(self, program: &str, log_format: LogFormat) -> ExitCode {
         let (message, code) = match self {
             // `head` has read enough.
             Self::Closed => return ExitCode::SUCCESS,
@@ -52,7 +52,13 @@ impl Failure {
             Self::No(message) => (message, 1),
             Self::Usage(message) => (message, 2),
         };
-        terminal::say(&format!("{program}: {message}\n"));
+        terminal::say(&match log_format {
+            LogFormat::Text => format!("{program}: {message}\n"),
+            LogFormat::Json => {
+                let plain = console::strip_ansi_codes(&message);
+                format!("{}\n", json_line("ERROR", program, &plain))
+            }
+        });
         ExitCode::from(code)
     }
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{failure::Failure, generate, new, schema};
+use crate::{args::LogFormat, failure::Failure, generate, new, schema};
 
 const NAME: &str = "kisflow";
 
@@ -25,7 +25,7 @@ struct KisflowArgs {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a new program with one flow, its function, its test and some rows
+    /// Make a new service with one flow, its function and tests, some rows, and what deploys it
     #[command(
         after_help = "Examples:\n  kisflow new shop\n  kisflow new shop --path services/shop --kisflow-path ../kisflow"
     )]
@@ -58,6 +58,6 @@ pub fn kisflow() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(NAME),
+        Err(failure) => failure.report(NAME, LogFormat::Text),
     }
 }

@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `args` | every command and option, with its help |
 //! | `terminal`, `table`, `text`, `failure` | what is printed, and how a command ends |
+//! | `log` | log lines |
 //! | `signal`, `moment` | being told to stop; points in time |
 //! | `conf`, `problem` | reading and linking; a problem with the lines around it |
 //! | `check`, `graph`, `list`, `feed`, `run`, `quarantine`, `positions`, `test` | the commands of a program |
@@ -32,6 +33,7 @@ mod generate;
 mod graph;
 mod kisflow;
 mod list;
+mod log;
 mod moment;
 mod new;
 mod positions;
@@ -58,32 +60,49 @@ use crate::{
 };
 
 /// Does what the program's arguments say, and tells how it went: `0` fine, `1` the flow's answer is
-/// no, `2` wrong usage or conf.
+/// no, `2` wrong usage or conf. `--version` prints the version that the registry has.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future stops what it does at once, as killing the process would.
 pub async fn cli(registry: Registry) -> ExitCode {
-    let args: Vec<OsString> = env::args_os().collect();
+    cli_with(registry, env::args_os()).await
+}
+
+/// Does what other arguments than the program's own say, the program's name first: for a program
+/// with a command line of its own around this one.
+///
+/// Help, and a mistake in the arguments, is printed and ends the process.
+///
+/// # Cancel safety
+///
+/// As [`cli`].
+pub async fn cli_with(registry: Registry, args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
     let program = args.first().map(Path::new).and_then(Path::file_stem);
     let program = program.map_or("flows".into(), |name| name.to_string_lossy().into_owned());
-    let matches = match command(&program).try_get_matches_from(args) {
+    let command = command(&program, registry.program_version());
+    let matches = match command.clone().try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(help_or_mistake) => help_or_mistake.exit(),
     };
-    let result = match Args::from_arg_matches(&matches) {
-        Ok(args) => run(registry, &program, args).await,
+    let args = match Args::from_arg_matches(&matches) {
+        Ok(args) => args,
         Err(mistake) => mistake.exit(),
     };
-    match result {
+    let log_format = args.common.log_format;
+    match run(registry, command, args).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(&program),
+        Err(failure) => failure.report(&program, log_format),
     }
 }
 
 /// The command line, for a program of this name.
-fn command(program: &str) -> clap::Command {
-    named(Args::command().name(program.to_owned()).bin_name(program), program)
+fn command(program: &str, version: Option<&str>) -> clap::Command {
+    let command = Args::command().name(program.to_owned()).bin_name(program);
+    let kisflow = env!("CARGO_PKG_VERSION");
+    let version = version.map_or(String::new(), |version| format!("{version} "));
+    named(command.version(format!("{version}(kisflow {kisflow})")), program)
 }
 
 /// Puts the program's name into the examples.
@@ -103,8 +122,11 @@ fn named(mut command: clap::Command, program: &str) -> clap::Command {
     }
 }
 
-async fn run(registry: Registry, program: &str, args: Args) -> Result<(), Failure> {
+async fn run(registry: Registry, cli: clap::Command, args: Args) -> Result<(), Failure> {
     let Args { common, command } = args;
+    if !matches!(command, Command::Run(_)) {
+        log::start(&common, None, None)?;
+    }
     match command {
         Command::Check(args) => check::run(registry, &common, args).await,
         Command::Graph(args) => graph::run(registry, &common, &args),
@@ -117,7 +139,7 @@ async fn run(registry: Registry, program: &str, args: Args) -> Result<(), Failur
         Command::Run(args) => run::run(registry, &common, &args).await,
         Command::Positions(args) => positions::run(registry, &common, args).await,
         Command::Quarantine(args) => quarantine::run(registry, &common, args).await,
-        Command::Completions { shell } => generate::completions(self::command(program), shell),
-        Command::Man { dir } => generate::man(self::command(program), dir.as_deref()),
+        Command::Completions { shell } => generate::completions(cli, shell),
+        Command::Man { dir } => generate::man(cli, dir.as_deref()),
     }
 }

@@ -242,10 +242,7 @@ mod tests {
     use kisflow_core::Registry;
 
     use super::{functions, listed};
-    use crate::{
-        args::{Common, Output},
-        failure::Failure,
-    };
+    use crate::{args::Common, failure::Failure};
 
     /// A Save without code; to have it twice is a mistake.
     const SAVE: &str = "kistype: func\nfname: Keep\nfmode: Save\n";
@@ -254,7 +251,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("conf.yml");
         fs::write(&file, conf.join("---\n")).unwrap();
-        let common = Common { conf: vec![dir.path().to_owned()], output: Output::Table };
+        let common = Common::of(dir.path().to_owned());
         match expected {
             None => assert!(matches!(functions(Registry::new(), &common), Err(Failure::Usage(_)))),
             Some(expected) => {
@@ -275,7 +272,7 @@ mod tests {
     fn a_conf_with_problems_lists_nothing() {
         check(&[SAVE, SAVE], None);
         let conf = Path::new("no/such/directory").to_owned();
-        let common = Common { conf: vec![conf], output: Output::Table };
+        let common = Common::of(conf);
         assert!(matches!(functions(Registry::new(), &common), Err(Failure::Usage(_))));
     }
 }

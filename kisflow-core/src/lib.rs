@@ -60,7 +60,10 @@ pub use crate::{
         Ordered, ParamError, Problem, QuarantineConf, RawParam, RawParams, RejectedConf,
         RowDefaults, SourceConf, Start, Status, StepConf, TestConf, TestRecords, WhenFull,
     },
-    connector::{AsDurable, AsStorage, Connector, Fields, Memory, MemoryParams, Record, Storage},
+    connector::{
+        AsDurable, AsStorage, Connector, Fields, Memory, MemoryParams, Private, Record, ScratchDir,
+        StartPrivate, Storage,
+    },
     durable::{Change, Durable, Usage},
     error::{BoxError, Result, Unavailable, error_chain},
     flow::{
@@ -72,7 +75,7 @@ pub use crate::{
     inspect::{Edge, FunctionInfo, HandsOn, Inspection, RowType, Verdict},
     link::{Link, LoadError},
     metrics::Exporter,
-    parameter::{Caas, Conn, Cx, Parameter, Params, RecordError, State, Store},
+    parameter::{Caas, Conn, Cx, Parameter, Params, RecordError, State, Store, TestContext},
     quarantine::{
         CauseCount, FieldError, Quarantine, QuarantineError, QuarantineFilter, Quarantined,
         RetryFrom, RetryReport, RowText, fold_cause,

@@ -73,7 +73,7 @@ impl fmt::Debug for Registry {
 }
 
 /// How many characters of a row a log line has, unless [`Registry::log_rows`] says.
-const LOG_ROWS: usize = 120;
+pub(crate) const LOG_ROWS: usize = 120;
 
 impl Registry {
     /// A registry with `type: memory` and nothing else.
@@ -151,7 +151,8 @@ impl Registry {
         self
     }
 
-    /// Says which version the program has: the metric `kisflow_build_info` shows it.
+    /// Says which version the program has: `--version` prints it, the metric `kisflow_build_info` shows
+    /// it.
     ///
     /// ```
     /// use kisflow_core::Registry;
@@ -164,9 +165,17 @@ impl Registry {
         self
     }
 
-    /// Puts an empty `type: memory` in the place of every connector of the conf: a dry run. A
-    /// function that talks to its engine itself (`Conn`, or storage logic that does) is left out of
-    /// its flows, and the rows pass; a warning names it.
+    /// The version that the program has said.
+    #[must_use]
+    pub fn program_version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// Puts an empty `type: memory` in the place of every connector of the conf, or a
+    /// [`Private`](crate::Private) engine where the connector's conf asks for one
+    /// ([`ConnConf::test`]): a dry run. A function that talks to its engine itself (`Conn`, or storage
+    /// logic that does) and has a memory is left out of its flows, and the rows pass; a warning
+    /// names it.
     pub fn stub_connectors(mut self) -> Self {
         self.stubs = true;
         self
@@ -292,6 +301,13 @@ impl Registry {
             self.connectors.iter().any(|def| def.engine == conn.engine && def.endures)
         };
         conf.connectors.values().filter(endures).cloned().collect()
+    }
+
+    /// Whether connectors of a type can start an engine for one test: what `test: {redis: private}` of
+    /// a conf asks for.
+    #[must_use]
+    pub fn has_private(&self, engine: &str) -> bool {
+        self.connectors.iter().any(|def| def.engine == engine && def.private.is_some())
     }
 
     /// The names of the functions.

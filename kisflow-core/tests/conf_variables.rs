@@ -6,6 +6,7 @@ use std::{fs, path::Path};
 
 use kisflow_core::{
     AsStorage, ConnConf, Connector, Inspection, Memory, MemoryParams, Problem, Registry, Result,
+    async_trait,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -29,6 +30,7 @@ struct ShopParams {
     panics: bool,
 }
 
+#[async_trait]
 impl Connector for Shop {
     const TYPE: &'static str = "shop";
     type Params = ShopParams;

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kisflow_core::{AsDurable, AsStorage, ConnConf, Connector, Result, async_trait, error_chain};
+use kisflow_core::{
+    AsDurable, AsStorage, ConnConf, Connector, Private, Result, ScratchDir, StartPrivate,
+    async_trait, error_chain,
+};
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -190,6 +193,22 @@ impl Connector for Redb {
 
     fn embedded() -> Option<ConnConf> {
         Some(ConnConf::new("kisflow", Self::TYPE).addrs(DEFAULT_PATH))
+    }
+
+    /// A file of its own below the system's directory for temporary files, removed when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the directory or the file cannot be made.
+    fn private() -> Option<StartPrivate<Self>> {
+        Some(|_, params| {
+            Box::pin(async move {
+                let dir = ScratchDir::new()
+                    .map_err(|error| format!("there is no place for a private store: {error}"))?;
+                let file = dir.path().join("kisflow.redb");
+                Ok(Private::new(Self::open(&file.to_string_lossy(), &params).await?, dir))
+            })
+        })
     }
 
     /// Reads a page of the file.

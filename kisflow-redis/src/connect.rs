@@ -7,12 +7,14 @@ use fred::{
     interfaces::ClientLike,
     types::{Value, config::Options},
 };
-use kisflow_core::{AsDurable, AsStorage, ConnConf, Connector, Result, async_trait, error_chain};
+use kisflow_core::{
+    AsDurable, AsStorage, ConnConf, Connector, Result, StartPrivate, async_trait, error_chain,
+};
 use tokio::time::Instant;
 
 use crate::{
     address::addresses, config::Settings, connection::Connection, durable::RedisDurable,
-    error::RedisError, params::RedisParams, permission::Denied,
+    error::RedisError, params::RedisParams, permission::Denied, private,
 };
 
 /// How long `ping` waits for its answer.
@@ -117,6 +119,16 @@ impl Connector for Redis {
     /// everything. A server that evicts keys (`maxmemory-policy allkeys-…`) loses entries as well.
     fn durable() -> Option<AsDurable<Self>> {
         Some(|redis| Arc::new(RedisDurable::new(redis.connection.clone(), &redis.prefix)))
+    }
+
+    /// A `redis-server` of its own, on a free port of this machine and without persistence; it ends
+    /// with the process, however that ends.
+    ///
+    /// # Errors
+    ///
+    /// When no directory of `PATH` has `redis-server`, or it does not start.
+    fn private() -> Option<StartPrivate<Self>> {
+        Some(|conf, params| Box::pin(private::start(conf, params)))
     }
 
     /// One `PING`, answered within a second.

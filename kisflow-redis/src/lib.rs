@@ -57,6 +57,7 @@
 //! | `address`, `config`, `tls` | what fred is told of it |
 //! | `connect` | [`Redis`] |
 //! | `connection` | connects within a bounded time, or says why not |
+//! | `private` | a server for one test |
 //! | `pipeline`, `script` | many commands, one round trip; Lua that runs as a whole |
 //! | `storage`, `durable` | records as hashes; entries that outlive the process |
 //! | `stream` | [`RedisStream`]: `reader` asks, `entry` reads answers, `group` and `receipt` tell Redis |
@@ -73,6 +74,7 @@ mod error;
 mod params;
 mod permission;
 mod pipeline;
+mod private;
 mod script;
 mod storage;
 mod stream;

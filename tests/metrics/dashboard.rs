@@ -11,7 +11,8 @@ use crate::{endpoint::Endpoint, run_everything, scrape::Scrape};
 #[tokio::test]
 async fn the_dashboard_asks_only_for_metrics_and_labels_that_exist() {
     let scrape = everything().await;
-    let dashboard = serde_json::from_str(&read("conf/grafana/kisflow.json")).unwrap();
+    let dashboard =
+        serde_json::from_str(&read("kisflow-cli/src/new/template/dashboard.json")).unwrap();
     let mut queries = Vec::new();
     texts(&dashboard, &mut queries);
     let selectors: Vec<Selector<'_>> = queries.iter().flat_map(|query| selectors(query)).collect();

@@ -296,7 +296,7 @@ async fn a_line_that_its_source_could_not_read_stays_as_it_is_until_it_is_edited
         .connector::<kisflow::Redb>()
         .state(world.scene.clone());
     let flows = registry.link(world.conf.clone()).await.unwrap();
-    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"];
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"].ledger;
     assert_eq!((ledger.delivered, ledger.quarantined), (2, 4), "{ledger}");
     let quarantine = flows.quarantine().unwrap();
     let mut kept = quarantine.list(&all(), 10).await.unwrap();

@@ -29,7 +29,7 @@ Usage: cargo xtask COMMAND
 Commands:
   test [ARGS...]        install what the tests need, then run them all (ARGS go to `cargo test`)
   examples [NAME...]    run the examples, compare what they print with their head comments
-  readme                compare README.md with the examples and files that it quotes
+  readme                compare README.md and docs/ with the examples and files that they quote
   reference             write docs/reference.md and the schema's params from the types; --check: compare
   tidy                  check the rules of the source tree (`test` does it too)
   bench [NAME...]       run the benchmarks; --smoke: only see that they work

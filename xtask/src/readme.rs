@@ -1,29 +1,47 @@
-//! `cargo xtask readme`: what README.md quotes is what stands in the quoted files.
+//! `cargo xtask readme`: what README.md and the pages of `docs/` quote is what stands in the quoted
+//! files.
 //!
 //! A block is a quote when the line before it is one of
 //! `<!-- output of example NAME -->`, `<!-- file PATH -->`, `<!-- file PATH:region NAME -->`.
+//!
+//! A page with the line `<!-- every block is a quote -->` has no other blocks, but for those fenced as
+//! `sh` or `text`: what it shows is what is built and run.
 
 use crate::failure::Failure;
 use crate::repo;
 use crate::text;
 
 const README: &str = "README.md";
+const STRICT: &str = "<!-- every block is a quote -->";
+/// Languages of blocks that a strict page has as well: commands and what they print.
+const FREE: [&str; 2] = ["sh", "text"];
 
 /// Compares every quote.
 pub(crate) fn run() -> Result<(), Failure> {
-    let readme = repo::read(README)?;
-    let problems = problems(&readme, repo::read);
-    for problem in &problems {
-        println!("{README}:{problem}");
-    }
+    let problems = all()?;
+    problems.iter().for_each(|problem| println!("{problem}"));
     match problems.len() {
         0 => Ok(()),
-        1 => Err(Failure::Check(format!("a quote in {README} is not right"))),
-        n => Err(Failure::Check(format!("{n} quotes in {README} are not right"))),
+        1 => Err(Failure::Check("a quote is not right".to_owned())),
+        n => Err(Failure::Check(format!("{n} quotes are not right"))),
     }
 }
 
-/// A place that README.md quotes.
+/// Every quote that is not right, as `FILE:LINE: PROBLEM`.
+fn all() -> Result<Vec<String>, Failure> {
+    let is_page = |path: &str| {
+        let name = path.strip_prefix("docs/").unwrap_or_default();
+        path == README || name.ends_with(".md") && !name.contains('/')
+    };
+    let pages = repo::text_files()?.into_iter().filter(|file| is_page(&file.path));
+    let problems = pages.flat_map(|page| {
+        let of_page = problems(&page.text, repo::read);
+        of_page.into_iter().map(move |problem| format!("{}:{problem}", page.path))
+    });
+    Ok(problems.collect())
+}
+
+/// A place that a page quotes.
 #[derive(Debug, PartialEq, Eq)]
 enum Quote<'a> {
     Output { example: &'a str },
@@ -49,12 +67,36 @@ impl<'a> Quote<'a> {
 fn problems(readme: &str, read: impl Fn(&str) -> Result<String, Failure>) -> Vec<String> {
     let lines: Vec<&str> = readme.lines().collect();
     let mut problems = Vec::new();
+    if lines.iter().any(|line| line.trim() == STRICT) {
+        problems.extend(unquoted(&lines));
+    }
     for (number, line) in (1..).zip(&lines) {
         let Some(quote) = Quote::parse(line) else { continue };
         let after = lines.get(number..).unwrap_or_default();
         if let Err(problem) = check(&quote, after, &read) {
             problems.push(format!("{number}: {problem}"));
         }
+    }
+    problems
+}
+
+/// The blocks of a strict page that are no quotes.
+fn unquoted(lines: &[&str]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let (mut at, mut quoted) = (0, false);
+    while let Some(line) = lines.get(at) {
+        if let Some((language, block)) = text::block_at(lines.get(at..).unwrap_or_default())
+            && !line.trim().is_empty()
+        {
+            if !quoted && !FREE.contains(&language) {
+                problems.push(format!("{}: this block quotes no file that is tested", at + 1));
+            }
+            at += block.len() + 1;
+            quoted = false;
+        } else if !line.trim().is_empty() {
+            quoted = Quote::parse(line).is_some();
+        }
+        at += 1;
     }
     problems
 }
@@ -117,6 +159,27 @@ mod tests {
     #[track_caller]
     fn check(readme: &str, expected: &[&str]) {
         assert_eq!(problems(readme, read), expected);
+    }
+
+    #[test]
+    fn the_pages_of_this_repository_quote_what_is_there() {
+        let problems = all().expect("the repository can be read");
+        assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+    }
+
+    #[test]
+    fn a_strict_page_has_no_block_of_its_own_but_commands_and_what_they_print() {
+        let quote = "<!-- file conf/flow.yml -->\n\n```yaml\nkistype: flow\n```\n";
+        let own = "```sh\nls\n```\n```text\n```yaml\n```\nwords\n\n```yaml\na: 1\n```\n";
+        check(&format!("{quote}{own}"), &[]);
+        check(&format!("{STRICT}\n{quote}"), &[]);
+        check(
+            &format!("{STRICT}\n{quote}{own}{quote}```rust\n```\n"),
+            &[
+                "15: this block quotes no file that is tested",
+                "23: this block quotes no file that is tested",
+            ],
+        );
     }
 
     #[test]

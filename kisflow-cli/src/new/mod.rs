@@ -1,5 +1,6 @@
-//! `kisflow new`: a fresh cargo project with one flow that runs, and its test.
+//! `kisflow new`: a fresh service with one flow that runs, its tests, and what deploys it.
 
+mod dependency;
 mod name;
 mod template;
 
@@ -10,6 +11,7 @@ use std::{
 
 use clap::Args as ClapArgs;
 
+use self::dependency::{Dependency, is_in_workspace};
 use crate::{failure::Failure, terminal};
 
 #[derive(ClapArgs)]
@@ -19,9 +21,13 @@ pub(crate) struct NewArgs {
     /// Where it is made (default: a directory of its name)
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
-    /// A checkout of kisflow to depend on, instead of the published crate
+    /// A checkout of kisflow to depend on [default: the one that this command was built from, if it
+    /// is there; or else the published crate]
     #[arg(long, value_name = "DIR")]
     kisflow_path: Option<PathBuf>,
+    /// Depend on the published crate
+    #[arg(long, conflicts_with = "kisflow_path")]
+    published: bool,
 }
 
 pub(crate) fn run(args: &NewArgs) -> Result<(), Failure> {
@@ -31,34 +37,14 @@ pub(crate) fn run(args: &NewArgs) -> Result<(), Failure> {
         let message = "is there already; choose another place with `--path`";
         return Err(Failure::usage(format!("{} {message}", dir.display())));
     }
-    let dependency = dependency(args.kisflow_path.as_deref())?;
-    let files = template::files(&args.name, &dependency);
+    let kisflow = Dependency::new(args.kisflow_path.as_deref(), args.published)?;
+    let files = template::files(&args.name, &kisflow, is_in_workspace(&dir));
     for (path, text) in &files {
         let path = dir.join(path);
         write(&path, text)
             .map_err(|error| Failure::io(format!("cannot write {}", path.display()), &error))?;
     }
-    terminal::print(&made(&args.name, &dir, &files))
-}
-
-/// Where `kisflow` comes from, as Cargo.toml says it.
-fn dependency(checkout: Option<&Path>) -> Result<String, Failure> {
-    let Some(dir) = checkout else {
-        let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
-        return Ok(format!("version = \"{major}.{minor}\""));
-    };
-    let shown = dir.display();
-    let no_checkout =
-        |why: &str| Failure::usage(format!("{shown} is no checkout of kisflow: {why}"));
-    let found = fs::canonicalize(dir).map_err(|error| no_checkout(&error.to_string()))?;
-    let manifest = fs::read_to_string(found.join("Cargo.toml"));
-    let manifest = manifest.map_err(|_| no_checkout("it has no Cargo.toml"))?;
-    if !manifest.lines().any(|line| line.trim() == "name = \"kisflow\"") {
-        return Err(no_checkout("its Cargo.toml is that of another crate"));
-    }
-    let found = found.to_str().ok_or_else(|| no_checkout("its path is no text"))?;
-    // TOML and Rust escape the same in what a path can hold.
-    Ok(format!("path = {found:?}"))
+    terminal::print(&made(&args.name, &dir, &files, &kisflow))
 }
 
 /// Writes a file that is not there yet, with the directories above it.
@@ -70,17 +56,20 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// What has been made, and what to do next.
-fn made(name: &str, dir: &Path, files: &[(&str, String)]) -> String {
+fn made(name: &str, dir: &Path, files: &[(PathBuf, String)], kisflow: &Dependency) -> String {
     let dir = dir.display();
-    let files: String = files.iter().map(|(path, _)| format!("  {path}\n")).collect();
+    let files: String = files.iter().map(|(path, _)| format!("  {}\n", path.display())).collect();
     format!(
         "made {name} in {dir}:
 {files}
+kisflow is {{ {kisflow} }}
+
 next:
   cd {dir}
   cargo run -- check
-  cargo run -- test
-  cargo run -- feed {} {}
+  cargo test && cargo run -- test
+  cargo run -- feed {} {} --dry-run
+  cargo run -- run
 ",
         template::FLOW,
         template::ROWS

@@ -1,7 +1,6 @@
 //! `run`: serves every flow that has a source, and shows how it goes.
 
 mod figures;
-mod log;
 mod margin;
 mod only;
 mod resized;
@@ -20,7 +19,7 @@ use clap::Args as ClapArgs;
 use kisflow_core::{CancellationToken, Flows, Ledger, Registry, Served};
 use serde::Serialize;
 use tokio::time::{interval, sleep, timeout};
-use tracing::info;
+use tracing::{error, info, warn};
 
 use self::{
     figures::{Figures, Lag, Pace},
@@ -28,9 +27,10 @@ use self::{
     view::{State, View},
 };
 use crate::{
-    args::{Common, Output},
+    args::{Common, LogFormat, Output},
     conf,
     failure::Failure,
+    log,
     signal::Signals,
     terminal,
 };
@@ -68,17 +68,19 @@ pub(crate) async fn run(
     let mut inspection = conf::inspect(registry.clone(), common.dir(&args.dir))?;
     only::only(&mut inspection, &args.flow)?;
     let grace = Duration::from_millis(inspection.conf.global.grace_ms);
-    let view = View::new(terminal::is_watched() && !args.no_view);
-    log::start(&view);
+    // Lines that a program reads have nothing between them.
+    let is_for_people = common.log_format == LogFormat::Text;
+    let view = View::new(terminal::is_watched() && !args.no_view && is_for_people);
+    log::start(common, Some("info"), view.bar())?;
     let flows = conf::link(registry, inspection.conf).await?;
-    let served = serve(&flows, &view, grace).await;
+    let served = serve(&flows, common.log_format, &view, grace).await;
     view.clear();
     let served = served?;
     match common.output {
         Output::Json => terminal::print_json(&Summary::of(&served))?,
         Output::Table => terminal::print(&format!("{served}\n"))?,
     }
-    verdict(&served)
+    verdict(&served, common.log_format)
 }
 
 /// What `--output json` prints.
@@ -97,19 +99,29 @@ impl<'a> Summary<'a> {
 
 /// Rows that were given back are no failure: their source has them. Whoever stopped the process, such
 /// as systemd or Kubernetes, would take another status for a crash.
-fn verdict(served: &Served) -> Result<(), Failure> {
+fn verdict(served: &Served, log_format: LogFormat) -> Result<(), Failure> {
     if served.flows.values().any(|flow| flow.ledger.unaccounted() != 0) {
         return Err(Failure::no("not every row is accounted for: that is a bug in kisflow"));
     }
     let returned: u64 = served.flows.values().map(|flow| flow.ledger.returned).sum();
     if returned > 0 {
-        anstream::eprintln!("rows that were not done when it stopped, and come again: {returned}");
+        let message =
+            format!("rows that were not done when it stopped, and come again: {returned}");
+        match log_format {
+            LogFormat::Text => terminal::say(&format!("{message}\n")),
+            LogFormat::Json => warn!("{message}"),
+        }
     }
     Ok(())
 }
 
 /// Serves until every source has ended, or until told to stop; told twice, the process ends.
-async fn serve(flows: &Flows, view: &View, grace: Duration) -> Result<Served, Failure> {
+async fn serve(
+    flows: &Flows,
+    log_format: LogFormat,
+    view: &View,
+    grace: Duration,
+) -> Result<Served, Failure> {
     let stop = CancellationToken::new();
     // Before a source is opened: from here on a signal is ours.
     let mut signals = Signals::new();
@@ -125,7 +137,11 @@ async fn serve(flows: &Flows, view: &View, grace: Duration) -> Result<Served, Fa
         served = flows.serve(stop.cancelled()) => served.map_err(Failure::usage),
         left = stopping => {
             view.clear();
-            terminal::say(&format!("stopped at once: {left} rows in flight come again\n"));
+            let message = format!("stopped at once: {left} rows in flight come again");
+            match log_format {
+                LogFormat::Text => terminal::say(&format!("{message}\n")),
+                LogFormat::Json => error!("{message}"),
+            }
             // Returning would wait for functions that hold a thread.
             process::exit(1)
         }

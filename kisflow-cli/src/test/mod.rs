@@ -1,4 +1,4 @@
-//! `test`: every `kistype: test` of the conf, on connectors in memory.
+//! `test`: every `kistype: test` of the conf, on empty memories or private engines.
 
 mod action;
 mod compare;
@@ -24,7 +24,7 @@ use tokio::{
     time::timeout,
 };
 
-use self::diff::Difference;
+use self::{diff::Difference, prepare::prepare};
 use crate::{
     args::{Common, Output, TestArgs},
     conf,
@@ -34,6 +34,8 @@ use crate::{
 
 /// How long one test may take.
 const LIMIT: Duration = Duration::from_secs(10);
+/// How long linking may take, and starting private engines: more than any of them takes to give up.
+const START: Duration = Duration::from_secs(90);
 
 /// A test that has been run.
 #[derive(Serialize)]
@@ -128,15 +130,24 @@ async fn one<'a>(
 /// there, and nowhere else.
 async fn apart(registry: Registry, conf: Conf, test: TestConf, limit: Duration) -> Vec<Difference> {
     let at = |message: String| vec![Difference::new(test.place("tname"), message)];
+    let (started, start) = oneshot::channel();
     let (done, answer) = oneshot::channel();
     let given = test.clone();
     let spawned = thread::Builder::new().name(test.tname.clone()).spawn(move || {
-        let differences = runtime().map(|own| own.block_on(run::run(registry, conf, &given)));
-        // Nobody listens to a test that took too long.
-        drop(done.send(differences));
+        let run = async {
+            let flows = prepare(registry, conf, &given).await?;
+            // Nobody listens to a test that took too long.
+            let _ = started.send(());
+            Ok(run::run(&flows, &given).await)
+        };
+        let came = runtime().map(|own| own.block_on(run).unwrap_or_else(|differences| differences));
+        drop(done.send(came));
     });
     if let Err(error) = spawned {
         return at(format!("the test has no thread: {error}"));
+    }
+    if timeout(START, start).await.is_err() {
+        return at(format!("the test does not start within {START:?}"));
     }
     match timeout(limit, answer).await {
         Ok(Ok(Ok(differences))) => differences,

@@ -5,21 +5,25 @@ use kisflow_core::{
 };
 
 use super::diff::Difference;
+use crate::conf::how_to_keep;
 
-/// Links what a test needs, with connectors in memory, and puts the records there that are given.
+/// Links what a test needs, with a memory or a private engine in the place of each connector, and
+/// puts the records there that are given.
 pub(super) async fn prepare(
     registry: Registry,
     conf: Conf,
     test: &TestConf,
 ) -> Result<Flows, Vec<Difference>> {
     let at = |key: &str, message: String| vec![Difference::new(test.place(key), message)];
+    let known = (registry.clone(), conf.clone());
     let subject = if test.flow.is_some() { "flow" } else { "function" };
     let flows = registry.stub_connectors().link(reduced(conf, test)).await;
     let flows =
         flows.map_err(|error| at(subject, format!("it does not link: {}", error_chain(&error))))?;
     if let Some((_, function)) = flows.left_out().first() {
+        let how = how_to_keep(&known.0, &known.1, function);
         let message = format!(
-            "function `{function}` talks to its engine itself, and a test has only connectors in memory; test it in Rust"
+            "function `{function}` talks to its engine itself, and a memory is in the engine's place; {how}"
         );
         return Err(at(subject, message));
     }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use kisflow_core::{
-    Action, Batch, Conf, Flows, Registry, Reject, Report, RunError, RunOutcome, TestConf,
-    error_chain,
+    Action, Batch, Flows, Reject, Report, RunError, RunOutcome, TestConf, error_chain,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -12,7 +11,7 @@ use serde_json::Value;
 use super::{
     compare::compare,
     diff::Difference,
-    prepare::{flow_name, prepare, unused},
+    prepare::{flow_name, unused},
 };
 
 /// What came of a test.
@@ -52,12 +51,8 @@ impl Rejected {
     }
 }
 
-/// Runs a test that has no mistakes, and tells in what it is not as expected.
-pub(super) async fn run(registry: Registry, conf: Conf, test: &TestConf) -> Vec<Difference> {
-    let flows = match prepare(registry, conf, test).await {
-        Ok(flows) => flows,
-        Err(differences) => return differences,
-    };
+/// Runs a test that has been prepared, and tells in what it is not as expected.
+pub(super) async fn run(flows: &Flows, test: &TestConf) -> Vec<Difference> {
     let at = |key: &str, message: String| vec![Difference::new(test.place(key), message)];
     let flow = match flows.get(flow_name(test)) {
         Ok(flow) => flow,
@@ -69,7 +64,7 @@ pub(super) async fn run(registry: Registry, conf: Conf, test: &TestConf) -> Vec<
         Ok(report) => Came::new(&report, None, test),
         Err(error) => Came::new(error.report(), Some(&error), test),
     };
-    match records(&flows, test).await {
+    match records(flows, test).await {
         Ok(records) => came.records = records,
         Err((cname, message)) => return at(&format!("expect.records.{cname}"), message),
     }

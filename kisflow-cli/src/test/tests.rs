@@ -1,5 +1,7 @@
 //! Tests of tests: each a `kistype: test`, and what is said of it.
 
+mod private;
+
 use std::{fs, thread, time::Duration};
 
 use kisflow_core::{
@@ -23,6 +25,20 @@ const CONF: &str = "
 {kistype: source, sname: rows, type: none}
 ---
 {kistype: conn, cname: Numbers, type: own, key: n}
+---
+{kistype: conn, cname: Held, type: held, key: n}
+---
+{kistype: conn, cname: Fresh, type: held, key: n, test: {held: private}}
+---
+{kistype: flow, flow_name: Hold, status: 0, flows: [{fname: Hold}]}
+---
+{kistype: func, fname: Hold, fmode: Expand, option: {cname: Held}}
+---
+{kistype: flow, flow_name: Renew, status: 0, flows: [{fname: SaveFresh}, {fname: Renew}]}
+---
+{kistype: func, fname: Renew, fmode: Expand, option: {cname: Fresh}}
+---
+{kistype: func, fname: SaveFresh, fmode: Save, option: {cname: Fresh, default_params: {id: id, fields: [n]}}}
 ---
 {kistype: func, fname: Double, fmode: Calculate}
 ---
@@ -113,7 +129,7 @@ impl Function for Ask {
 }
 
 fn registry() -> Registry {
-    let registry = Registry::new().connector::<Own>();
+    let registry = private::register(Registry::new().connector::<Own>());
     let registry = registry.function::<Double>().function::<Skip>().function::<Last>();
     registry.function::<Break>().function::<Hang>().function::<Ask>()
 }
@@ -313,7 +329,13 @@ fn what_a_test_cannot_run_fails_and_says_why() {
     check(
         "flow: Ask\nexpect: {rows: []}\n",
         &[
-            ":3: function `Ask` talks to its engine itself, and a test has only connectors in memory; test it in Rust",
+            ":3: function `Ask` talks to its engine itself, and a memory is in the engine's place; connectors of `type: own` start no private engine, so test it in Rust",
+        ],
+    );
+    check(
+        "flow: Hold\nexpect: {rows: []}\n",
+        &[
+            ":3: function `Hold` talks to its engine itself, and a memory is in the engine's place; write `test: {held: private}` into connector `Held`, which starts an engine for each test, or test it in Rust",
         ],
     );
     check(

@@ -306,6 +306,7 @@ impl ConnConf {
             params: RawParams::new(),
             load: Vec::new(),
             save: Vec::new(),
+            test: None,
             origin: Origin::Code,
         }
     }
@@ -342,6 +343,13 @@ impl ConnConf {
     /// Adds a Save function that uses it.
     pub fn save(mut self, fname: impl Into<String>) -> Self {
         self.save.push(fname.into());
+        self
+    }
+
+    /// Lets each test start an engine of its own in its place, instead of a memory.
+    #[must_use]
+    pub fn private_in_tests(mut self) -> Self {
+        self.test = Some(self.engine.clone());
         self
     }
 

@@ -9,6 +9,7 @@ mod duration;
 mod node;
 mod params;
 mod parse;
+mod private;
 mod problem;
 mod read;
 mod scalar;
@@ -243,6 +244,10 @@ pub struct ConnConf {
     /// Save functions that use it, if they name no connector themselves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub save: Vec<String>,
+    /// The engine that a test starts for itself in its place, by its type; in the file
+    /// `test: {redis: private}` (default: tests put a memory there).
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "private::write")]
+    pub test: Option<String>,
     #[serde(skip)]
     pub(crate) origin: Origin,
 }

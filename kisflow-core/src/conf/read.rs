@@ -11,6 +11,7 @@ use super::{
     TestConf,
     node::Node,
     parse::parse,
+    private::test_engine,
     section::{Section, origin},
     source::{quarantine, source},
     suggest,
@@ -258,8 +259,10 @@ fn conn(section: &mut Section<'_>) -> Option<ConnConf> {
     let params = section.params("params");
     let load = section.texts("load");
     let save = section.texts("save");
+    let test = test_engine(section, Some(&engine));
     let mut conn = ConnConf::new(name?, engine);
     (conn.addrs, conn.key, conn.params, conn.load, conn.save) = (addrs, key, params, load, save);
+    conn.test = test;
     Some(conn)
 }
 

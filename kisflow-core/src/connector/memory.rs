@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{AsStorage, Connector, Fields, Record, Storage};
+use super::{AsStorage, Connector, Fields, Private, Record, StartPrivate, Storage};
 use crate::{conf::ConnConf, error::Result};
 
 /// Records in this process, gone when it ends. All functions of a conf that name the same
@@ -69,6 +69,22 @@ impl Entry {
 }
 
 impl Memory {
+    /// A store that no conf names: for unit tests of functions, see [`Store::of`](crate::Store::of).
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_params("memory", &MemoryParams::default())
+    }
+
+    fn with_params(name: &str, params: &MemoryParams) -> Self {
+        Self {
+            name: name.to_owned(),
+            max_records: params.max_records,
+            ttl: params.ttl_ms.map(Duration::from_millis),
+            records: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
     fn records(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,23 +118,29 @@ impl Memory {
     }
 }
 
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 #[async_trait]
 impl Connector for Memory {
     const TYPE: &'static str = "memory";
     type Params = MemoryParams;
 
     async fn connect(conf: &ConnConf, params: MemoryParams) -> Result<Self> {
-        Ok(Self {
-            name: conf.cname.clone(),
-            max_records: params.max_records,
-            ttl: params.ttl_ms.map(Duration::from_millis),
-            records: Mutex::default(),
-            changed: Notify::new(),
-        })
+        Ok(Self::with_params(&conf.cname, &params))
     }
 
     fn storage() -> Option<AsStorage<Self>> {
         Some(|memory| memory)
+    }
+
+    fn private() -> Option<StartPrivate<Self>> {
+        Some(|conf, params| {
+            Box::pin(async move { Ok(Private::new(Self::connect(conf, params).await?, ())) })
+        })
     }
 }
 

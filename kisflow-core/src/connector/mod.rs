@@ -3,6 +3,7 @@
 mod fields;
 mod memory;
 mod object;
+mod private;
 mod record_id;
 mod storage;
 mod unattended;
@@ -21,6 +22,8 @@ use tokio::{sync::OnceCell, time::timeout};
 
 pub(crate) use self::fields::{from_fields, to_fields};
 pub use self::memory::{Memory, MemoryParams};
+pub(crate) use self::private::no_private;
+pub use self::private::{Private, ScratchDir, StartPrivate};
 pub use self::storage::{Fields, Record, Storage};
 pub use self::unattended::PARAMS as UNATTENDED_PARAMS;
 pub(crate) use self::unattended::{FieldUse, bind as bind_unattended, fields as unattended_fields};
@@ -125,6 +128,12 @@ pub trait Connector: Sized + Send + Sync + 'static {
         None
     }
 
+    /// How it starts an engine for one test, if it can: for a connector with
+    /// `test: {TYPE: private}` in its conf, and for [`Private::start`].
+    fn private() -> Option<StartPrivate<Self>> {
+        None
+    }
+
     /// Whether the engine answers now: what `/readyz` asks, and what tells an outage from rows that
     /// cannot be processed. Called often; ought to take one small round trip.
     ///
@@ -181,14 +190,13 @@ pub(crate) struct ConnectorDef {
     pub(crate) check: fn(&ConnConf) -> Vec<Misfit>,
     connect: for<'a> fn(&'a ConnConf) -> Connecting<'a>,
     attach: for<'a> fn(&'a ConnConf) -> Connecting<'a>,
+    /// Starts an engine for one test, if it can.
+    pub(crate) private: Option<for<'a> fn(&'a ConnConf) -> Connecting<'a>>,
 }
 
 /// The params of a conf, which linking has checked.
 fn params<C: Connector>(conf: &ConnConf) -> Result<C::Params> {
-    connector_params::<C::Params>(conf).map_err(|problems| {
-        let problems = problems.into_iter().map(|(path, message)| format!("{path}: {message}"));
-        problems.collect::<Vec<_>>().join("; ").into()
-    })
+    connector_params::<C::Params>(conf).map_err(|problems| private::told(problems).into())
 }
 
 impl ConnectorDef {
@@ -215,6 +223,7 @@ impl ConnectorDef {
                     Ok(Box::new(connector) as Box<dyn ErasedConnector>)
                 })
             },
+            private: C::private().map(|_| start_private::<C> as _),
         }
     }
 
@@ -222,6 +231,12 @@ impl ConnectorDef {
     pub(crate) fn attached(self) -> Self {
         Self { connect: self.attach, ..self }
     }
+}
+
+fn start_private<C: Connector>(conf: &ConnConf) -> Connecting<'_> {
+    Box::pin(
+        async move { Ok(Box::new(Private::<C>::start(conf).await?) as Box<dyn ErasedConnector>) },
+    )
 }
 
 /// A connector of the conf, connected or yet to be.
@@ -245,9 +260,21 @@ impl ConnectorSlot {
     }
 
     /// A `memory` connector in the place of another.
-    pub(crate) fn stub(conf: &ConnConf) -> Self {
+    fn stub(conf: &ConnConf) -> Self {
         let stub = ConnConf::new(&conf.cname, Memory::TYPE).key(&conf.key);
         Self::new(stub, ConnectorDef::of::<Memory>())
+    }
+
+    /// What takes the place of a connector in a test: a private engine where the conf asks for one,
+    /// or else a memory.
+    pub(crate) fn for_test(conf: &ConnConf, mut def: ConnectorDef) -> Self {
+        match def.private.filter(|_| conf.test.is_some()) {
+            Some(start) => {
+                def.connect = start;
+                Self::new(conf.clone(), def)
+            }
+            None => Self::stub(conf),
+        }
     }
 
     /// Connects, unless that has been done.

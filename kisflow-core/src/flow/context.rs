@@ -33,7 +33,7 @@ pub(crate) struct FlowContext {
 }
 
 impl FlowContext {
-    pub(super) fn new(name: &str, log_rows: usize) -> Self {
+    pub(crate) fn new(name: &str, log_rows: usize) -> Self {
         // The standard library seeds its hash maps at random: that is all a run id needs.
         let seed = RandomState::new().build_hasher().finish();
         Self {
@@ -46,7 +46,7 @@ impl FlowContext {
         }
     }
 
-    pub(super) fn next_run(&self) -> RunId {
+    pub(crate) fn next_run(&self) -> RunId {
         RunId { seed: self.seed, run: self.runs.fetch_add(1, Ordering::Relaxed) }
     }
 }

@@ -78,6 +78,11 @@ impl Flows {
         }
         ConfError::check(problems)?;
         let health = Health::default();
+        // Before anybody can ask: a flow that is not served yet keeps `/readyz` from saying "ready".
+        let is_fed = |flow: &&FlowConf| flow.source.is_some() && flow.status == Status::Enabled;
+        for flow in conf.flows.values().filter(is_fed) {
+            health.source(&flow.flow_name, SourceState::Waiting);
+        }
         let recorder = match &linker.registry.exporter {
             Some(exporter) if conf.global.prometheus_enable => {
                 Some(exporter.start(&conf.global, health.clone()).map_err(LoadError::exporter)?)
@@ -102,9 +107,6 @@ impl Flows {
         }
         let linked = Arc::new(Linked { linker, recorder });
         let flow = |(conf, functions): (FlowConf, _)| {
-            if conf.source.is_some() && conf.status == Status::Enabled {
-                health.source(&conf.flow_name, SourceState::Waiting);
-            }
             (conf.flow_name.clone(), Flow::new(conf, functions, linked.clone()))
         };
         let flows: BTreeMap<String, Flow> = prepared.into_iter().map(flow).collect();

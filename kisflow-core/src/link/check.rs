@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::ConnectorNames;
 use crate::{
     conf::{Conf, ConnConf, FunctionConf, Mode, Origin, Problem, name_fault, suggest},
+    connector::no_private,
     registry::Registry,
     row::MUST_LIMIT,
 };
@@ -91,6 +92,13 @@ fn engine(registry: &Registry, conn: &ConnConf, used: bool, problems: &mut Vec<P
                     .into_iter()
                     .map(|(path, message)| of_connector(conn, &path, message)),
             );
+            if conn.test.is_some() && def.private.is_none() {
+                let message = format!(
+                    "{}; leave `test` out, and a memory takes the connector's place",
+                    no_private(&conn.engine)
+                );
+                problems.push(of_connector(conn, "test", message));
+            }
         }
         None if !used => {}
         None if conn.engine.is_empty() => {

@@ -15,4 +15,4 @@ pub(crate) use self::check::check;
 pub(crate) use self::connectors::{ConnectorNames, Connectors};
 pub use self::error::LoadError;
 pub(crate) use self::error::NotConnected;
-pub(crate) use self::plan::{Linker, Prepared};
+pub(crate) use self::plan::{LeftOut, Linker, Prepared};

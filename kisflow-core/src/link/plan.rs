@@ -51,7 +51,7 @@ pub(crate) struct Prepared {
 }
 
 /// In the place of a function that talks to an engine which is only a stub: rows pass.
-struct LeftOut;
+pub(crate) struct LeftOut;
 
 impl BoundFunction for LeftOut {
     fn call<'a>(&'a self, call: Call<'a>) -> Answer<'a> {
@@ -65,7 +65,7 @@ impl Linker {
         let slot = |(cname, conn): (&String, &crate::ConnConf)| {
             let def = registry.connectors.iter().find(|def| def.engine == conn.engine)?;
             let slot = match registry.stubs {
-                true => ConnectorSlot::stub(conn),
+                true => ConnectorSlot::for_test(conn, *def),
                 false => ConnectorSlot::new(conn.clone(), *def),
             };
             Some((cname.clone(), Arc::new(slot)))

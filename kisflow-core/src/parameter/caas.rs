@@ -1,6 +1,10 @@
 //! [`Caas`]: storage logic that `#[caas]` registered for the function's connector.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{
+    fmt,
+    future::{Future, ready},
+    sync::Arc,
+};
 
 use super::{Cx, Parameter};
 use crate::{caas::CaasCall, error::Result, link::Link};
@@ -8,15 +12,31 @@ use crate::{caas::CaasCall, error::Result, link::Link};
 /// The `#[caas]` of the function's connector: what it is given and what it replies are checked at
 /// link, so that one function serves several engines, chosen by the conf alone.
 pub struct Caas<'a, A: ?Sized, R = ()> {
-    caas: &'a Arc<dyn CaasCall<A, R>>,
-    cx: Cx<'a>,
+    logic: Logic<'a, A, R>,
 }
 
 impl<A: ?Sized, R> fmt::Debug for Caas<'_, A, R> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Caas({})", self.cx.function())
+        match self.logic {
+            Logic::Registered { cx, .. } => write!(formatter, "Caas({})", cx.function()),
+            Logic::Answer(_) => formatter.write_str("Caas(a test's own)"),
+        }
     }
 }
+
+/// Who is called.
+enum Logic<'a, A: ?Sized, R> {
+    Registered { caas: &'a Arc<dyn CaasCall<A, R>>, cx: Cx<'a> },
+    Answer(&'a (dyn Fn(&A) -> Result<R> + Sync)),
+}
+
+impl<A: ?Sized, R> Clone for Logic<'_, A, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: ?Sized, R> Copy for Logic<'_, A, R> {}
 
 impl<A: ?Sized, R> Clone for Caas<'_, A, R> {
     fn clone(&self) -> Self {
@@ -27,6 +47,26 @@ impl<A: ?Sized, R> Clone for Caas<'_, A, R> {
 impl<A: ?Sized, R> Copy for Caas<'_, A, R> {}
 
 impl<'a, A: ?Sized + Sync + 'static, R: Send + 'static> Caas<'a, A, R> {
+    /// Storage logic for a unit test of the function: what it replies to what it is given.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use kisflow_core::{Caas, Result};
+    ///
+    /// async fn total(ids: &[u32], prices: Caas<'_, [u32], Vec<f64>>) -> Result<Vec<f64>> {
+    ///     Ok(vec![prices.call(ids).await?.iter().sum()])
+    /// }
+    ///
+    /// let prices = |ids: &[u32]| Ok(vec![2.5; ids.len()]);
+    /// assert_eq!(total(&[1, 2], Caas::of(&prices)).await?, [5.0]);
+    /// # Ok::<(), kisflow_core::BoxError>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn of<F: Fn(&A) -> Result<R> + Sync>(answer: &'a F) -> Self {
+        Self { logic: Logic::Answer(answer) }
+    }
+
     /// Calls it.
     ///
     /// # Errors
@@ -40,7 +80,10 @@ impl<'a, A: ?Sized + Sync + 'static, R: Send + 'static> Caas<'a, A, R> {
     where
         'a: 'b,
     {
-        self.caas.call(args, self.cx)
+        match self.logic {
+            Logic::Registered { caas, cx } => caas.call(args, cx),
+            Logic::Answer(answer) => Box::pin(ready(answer(args))),
+        }
     }
 }
 
@@ -53,6 +96,6 @@ impl<A: ?Sized + Sync + 'static, R: Send + 'static> Parameter for Caas<'static, 
     }
 
     fn get<'a>(bound: &'a Self::Bound, cx: Cx<'a>) -> Result<Caas<'a, A, R>> {
-        Ok(Caas { caas: bound, cx })
+        Ok(Caas { logic: Logic::Registered { caas: bound, cx } })
     }
 }

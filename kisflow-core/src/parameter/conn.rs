@@ -22,6 +22,15 @@ impl<C> fmt::Debug for Conn<'_, C> {
     }
 }
 
+impl<'a, C> Conn<'a, C> {
+    /// A connector for a unit test of the function: one that the test has connected, or a
+    /// [`Private`](crate::Private) one.
+    #[must_use]
+    pub fn of(connector: &'a C) -> Self {
+        Self(connector)
+    }
+}
+
 impl<C> Clone for Conn<'_, C> {
     fn clone(&self) -> Self {
         *self

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
-use super::Parameter;
+use super::{Parameter, TestContext};
 use crate::{
     conf::{ConnConf, Mode, OnReject, RawParam, RawParams, RowDefaults},
     connector::ConnectorSlot,
@@ -41,6 +41,13 @@ impl fmt::Debug for Cx<'_> {
 }
 
 impl<'a> Cx<'a> {
+    /// A context for a unit test of the function.
+    #[must_use]
+    pub fn of(context: &'a TestContext) -> Self {
+        let TestContext { run, node, rejects, attempt } = context;
+        Self { run, node, rejects, attempt: *attempt }
+    }
+
     /// The flow's name.
     pub fn flow(&self) -> &'a str {
         &self.run.flow.name

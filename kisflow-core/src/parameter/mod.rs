@@ -8,6 +8,8 @@
 //! | [`Store<'_>`](Store) | storage, whatever the engine |
 //! | [`Caas<'_, A, R>`](Caas) | storage logic that `#[caas]` registered |
 //! | [`Cx<'_>`](Cx) | names, run id, raw params, cache, metadata, cancellation |
+//!
+//! Each has an `of`, which makes one for a unit test that calls the function by hand.
 
 mod caas;
 mod conn;
@@ -15,6 +17,7 @@ mod cx;
 mod params;
 mod state;
 mod store;
+mod test_context;
 
 pub use self::caas::Caas;
 pub use self::conn::Conn;
@@ -23,6 +26,7 @@ pub(crate) use self::cx::Rejects;
 pub use self::params::Params;
 pub use self::state::State;
 pub use self::store::{BoundStore, RecordError, Store};
+pub use self::test_context::TestContext;
 use crate::{error::Result, link::Link};
 
 /// A parameter of a `#[faas]` or `#[caas]` function: found once at link, handed out each call.

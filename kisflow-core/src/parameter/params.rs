@@ -15,6 +15,7 @@ pub struct Params<'a, T>(&'a T);
 
 impl<'a, T> Params<'a, T> {
     /// Params for a unit test of the function.
+    #[must_use]
     pub fn of(params: &'a T) -> Self {
         Self(params)
     }

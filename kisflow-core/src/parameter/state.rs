@@ -11,6 +11,7 @@ pub struct State<'a, T>(&'a T);
 
 impl<'a, T> State<'a, T> {
     /// State for a unit test of the function.
+    #[must_use]
     pub fn of(state: &'a T) -> Self {
         Self(state)
     }

@@ -93,6 +93,44 @@ impl<'a> Store<'a> {
         Self { storage, key, wait }
     }
 
+    /// A store for a unit test of the function, such as one of [`Memory`](crate::Memory). The key of
+    /// a record is its id alone, and [`get`](Self::get) does not wait.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use std::collections::BTreeMap;
+    ///
+    /// use kisflow_core::{Memory, Result, Store};
+    ///
+    /// async fn keep(rows: &[(u32, f64)], store: Store<'_>) -> Result<()> {
+    ///     store.put(rows.iter().map(|(id, score)| (id, BTreeMap::from([("score", score)])))).await
+    /// }
+    ///
+    /// let memory = Memory::new();
+    /// let store = Store::of(&memory).with_key("score:");
+    /// keep(&[(7, 9.5)], store).await?;
+    /// let kept = store.get::<BTreeMap<String, f64>>([7]).await?;
+    /// assert_eq!(kept[0].as_ref().unwrap()["score"], 9.5);
+    /// # Ok::<(), kisflow_core::BoxError>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn of(storage: &'a dyn Storage) -> Self {
+        Self::new(storage, "", Duration::ZERO)
+    }
+
+    /// Puts `key` in front of every id, as the connector's `key` does.
+    #[must_use]
+    pub fn with_key(self, key: &'a str) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Lets [`get`](Self::get) wait for records that are not there yet, as the param `wait_ms` does.
+    #[must_use]
+    pub fn with_wait(self, wait: Duration) -> Self {
+        Self { wait, ..self }
+    }
+
     /// Writes the fields of each record. Other fields that a record has stay; a field that is
     /// `None` is removed.
     ///

@@ -144,6 +144,12 @@ impl Chain {
 }
 
 impl State {
+    /// Puts a file in front of another.
+    pub(super) fn insert(&mut self, at: usize, file: Tracked) {
+        self.files.insert(at, Tracked { id: self.next, ..file });
+        self.next += 1;
+    }
+
     pub(super) fn push(&mut self, file: Tracked) {
         self.files.push_back(Tracked { id: self.next, ..file });
         self.next += 1;

@@ -13,9 +13,9 @@ use tracing::{info, warn};
 
 use super::{
     chain::{Chain, EVIDENCE, LATE, Stamp},
-    disk::{Content, Identity, modified, quiet},
+    disk::{Content, Identity, head_print, modified, quiet},
     neighbors::{Found, Neighbor, Read, Search, folder},
-    position::Position,
+    position::{HEAD, Position},
     tracked::{Standing, Tracked},
     watcher::Watched,
 };
@@ -59,6 +59,9 @@ impl Chain {
             self.overwritten(&last)?;
             return self.look_on();
         }
+        if !is_there && last.standing == Standing::Current {
+            self.begins(&last)?;
+        }
         match there {
             None => {
                 self.grew(&last, &last.content.file.metadata()?);
@@ -81,6 +84,7 @@ impl Chain {
                 }
                 let is_settled = quiet(&there) > COARSE;
                 self.state().stamp = is_settled.then_some(found);
+                self.begins(&last)?;
                 self.grew(&last, &there);
             }
         }
@@ -92,6 +96,37 @@ impl Chain {
     fn look_on(&self) -> io::Result<()> {
         let Some(last) = self.last() else { return Ok(()) };
         self.replaced(&last)
+    }
+
+    /// Takes down how a file begins that was short when it was seen first. What was in one that was
+    /// empty, and was moved aside by copying meanwhile, is read before it.
+    fn begins(&self, last: &Tracked) -> io::Result<()> {
+        let known = last.position.print.head.length;
+        if known >= HEAD || last.content.is_gzip() {
+            return Ok(());
+        }
+        let head = head_print(&last.content)?;
+        let is_empty = last.position.evidence() == 0 && last.position.length == 0;
+        let between = match is_empty {
+            true => {
+                let read = Read { position: &last.position, open: None };
+                self.search(read, Some(last.identity))?.between
+            }
+            false => Vec::new(),
+        };
+        let between: Vec<_> = between.into_iter().map(Tracked::left).collect::<Result<_, _>>()?;
+        let mut state = self.state();
+        let Some(at) = state.files.iter().position(|file| file.id == last.id) else {
+            return Ok(());
+        };
+        if let Some(file) = state.files.get_mut(at)
+            && file.position.offset == 0
+            && file.position.print.head.length == known
+        {
+            file.position.print.head = head;
+            between.into_iter().rev().for_each(|file| state.insert(at, file));
+        }
+        Ok(())
     }
 
     /// Takes down how long a file is.

@@ -20,7 +20,7 @@ mod reset;
 mod tracked;
 mod watcher;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use kisflow_core::{Delivery, Result, Source, SourceConf, SourceContext, Start, async_trait};
 
@@ -102,12 +102,6 @@ const PATH_BYTES: usize = 700;
 /// `max_line_bytes`, and by some KiB for each file. Each file that is followed is held open.
 pub struct File {
     reader: Reader,
-}
-
-impl fmt::Debug for File {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "File({})", self.reader.key)
-    }
 }
 
 #[async_trait]

@@ -1,8 +1,8 @@
-//! Orders become invoices: one function, and the command line that checks, tests and runs its flow.
+//! Orders become invoices: one function, its test, and the command line of the service.
 
 use std::process::ExitCode;
 
-use kisflow::{File, Result, prelude::*};
+use kisflow::{File, Prometheus, Result, prelude::*};
 
 /// A row that comes in.
 #[derive(Serialize, Deserialize)]
@@ -14,7 +14,7 @@ struct Order {
 }
 
 /// A row that goes on.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Invoice {
     id: u32,
     text: String,
@@ -37,5 +37,41 @@ fn total(row: &Order) -> Result<Invoice> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    kisflow::cli(Registry::linked().connector::<Redb>().source::<File>()).await
+    let registry = Registry::linked()
+        .connector::<Redb>()
+        .source::<Http>()
+        .exporter(Prometheus::new())
+        .version(env!("CARGO_PKG_VERSION"));
+    kisflow::cli(registry).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(count: u32) -> Order {
+        Order {
+            id: 1,
+            article: "tea".to_owned(),
+            count,
+            price: 6.25,
+        }
+    }
+
+    #[test]
+    fn an_order_costs_its_price_for_each_piece() {
+        let invoice = total(&order(3)).unwrap();
+        let expected = Invoice {
+            id: 1,
+            text: "3 × tea".to_owned(),
+            total: 18.75,
+        };
+        assert_eq!(invoice, expected);
+    }
+
+    #[test]
+    fn an_order_of_nothing_is_rejected() {
+        let error = total(&order(0)).unwrap_err();
+        assert_eq!(error.to_string(), "an order of nothing");
+    }
 }
