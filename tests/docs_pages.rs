@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use kisflow::prelude::*;
+use kisflow::{File, Result, prelude::*};
 
 #[derive(Serialize, Deserialize)]
 struct Order {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use kisflow::{ConnConf, Private, TestContext, prelude::*};
+use kisflow::{ConnConf, Private, Result, TestContext, prelude::*};
 use kisflow_redis::fred::prelude::*;
 
 // region: rows

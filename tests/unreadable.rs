@@ -3,7 +3,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests fail loudly")]
 
-use kisflow::{RowNotes, prelude::*};
+use kisflow::{Result, RowNotes, prelude::*};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Order {

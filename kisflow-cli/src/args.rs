@@ -59,7 +59,7 @@ impl Common {
     /// What holds where no option is given, for a conf in this directory.
     pub(crate) fn of(conf: PathBuf) -> Self {
         let (output, log_format) = (Output::Table, LogFormat::Text);
-        Self { conf, output, log_level: None, log_format }
+        Self { conf: vec![conf], output, log_level: None, log_format }
     }
 }
 

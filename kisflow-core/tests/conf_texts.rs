@@ -98,6 +98,7 @@ fn a_name_a_key_and_a_field_are_the_text_of_the_file() {
 #[test]
 fn a_param_is_given_as_the_text_or_the_number_that_is_asked_for() {
     #[track_caller]
+    #[allow(clippy::needless_pass_by_value, reason = "callers write what is expected in place")]
     fn check<T: DeserializeOwned + PartialEq + Debug>(text: &str, expect: T) {
         assert_eq!(read::<T>(text).unwrap(), expect, "{text}");
     }
