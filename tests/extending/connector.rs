@@ -7,9 +7,7 @@ use std::{
     sync::Mutex,
 };
 
-use kisflow::{
-    AsStorage, Fields, Private, Record, Result, ScratchDir, StartPrivate, async_trait, prelude::*,
-};
+use kisflow::{AsStorage, Fields, Private, Record, Result, ScratchDir, StartPrivate, prelude::*};
 use kisflow_core::conformance;
 
 // region: connector

@@ -9,7 +9,7 @@ use std::{
 
 use kisflow::{
     Delivery, Positions, Prefix, Receipt, Result, Settled, Source, SourceContext, Ticket,
-    async_trait, prelude::*,
+    prelude::*,
 };
 use kisflow_core::conformance::{self, Entries, Lease, SourceWorld, World};
 use tempfile::TempDir;

@@ -10,7 +10,8 @@ const MODE: (&str, &str) = ("KISFLOW_REFERENCE", "write");
 /// Runs the test that makes both.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let mut cargo = process::cargo();
-    cargo.args(["test", "--quiet", "--package", "kisflow-cli", "--test", "reference"]);
+    // The workspace's features, because the tests are built so: no second build of everything.
+    cargo.args(["test", "--quiet", "--workspace", "--all-features", "--test", "reference"]);
     match args {
         [] => cargo.env(MODE.0, MODE.1),
         [check] if check == "--check" => cargo.env_remove(MODE.0),

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use kisflow::{File, Prometheus, Result, prelude::*};
+use kisflow::{Result, prelude::*};
 
 /// A row that comes in.
 #[derive(Serialize, Deserialize)]
