@@ -130,7 +130,8 @@ async fn a_number_out_of_range_is_rejected_with_the_field() {
 
 #[tokio::test]
 async fn a_key_twice_in_a_row_is_rejected() {
-    check("Pass", r#"{"stu_id":1,"stu_id":2,"score":1}"#, None, "duplicate field `stu_id`").await;
+    let twice = r#"{"stu_id":1,"stu_id":2,"score":1}"#;
+    check("Pass", twice, Some("stu_id"), "duplicate field `stu_id`").await;
 }
 
 #[tokio::test]

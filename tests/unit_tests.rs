@@ -176,7 +176,7 @@ fn a_context_says_what_a_test_gives_it() {
     stop.cancel();
     assert_eq!(
         describe(&[], cx),
-        [r#"Weights Describe Verify 3 Some("Scale") Some(String("kg")) Some(Number(4)) true"#]
+        [r#"Weights Describe Verify 3 Some("Scale") Some("kg") Some(4) true"#]
     );
     assert_eq!(cx.cache().get::<u32>("seen").as_deref(), Some(&5));
     assert!(context.take_rejected().is_empty());
