@@ -27,7 +27,7 @@
 //! 7 rows in quarantine
 //!   CheckFlight: EOF while parsing a string at line # column #
 //!   CheckFlight: due at #, left at #: that is not # minutes
-//!   CheckFlight: invalid type: string "one minute early", expected i32 at line # column #
+//!   CheckFlight: invalid type: string "…", expected i32 at line # column #
 //!   CheckFlight: left at #, but has no delay
 //!   CheckFlight: missing field `carrier` at line # column #
 //!   CheckFlight: the row has no field `dep_time`, which `must` demands
