@@ -106,7 +106,7 @@ pub use kisflow_redis::{Redis, RedisStream};
 
 /// What most programs with flows use: `use kisflow::prelude::*;`.
 ///
-/// [`File`](crate::File) and [`Result`](crate::Result) are not in it, because programs
+/// `File` and `Result` are not in it, because programs
 /// know other types by these names.
 pub mod prelude {
     #[cfg(feature = "file")]
