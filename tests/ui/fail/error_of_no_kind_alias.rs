@@ -1,6 +1,6 @@
 //! An alias of `Result` hides an error type that is no error.
 
-use kisflow::{Result, prelude::*};
+use kisflow::prelude::*;
 
 #[derive(Serialize, Deserialize)]
 struct Order {
