@@ -1,6 +1,6 @@
 //! The names of CSV columns.
 
-use crate::write_text;
+use kisflow_core::PlainValue;
 
 /// One column.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub fn columns(names: &[String], text: &[String]) -> Result<Vec<Column>, String>
     }
     let column = |name: &String| {
         let mut key = Vec::new();
-        write_text(&mut key, name);
+        PlainValue(name).write_text(&mut key);
         key.push(b':');
         Column { key, is_text: text.contains(name) }
     };

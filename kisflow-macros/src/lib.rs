@@ -72,7 +72,7 @@ pub fn faas(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// Registers storage logic for one connector and one function of the conf.
 ///
 /// ```
-/// use kisflow::{Record, prelude::*};
+/// use kisflow::{Record, Result, prelude::*};
 ///
 /// #[derive(Serialize, Deserialize)]
 /// struct Average {

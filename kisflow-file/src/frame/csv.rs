@@ -1,21 +1,12 @@
-//! CSV records as JSON objects. The reader is our own, though `csv-core` can be fed in pieces as well:
-//! of each record we need where it stands and its text as it came, for its position and for the row
-//! that it is where it cannot be read; and text behind a closing quote is a broken record here, at a
-//! known place, where `csv-core` takes it for a part of the field.
+//! CSV records of a text that grows, as JSON objects.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use kisflow_core::{Batch, CsvForm, RowNotes};
+use kisflow_csv::{Column, Dialect, Extent, Read, Record, columns, first_line, hint, write_value};
 
-use super::{
-    Places, Scan, Source, Stop,
-    fault::Fault,
-    header::{Column, columns, hint},
-    pieces,
-    record::{Dialect, Extent, Read, Record, first_line},
-    value,
-};
+use super::{Places, Scan, Source, Stop, fault::Fault, pieces};
 
 /// How CSV is read.
 #[derive(Clone, Debug)]
@@ -337,7 +328,7 @@ impl Csv {
             out.push(open);
             out.extend_from_slice(&column.key);
             let text = if trim { text.trim() } else { text };
-            value::write(out, text, column.is_text, self.options.decimal_comma);
+            write_value(out, text, column.is_text, self.options.decimal_comma);
             open = b',';
         }
         out.push(b'}');

@@ -3,15 +3,12 @@
 mod csv;
 mod fault;
 mod framer;
-mod header;
 mod json;
 mod lines;
 mod overlong;
 mod places;
-mod record;
 #[cfg(test)]
 mod tests;
-mod value;
 
 use std::time::Duration;
 
