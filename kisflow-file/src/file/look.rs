@@ -13,9 +13,9 @@ use tracing::{info, warn};
 
 use super::{
     chain::{Chain, EVIDENCE, LATE, Stamp},
-    disk::{Content, Identity, head_print, modified, quiet},
+    disk::{Content, Identity, modified, quiet},
     neighbors::{Found, Neighbor, Read, Search, folder},
-    position::{HEAD, Position},
+    position::{HEAD, Position, Print},
     tracked::{Standing, Tracked},
     watcher::Watched,
 };
@@ -82,10 +82,21 @@ impl Chain {
                 if !last.is_intact()? {
                     return self.overwritten(&last);
                 }
+                self.begins(&last)?;
+                // The length is that of the text that was compared if the text is there afterwards.
+                let grown = last.content.file.metadata()?;
+                let Some(last) = self.last().filter(|it| it.id == last.id) else { return Ok(()) };
+                if !last.is_intact()? {
+                    return self.overwritten(&last);
+                }
+                if last.position.evidence() == 0 && grown.len() > 0 && !last.content.is_gzip() {
+                    // It was written to since: the next look learns how it begins.
+                    self.changed();
+                    return Ok(());
+                }
                 let is_settled = quiet(&there) > COARSE;
                 self.state().stamp = is_settled.then_some(found);
-                self.begins(&last)?;
-                self.grew(&last, &there);
+                self.grew(&last, &grown);
             }
         }
         Ok(())
@@ -105,7 +116,12 @@ impl Chain {
         if known >= HEAD || last.content.is_gzip() {
             return Ok(());
         }
-        let head = head_print(&last.content)?;
+        let head = last.content.head()?;
+        if !last.position.print.head.begins(&head) {
+            // It was truncated since it was compared: the next look will find that.
+            return Ok(());
+        }
+        let head = Print::of(&head);
         let is_empty = last.position.evidence() == 0 && last.position.length == 0;
         let between = match is_empty {
             true => {

@@ -1,6 +1,7 @@
 //! Rotated files: where the file that was read is, and which others came after it.
 
 use std::{
+    cell::Cell,
     cmp::Ordering,
     collections::HashSet,
     ffi::OsStr,
@@ -18,6 +19,9 @@ use super::{
 /// How much earlier than it was a time in a copy may be, in nanoseconds: some compressors keep
 /// seconds alone.
 const SLACK: u64 = 2_000_000_000;
+
+/// How often a folder is listed at most when files are renamed meanwhile.
+const TRIES: usize = 10;
 
 /// The file that was read.
 pub(super) struct Read<'a> {
@@ -53,6 +57,17 @@ pub(super) struct Found {
     pub(super) between: Vec<Neighbor>,
 }
 
+/// The files of a folder, as one pass over it found them. Renames meanwhile may hide a file from
+/// that pass, or put another in its place.
+#[derive(Default)]
+struct Listing {
+    entries: Vec<Entry>,
+    /// The names of all files, also of those that are no entries.
+    names: HashSet<String>,
+    /// Whether a file was another when it was opened.
+    is_stale: Cell<bool>,
+}
+
 /// An entry of the folder.
 struct Entry {
     path: PathBuf,
@@ -62,20 +77,66 @@ struct Entry {
     is_kin: bool,
 }
 
-impl Entry {
-    fn open(&self) -> Option<Neighbor> {
-        let content = Content::open(&self.path).ok()?;
-        // Another may have taken its name since.
-        let metadata = content.file.metadata().ok()?;
-        Some(Neighbor { content, metadata })
+impl Listing {
+    /// Opens a file, unless another has taken its name.
+    fn open(&self, entry: &Entry) -> Option<Neighbor> {
+        let open = Content::open(&entry.path).and_then(|content| {
+            let metadata = content.file.metadata()?;
+            Ok(Neighbor { content, metadata })
+        });
+        let open = open.ok().filter(|open| Identity::of(&open.metadata) == entry.identity());
+        self.is_stale.set(self.is_stale.get() || open.is_none());
+        open
     }
 
     /// The open file, if it has what was read up to the position.
-    fn open_if_read(&self, position: &Position) -> Option<Neighbor> {
-        let open = self.open()?;
+    fn open_if_read(&self, entry: &Entry, position: &Position) -> Option<Neighbor> {
+        let open = self.open(entry)?;
         open.content.is_read_up_to(position).ok()?.then_some(open)
     }
 
+    /// The file that was read: by its inode, then by what is in it.
+    fn find(&self, position: &Position) -> Option<(&Entry, Neighbor)> {
+        let inode = position.print.inode;
+        // An inode alone may have been given to another file.
+        let is_known = position.evidence() > 0;
+        let mut same = self.entries.iter().filter(|entry| {
+            entry.identity().inode == inode
+                && (is_known || (entry.is_kin && !self.has_plain_twin(entry)))
+        });
+        let by_inode = same.find_map(|entry| Some((entry, self.open_if_read(entry, position)?)));
+        if by_inode.is_some() || !is_known {
+            return by_inode;
+        }
+        let mut kin: Vec<&Entry> = self
+            .entries
+            .iter()
+            .filter(|entry| {
+                entry.is_kin && modified(&entry.metadata).saturating_add(SLACK) >= position.modified
+            })
+            .collect();
+        // Of several that begin so the oldest: what follows is read, rather twice than never.
+        kin.sort_by_key(|entry| modified(&entry.metadata));
+        kin.into_iter().find_map(|entry| Some((entry, self.open_if_read(entry, position)?)))
+    }
+
+    /// Whether a compressed file is being made of one that is there too.
+    fn has_plain_twin(&self, entry: &Entry) -> bool {
+        let plain = without_gz(&entry.name);
+        plain != entry.name && self.names.contains(plain)
+    }
+
+    /// Whether another pass over the folder found the same rotated files.
+    fn agrees(&self, other: &Self) -> bool {
+        let kin = |listing: &Self| -> HashSet<(PathBuf, Identity)> {
+            let kin = listing.entries.iter().filter(|entry| entry.is_kin);
+            kin.map(|entry| (entry.path.clone(), entry.identity())).collect()
+        };
+        !self.is_stale.get() && kin(self) == kin(other)
+    }
+}
+
+impl Entry {
     fn identity(&self) -> Identity {
         Identity::of(&self.metadata)
     }
@@ -86,17 +147,29 @@ impl Search<'_> {
     ///
     /// When the folder cannot be listed.
     pub(super) fn run(&self) -> io::Result<Found> {
-        let entries = self.entries()?;
+        let mut listing = self.list_folders()?;
+        for _ in 1..TRIES {
+            let found = self.search(&listing)?;
+            let again = self.list_folders()?;
+            if listing.agrees(&again) {
+                return Ok(found);
+            }
+            listing = again;
+        }
+        self.search(&listing)
+    }
+
+    fn search(&self, listing: &Listing) -> io::Result<Found> {
         let position = self.read.position;
         let mut found = Found::default();
         let mut own = None;
         match self.read.open {
             Some(metadata) => {
                 let identity = Identity::of(metadata);
-                own = entries.iter().find(|entry| entry.identity() == identity);
+                own = listing.entries.iter().find(|entry| entry.identity() == identity);
             }
             None => {
-                if let Some((entry, open)) = self.find(&entries) {
+                if let Some((entry, open)) = listing.find(position) {
                     own = Some(entry);
                     found.read = Some(open);
                 }
@@ -107,7 +180,8 @@ impl Search<'_> {
         if time == 0 {
             return Ok(found);
         }
-        let mut between: Vec<&Entry> = entries
+        let mut between: Vec<&Entry> = listing
+            .entries
             .iter()
             .filter(|entry| {
                 entry.is_kin
@@ -115,7 +189,7 @@ impl Search<'_> {
                     && !self.taken.contains(&entry.identity())
                     && !(self.excluded)(&entry.path)
                     && is_newer(entry, time, own)
-                    && !has_plain_twin(entry, &entries)
+                    && !listing.has_plain_twin(entry)
             })
             .collect();
         between.sort_by(|one, other| {
@@ -123,7 +197,7 @@ impl Search<'_> {
             times.then_with(|| by_age(&one.name, &other.name))
         });
         for entry in between {
-            let Some(open) = entry.open() else { continue };
+            let Some(open) = listing.open(entry) else { continue };
             // A copy of what was read, as compressors make it.
             let is_copy = position.offset > 0 && open.content.is_read_up_to(position)?;
             if !is_copy {
@@ -133,55 +207,30 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// The file that was read: by its inode, then by what is in it.
-    fn find<'e>(&self, entries: &'e [Entry]) -> Option<(&'e Entry, Neighbor)> {
-        let position = self.read.position;
-        let inode = position.print.inode;
-        // An inode alone may have been given to another file.
-        let is_known = position.evidence() > 0;
-        let mut same = entries
-            .iter()
-            .filter(|entry| entry.identity().inode == inode && (is_known || entry.is_kin));
-        let by_inode = same.find_map(|entry| Some((entry, entry.open_if_read(position)?)));
-        if by_inode.is_some() || !is_known {
-            return by_inode;
-        }
-        let mut kin: Vec<&Entry> = entries
-            .iter()
-            .filter(|entry| {
-                entry.is_kin && modified(&entry.metadata).saturating_add(SLACK) >= position.modified
-            })
-            .collect();
-        // Of several that begin so the oldest: what follows is read, rather twice than never.
-        kin.sort_by_key(|entry| modified(&entry.metadata));
-        kin.into_iter().find_map(|entry| Some((entry, entry.open_if_read(position)?)))
-    }
-
-    fn entries(&self) -> io::Result<Vec<Entry>> {
-        let mut entries: Vec<Entry> = Vec::new();
+    fn list_folders(&self) -> io::Result<Listing> {
+        let mut listing = Listing::default();
         let mut known = HashSet::new();
         let target = fs::canonicalize(self.path).ok();
         let own = folder(self.path);
-        self.list(&own, self.path.file_name(), None, &mut known, &mut entries)?;
+        self.list(&own, None, &mut known, &mut listing)?;
         // A link that leads to today's file.
         if let Some(target) = target
             && fs::symlink_metadata(self.path).is_ok_and(|path| path.is_symlink())
         {
-            let shape = target.file_name();
-            self.list(&folder(&target), self.path.file_name(), shape, &mut known, &mut entries)?;
+            self.list(&folder(&target), target.file_name(), &mut known, &mut listing)?;
         }
-        Ok(entries)
+        Ok(listing)
     }
 
+    /// Lists one folder; `shape` is the name that a link leads to.
     fn list(
         &self,
         folder: &Path,
-        base: Option<&OsStr>,
         shape: Option<&OsStr>,
         known: &mut HashSet<Identity>,
-        entries: &mut Vec<Entry>,
+        listing: &mut Listing,
     ) -> io::Result<()> {
-        let base = base.map(OsStr::to_string_lossy).unwrap_or_default();
+        let base = self.path.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
         let shape = shape.map(OsStr::to_string_lossy);
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
@@ -192,9 +241,13 @@ impl Search<'_> {
                     .is_some_and(|shape| is_rotated(&name, shape) || is_sibling(&name, shape));
             // Links lead to files that have names of their own.
             let Ok(metadata) = entry.metadata() else { continue };
+            if !metadata.is_file() {
+                continue;
+            }
+            listing.names.insert(name.clone());
             let identity = Identity::of(&metadata);
-            if metadata.is_file() && self.current != Some(identity) && known.insert(identity) {
-                entries.push(Entry { path: entry.path(), name, metadata, is_kin });
+            if self.current != Some(identity) && known.insert(identity) {
+                listing.entries.push(Entry { path: entry.path(), name, metadata, is_kin });
             }
         }
         Ok(())
@@ -217,10 +270,4 @@ fn is_newer(entry: &Entry, time: u64, own: Option<&Entry>) -> bool {
         // Where times are equal, names tell; where they do not, a row twice is better than none.
         Ordering::Equal => own.is_none_or(|own| by_age(&own.name, &entry.name).is_le()),
     }
-}
-
-/// Whether a compressed file is being made of one that is there too.
-fn has_plain_twin(entry: &Entry, entries: &[Entry]) -> bool {
-    let plain = without_gz(&entry.name);
-    plain != entry.name && entries.iter().any(|other| other.name == plain)
 }

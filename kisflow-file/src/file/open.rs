@@ -135,7 +135,9 @@ fn resume(
         None => false,
     };
     let has_inode = current.as_ref().is_some_and(|it| it.identity.inode == position.print.inode);
-    if is_same && has_inode {
+    // One that was empty when it was seen last may have been filled, copied and truncated since.
+    let is_known = position.offset > 0 || position.evidence() > 0;
+    if is_same && has_inode && (is_known || !follows) {
         return Ok(current.into_iter().map(|current| current.at(position)).collect());
     }
     // A file that was read to its end and is read once is a new one each time.
