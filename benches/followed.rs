@@ -100,10 +100,8 @@ async fn serve(files: u64, time: Duration, flows: impl FnOnce(Conf, &Path) -> Co
         .connector(ConnConf::new("kept", "redb").addrs(kept))
         .global(GlobalConf::default().quarantine(QuarantineConf::on("kept")));
     let count = Arc::new(AtomicU64::new(0));
-    let registry = Registry::linked()
-        .connector::<Redb>()
-        .source::<kisflow::File>()
-        .state(count.clone());
+    let registry =
+        Registry::linked().connector::<Redb>().source::<kisflow::File>().state(count.clone());
     let flows = registry.link(flows(conf, folder.path())).await.unwrap();
     let stop = CancellationToken::new();
     let measured = async {

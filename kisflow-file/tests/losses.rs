@@ -140,3 +140,35 @@ async fn a_position_of_the_first_format_is_gone_on_from() {
     assert_eq!(folder.seen, (4..10).collect::<Vec<_>>());
     assert!(source.lag_bytes().await.unwrap() == Some(0));
 }
+
+#[tokio::test]
+async fn a_rotated_file_whose_compression_is_not_read_is_reported() {
+    for (name, is_lost) in
+        [("o.ndjson.1.xz", true), ("o-2026-11-27.ndjson.zst", true), ("o.ndjson.bak.xz", false)]
+    {
+        let mut folder = Folder::new("o.ndjson");
+        folder.run("append o.ndjson 0 10");
+        let mut source = folder.open(10).await;
+        folder.deliveries(&mut source, 1).await;
+        drop(source);
+        // Two rotations while no process runs; the second file was compressed.
+        folder.run("mv o.ndjson o.ndjson.2");
+        let time = std::fs::metadata(folder.path("o.ndjson.2")).unwrap().modified().unwrap();
+        let compressed = |name: &str, modified| {
+            std::fs::write(folder.path(name), "compressed").unwrap();
+            let file = std::fs::File::options().append(true).open(folder.path(name)).unwrap();
+            file.set_modified(modified).unwrap();
+        };
+        compressed(name, time + std::time::Duration::from_millis(1));
+        // The compressor keeps the time of the file that was read: it is that file.
+        compressed("o.ndjson.3.xz", time);
+        folder.run("append o.ndjson 20 30");
+        let mut source = folder.open(10).await;
+        folder.until(&mut source, &(20..30).collect(), name).await;
+        let problems = folder.context.health().problems();
+        let lost = if is_lost { 10 } else { 0 };
+        assert_eq!(folder.context.lost(), lost, "{name}: {problems:?}");
+        assert_eq!(problems.len(), usize::from(is_lost), "{problems:?}");
+        assert!(problems.iter().all(|problem| problem.contains(name)), "{problems:?}");
+    }
+}

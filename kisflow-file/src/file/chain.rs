@@ -1,7 +1,7 @@
 //! [`Chain`]: the files that were at a path, one after the other, and how far they are read.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     io,
     path::{Path, PathBuf},
     sync::{
@@ -54,8 +54,19 @@ pub(super) struct State {
     pub(super) failure: Option<io::Error>,
     /// Files that were left, for as long as somebody may write to them by mistake.
     pub(super) left: Vec<Tracked>,
-    /// What was written to them: the position where they were left, and how many bytes.
-    pub(super) late: Vec<(Position, u64)>,
+    /// What will not be read, until the reader has told it.
+    pub(super) missed: Vec<Missed>,
+    /// Rotated files that cannot be read and were told of.
+    pub(super) foreign: HashSet<Identity>,
+}
+
+/// Bytes that will not be read.
+pub(super) struct Missed {
+    /// Where they are.
+    pub(super) position: Position,
+    pub(super) bytes: u64,
+    /// What happened, and what to do.
+    pub(super) what: String,
 }
 
 /// What tells that a file was written to.
@@ -132,9 +143,9 @@ impl Chain {
         Some(file)
     }
 
-    /// What was written to a file that was left: the position where that was, and how many bytes.
-    pub(super) fn take_late(&self) -> Option<(Position, u64)> {
-        self.state().late.pop()
+    /// What will not be read.
+    pub(super) fn take_missed(&self) -> Option<Missed> {
+        self.state().missed.pop()
     }
 
     /// Why the path could not be looked at.

@@ -22,9 +22,14 @@ pub(super) fn is_sibling(name: &str, other: &str) -> bool {
     has_digits && without_gz(name) != without_gz(other) && shape(name) == shape(other)
 }
 
-/// The name without the ending of compressed files.
+/// The name without the ending of gzip files.
 pub(super) fn without_gz(name: &str) -> &str {
     name.strip_suffix(".gz").unwrap_or(name)
+}
+
+/// The name without the ending of files that are compressed in a way that is not read here.
+pub(super) fn without_foreign(name: &str) -> Option<&str> {
+    [".xz", ".zst", ".bz2", ".lz4", ".zip", ".Z"].iter().find_map(|end| name.strip_suffix(end))
 }
 
 /// What a rotation puts into a name: numbers, dates, `old`.

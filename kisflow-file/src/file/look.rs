@@ -12,10 +12,10 @@ use std::{
 use tracing::{info, warn};
 
 use super::{
-    chain::{Chain, EVIDENCE, LATE, Stamp},
+    chain::{Chain, EVIDENCE, LATE, Missed, Stamp},
     disk::{Content, Identity, modified, quiet},
-    neighbors::{Found, Neighbor, Read, Search, folder},
-    position::{HEAD, Position, Print},
+    neighbors::{Foreign, Found, Neighbor, Read, Search, folder},
+    position::{Fingerprint, HEAD, Position, Print},
     tracked::{Standing, Tracked},
     watcher::Watched,
 };
@@ -210,7 +210,27 @@ impl Chain {
         let taken = self.identities();
         let search =
             Search { path: self.path(), read, current, taken: &taken, excluded: &*self.excluded };
-        search.run()
+        let found = search.run()?;
+        found.foreign.iter().for_each(|file| self.miss(file));
+        Ok(found)
+    }
+
+    /// A rotated file cannot be read.
+    fn miss(&self, file: &Foreign) {
+        let mut state = self.state();
+        if !state.foreign.insert(file.identity) {
+            return;
+        }
+        let (path, bytes) = (file.path.display(), file.length);
+        let what = format!(
+            "`{path}`, of {bytes} bytes, was rotated before it was read, and its compression is not \
+             read; decompress it and `feed` it, and let rotation use gzip or `delaycompress`"
+        );
+        let print = Fingerprint { inode: file.identity.inode, ..Fingerprint::default() };
+        let position = Position { print, length: bytes, ..Position::default() };
+        state.missed.push(Missed { position, bytes, what });
+        drop(state);
+        self.changed();
     }
 
     /// What was read up to a position and is not at the path: where it is, and what came after it.
@@ -282,9 +302,14 @@ impl Chain {
             let mut state = self.state();
             let mut known = state.left.iter_mut().filter(|known| known.id == file.id);
             if let Some(known) = known.find(|known| known.position.length < length) {
-                let position = Position { offset: known.position.length, ..known.position.clone() };
+                let offset = known.position.length;
+                let position = Position { offset, ..known.position.clone() };
                 known.position.length = length;
-                state.late.push((position, late));
+                let what = format!(
+                    "{late} bytes were written to a rotated file after it had been left at byte \
+                     {offset}; raise `rotate_wait_ms`"
+                );
+                state.missed.push(Missed { position, bytes: late, what });
                 drop(state);
                 self.changed();
             }

@@ -89,7 +89,8 @@ const PATH_BYTES: usize = 700;
 /// the path nor beside it, are an error in the log, in the metric `kisflow_source_lost_bytes_total`,
 /// and in `/readyz`, until the id in the message is one of `acknowledged` in `params`. When a file
 /// disappears while the process is down, nobody knows what was written to it last: that is told as
-/// well.
+/// well. So is a rotated file that was not read yet and is compressed with `xz`, `zstd`, `bzip2`,
+/// `lz4`, `zip` or `compress`, which are not read.
 ///
 /// NUL bytes before a line, which truncation leaves under a writer that does not append, are passed
 /// over with a warning, and counted in `kisflow_source_skipped_bytes_total`.

@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     disk::{Content, Identity, modified},
-    family::{by_age, is_rotated, is_sibling, without_gz},
+    family::{by_age, is_rotated, is_sibling, without_foreign, without_gz},
     position::Position,
 };
 
@@ -55,6 +55,15 @@ pub(super) struct Found {
     pub(super) read: Option<Neighbor>,
     /// Those that were at the path after it and are not there any longer, the oldest first.
     pub(super) between: Vec<Neighbor>,
+    /// Those among them that are compressed in a way that is not read here.
+    pub(super) foreign: Vec<Foreign>,
+}
+
+/// A rotated file that cannot be read.
+pub(super) struct Foreign {
+    pub(super) path: PathBuf,
+    pub(super) identity: Identity,
+    pub(super) length: u64,
 }
 
 /// The files of a folder, as one pass over it found them. Renames meanwhile may hide a file from
@@ -75,6 +84,8 @@ struct Entry {
     metadata: Metadata,
     /// Whether its name is one that a rotation makes.
     is_kin: bool,
+    /// Whether it would be, without the ending of a compressed file that is not read here.
+    is_foreign: bool,
 }
 
 impl Listing {
@@ -122,7 +133,7 @@ impl Listing {
 
     /// Whether a compressed file is being made of one that is there too.
     fn has_plain_twin(&self, entry: &Entry) -> bool {
-        let plain = without_gz(&entry.name);
+        let plain = without_foreign(&entry.name).unwrap_or_else(|| without_gz(&entry.name));
         plain != entry.name && self.names.contains(plain)
     }
 
@@ -180,6 +191,19 @@ impl Search<'_> {
         if time == 0 {
             return Ok(found);
         }
+        // Compressors keep the time of what they compress: one with the time of the file that was
+        // read is that file.
+        let foreign = listing.entries.iter().filter(|entry| {
+            entry.is_foreign
+                && modified(&entry.metadata) > time
+                && !(self.excluded)(&entry.path)
+                && !listing.has_plain_twin(entry)
+        });
+        found.foreign.extend(foreign.map(|entry| Foreign {
+            path: entry.path.clone(),
+            identity: entry.identity(),
+            length: entry.metadata.len(),
+        }));
         let mut between: Vec<&Entry> = listing
             .entries
             .iter()
@@ -235,10 +259,14 @@ impl Search<'_> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let is_kin = is_rotated(&name, &base)
-                || shape
-                    .as_ref()
-                    .is_some_and(|shape| is_rotated(&name, shape) || is_sibling(&name, shape));
+            let is_kin = |name: &str| {
+                is_rotated(name, &base)
+                    || shape
+                        .as_ref()
+                        .is_some_and(|shape| is_rotated(name, shape) || is_sibling(name, shape))
+            };
+            let is_foreign = without_foreign(&name).is_some_and(is_kin);
+            let is_kin = is_kin(&name);
             // Links lead to files that have names of their own.
             let Ok(metadata) = entry.metadata() else { continue };
             if !metadata.is_file() {
@@ -247,7 +275,8 @@ impl Search<'_> {
             listing.names.insert(name.clone());
             let identity = Identity::of(&metadata);
             if self.current != Some(identity) && known.insert(identity) {
-                listing.entries.push(Entry { path: entry.path(), name, metadata, is_kin });
+                let path = entry.path();
+                listing.entries.push(Entry { path, name, metadata, is_kin, is_foreign });
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::{
     ask::{Answer, Question},
-    chain::Chain,
+    chain::{Chain, Missed},
     open::{Begin, Entered, Opened},
     position::{HEAD, Position, Print},
     recent::Recent,
@@ -80,7 +80,7 @@ pub(super) enum Step {
     /// A file is over: how far it was read, where the next begins, and how much of it is gone.
     Over(Box<Left>),
     /// Something was written to a file that was left: its position, and how many bytes.
-    Grown(Position, u64),
+    Missed(Box<Missed>),
     /// There will never be more.
     Ended,
 }
@@ -228,8 +228,8 @@ impl Part {
 
     /// What comes next. Cancel safe.
     pub(super) async fn step(&mut self, reads: &Arc<Semaphore>) -> Result<Step, FileError> {
-        if let Some((position, bytes)) = self.chain.take_late() {
-            return Ok(Step::Grown(position, bytes));
+        if let Some(missed) = self.chain.take_missed() {
+            return Ok(Step::Missed(Box::new(missed)));
         }
         if self.is_gone {
             return Ok(Step::Ended);

@@ -16,7 +16,7 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    chain::{Chain, Excluded},
+    chain::{Chain, Excluded, Missed},
     commits::{Commits, FileReceipt},
     is_pattern,
     losses::Losses,
@@ -317,12 +317,8 @@ impl Reader {
                     self.losses.add(&path, bytes, &position, &what);
                 }
             }
-            Step::Grown(position, bytes) => {
-                let what = format!(
-                    "{bytes} bytes were written to a rotated file after it had been left at byte \
-                     {}; raise `rotate_wait_ms`",
-                    position.offset
-                );
+            Step::Missed(missed) => {
+                let Missed { position, bytes, what } = *missed;
                 self.losses.add(&path, bytes, &position, &what);
             }
             Step::Over(left) => self.left(&path, *left),
