@@ -306,3 +306,26 @@ fn a_list_is_gone_through_with_a_cursor() {
     let some = shop.json(&["quarantine", "list", "--contains", "tae2"]);
     assert_eq!(some["rows"].as_array().unwrap().len(), 7);
 }
+
+#[test]
+fn a_pattern_is_fed_in_the_order_of_names_whatever_its_files_are() {
+    let shop = Shop::new();
+    fs::create_dir(shop.path("in")).unwrap();
+    fs::write(shop.path("in/orders-2.csv"), "id,article,count\n3,tea,2\n").unwrap();
+    fs::write(shop.path("in/orders-1.ndjson"), rows(1..=2)).unwrap();
+    fs::write(shop.path("in/orders-3.json"), format!("[{}]", rows(4..=4))).unwrap();
+    fs::write(shop.path("in/orders-4.ndjson"), rows(5..=6)).unwrap();
+    let gzip = Command::new("gzip").arg(shop.path("in/orders-4.ndjson")).status().unwrap();
+    assert!(gzip.success());
+    fs::write(shop.path("in/returns.ndjson"), "no row of it is read\n").unwrap();
+    let feed = ["feed", "Invoices", "in/orders-*", "--dry-run"];
+    let out = shop.ok(&[&feed[..], &["--out", "-"]].concat());
+    assert_eq!(ids(&out), [1, 2, 3, 4, 5, 6]);
+    // A rejected row is told with the file that it is in.
+    fs::write(shop.path("in/orders-2.csv"), "id,article,count\n3,tae,2\n").unwrap();
+    let fed = shop.run(&[&feed[..], &["--keep-going"]].concat());
+    assert!(told(&fed).contains("in/orders-2.csv"), "{}", told(&fed));
+    let none = shop.run(&["feed", "Invoices", "in/invoices-*", "--dry-run"]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(told(&none).contains("no file has a name of the pattern in/invoices-*"));
+}
