@@ -67,7 +67,7 @@ impl Change {
     }
 }
 
-/// Returns how much a space holds.
+/// How much a space holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Its entries.
