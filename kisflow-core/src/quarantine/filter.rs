@@ -23,8 +23,9 @@ pub struct QuarantineFilter {
     /// Only rows whose text contains this: as it reached the function, or as it came from the
     /// source.
     pub contains: Option<String>,
-    /// Only rows whose fields have these values: the path of each ([`RowText::field`](super::RowText::field)),
-    /// and its value as JSON, or a text without its quotes.
+    /// Only rows whose fields have these values: the path of each
+    /// ([`RowText::field`](super::RowText::field)), and its value as JSON, or a text without its
+    /// quotes.
     pub fields: Vec<(String, String)>,
 }
 
