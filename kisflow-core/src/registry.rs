@@ -95,8 +95,8 @@ impl Registry {
 
     /// A registry with every `#[faas]` and `#[caas]` of the program.
     ///
-    /// Those of a library are in the program only if the program mentions the library: `use
-    /// my_functions as _;` is enough.
+    /// Those of a library are in the program only if the program mentions the library:
+    /// `use my_functions as _;` is enough.
     #[cfg(feature = "auto")]
     pub fn linked() -> Self {
         let mut registry = Self::new();
@@ -303,8 +303,8 @@ impl Registry {
         conf.connectors.values().filter(endures).cloned().collect()
     }
 
-    /// Returns whether connectors of a type can start an engine for one test, as `test: {redis:
-    /// private}` of a conf asks.
+    /// Returns whether connectors of a type can start an engine for one test, as
+    /// `test: {redis: private}` of a conf asks.
     #[must_use]
     pub fn has_private(&self, engine: &str) -> bool {
         self.connectors.iter().any(|def| def.engine == engine && def.private.is_some())

@@ -252,8 +252,8 @@ impl FunctionConf {
         self
     }
 
-    /// Names one of several connectors: that of the parameter with this name (`orders: Conn<'_,
-    /// Redis>`).
+    /// Names one of several connectors: that of the parameter with this name
+    /// (`orders: Conn<'_, Redis>`).
     pub fn connector_of(mut self, parameter: impl Into<String>, cname: impl Into<String>) -> Self {
         self.option.cnames.insert(parameter.into(), cname.into());
         self

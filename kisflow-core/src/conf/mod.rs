@@ -244,8 +244,8 @@ pub struct ConnConf {
     /// Save functions that use it, if they name no connector themselves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub save: Vec<String>,
-    /// The type of the private engine that each test starts in its place; in the file `test:
-    /// {redis: private}` (default: tests use a memory).
+    /// The type of the private engine that each test starts in its place; in the file
+    /// `test: {redis: private}` (default: tests use a memory).
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "private::write")]
     pub test: Option<String>,
     #[serde(skip)]
