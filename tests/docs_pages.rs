@@ -59,7 +59,7 @@ fn check(command: &str, conf: &str, lines: &[&str]) {
 
 #[test]
 fn every_source_of_the_page_on_sources_is_right() {
-    check("check", "sources.yml", &["no problems: 0 flows, 0 functions, 0 connectors, 7 sources"]);
+    check("check", "sources.yml", &["no problems: 0 flows, 0 functions, 0 connectors, 8 sources"]);
 }
 
 #[test]

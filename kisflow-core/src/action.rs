@@ -1,8 +1,8 @@
-//! [`Action`]: what a function asks of its flow.
+//! [`Action`]: a request of a function to its flow.
 
 use std::{borrow::Cow, fmt, ops::BitOr};
 
-/// What a function asks of its flow, beside or instead of handing on rows.
+/// A request of a function to its flow, beside or instead of handing on rows.
 ///
 /// Combine actions with `|`; the order does not matter. Abort beats Jump.
 ///
@@ -15,22 +15,21 @@ use std::{borrow::Cow, fmt, ops::BitOr};
 #[derive(Clone, Debug, Default, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Nothing: rows go to the next function, no rows end the flow.
+    /// The default: rows go to the next function; without rows the flow ends.
     #[default]
     Next,
     /// Hands the function's own input on, all fields intact; what it emitted is dropped.
     Reuse,
     /// Enters the next function even with no rows.
     Force,
-    /// Goes on at the named function, whose input is what the function before it produced in this
-    /// run (the flow's input, if it is the first). Where that one has not run, the jumper's own
-    /// result is the input. Of a function that stands in the flow several times it is the last
-    /// place.
+    /// Continues at the named function. Its input is what the function before it produced in this
+    /// run (the flow's input, if it is the first); if that function has not run, the result of the
+    /// function that jumps. For a function that is in the flow several times it is the last place.
     Jump(Cow<'static, str>),
     /// Ends the run after this function, normally, for every row of the batch.
     ///
     /// What the function emitted is the run's output; if it emitted nothing, its rows count as
-    /// filtered. A flow that a source feeds gets up to `batch.rows` rows (500) in one run, and all of
+    /// filtered. A flow with a source gets up to `batch.rows` rows (500) in one run, and all of
     /// them are acknowledged: to drop one row, return `false` from a function of one row
     /// (`fn(&T) -> bool`), or set `batch: {rows: 1}` in the source's conf.
     Abort,
@@ -57,7 +56,7 @@ impl BitOr for Action {
     }
 }
 
-/// Two actions are equal when they ask the same of the flow.
+/// Two actions are equal if they have the same effect.
 impl PartialEq for Action {
     fn eq(&self, other: &Self) -> bool {
         self.plan() == other.plan()
@@ -83,7 +82,7 @@ pub(crate) struct Plan {
     pub(crate) reuse: bool,
     pub(crate) force: bool,
     pub(crate) abort: bool,
-    /// Several targets are a mistake that only the run can report.
+    /// Several targets are a mistake, which only the run can report.
     pub(crate) jump: Vec<Cow<'static, str>>,
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// The pause before repetition `attempt` (from 1): doubles from `base` up to `cap`; between a half
-/// and the whole of that, so that what failed together does not come back together.
+/// The pause before repetition `attempt` (from 1): doubles from `base` up to `cap`, and is randomly
+/// between half and all of that, so that what failed together is not repeated together.
 pub(crate) fn pause(base: Duration, attempt: u32, cap: Duration) -> Duration {
     let factor = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
     let full = base.saturating_mul(factor).min(cap);
@@ -26,17 +26,17 @@ impl Backoff {
         pause(Self::BASE, self.attempts, Self::CAP)
     }
 
-    /// How many pauses there have been since it last worked.
+    /// The number of pauses since the last success.
     pub(crate) fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// Whether the next pause is one that people are told of: less and less often while it lasts.
+    /// Returns whether to report the next pause: less and less often while the failure lasts.
     pub(crate) fn is_told(&self) -> bool {
         self.attempts == 0 || self.attempts.is_power_of_two()
     }
 
-    /// It worked.
+    /// Records a success.
     pub(crate) fn reset(&mut self) {
         self.attempts = 0;
     }

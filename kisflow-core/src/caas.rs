@@ -26,17 +26,17 @@ pub trait StorageLogic: 'static {
     const FUNCTION: &'static str;
     /// Where it is written, for messages.
     const PLACE: Place;
-    /// What it is given: `[T]` for rows.
+    /// Its arguments: `[T]` for rows.
     type Args: ?Sized + Sync + 'static;
-    /// What it replies.
+    /// Its reply.
     type Reply: Send + 'static;
-    /// What `bind` found.
+    /// The result of `bind`.
     type Bound: Send + Sync + 'static;
 
-    /// Finds what it needs; see [`Function::bind`](crate::Function::bind).
+    /// Finds its parameters; see [`Function::bind`](crate::Function::bind).
     fn bind(link: &mut Link<'_>) -> Option<Self::Bound>;
 
-    /// Does its work.
+    /// Runs it.
     fn call<'a>(
         bound: &'a Self::Bound,
         args: &'a Self::Args,
@@ -44,7 +44,7 @@ pub trait StorageLogic: 'static {
     ) -> BoxFuture<'a, Result<Self::Reply>>;
 }
 
-/// Bound storage logic, erased but for what goes in and out.
+/// Bound storage logic, erased except for its arguments and reply.
 #[doc(hidden)]
 pub trait CaasCall<A: ?Sized, R>: Send + Sync {
     fn call<'a>(&'a self, args: &'a A, cx: Cx<'a>) -> BoxFuture<'a, Result<R>>;

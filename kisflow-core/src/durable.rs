@@ -1,40 +1,42 @@
-//! [`Durable`]: entries that outlive the process, for what must not be lost: quarantine, positions.
+//! [`Durable`]: entries that outlive the process, for quarantine and positions.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error::Result;
 
-/// Entries by key, in spaces, in the order of their keys' bytes; durable once written. What
-/// quarantine and positions need of an engine.
+/// Durable entries: by key, in spaces, ordered by the bytes of their keys. Quarantine and positions
+/// need them of an engine.
 ///
-/// Spaces are made by writing to them. Keys are any text up to 1 KiB; values any bytes.
+/// A space exists once something is written to it. A key is any text of up to 1 KiB; a value is any
+/// bytes.
 #[async_trait]
 pub trait Durable: Send + Sync + 'static {
-    /// Makes all changes or none, in their order; when it returns they survive a crash of the
-    /// process (and of the machine, as far as the engine promises that).
+    /// Applies all changes or none, in order. When it returns, they survive a crash of the process
+    /// (and of the machine, if the engine promises that).
     ///
     /// # Errors
     ///
-    /// When nothing was changed, or, after a connection was lost, perhaps everything.
+    /// When the engine cannot be written. Nothing was changed then; after a lost connection,
+    /// possibly everything.
     async fn write(&self, changes: Vec<Change>) -> Result<()>;
 
-    /// An entry's value; `None` where there is none.
+    /// Returns the value of an entry; `None` if there is none.
     ///
     /// # Errors
     ///
     /// When the engine cannot be read.
     async fn read(&self, space: &str, key: &str) -> Result<Option<Bytes>>;
 
-    /// Entries whose keys are greater than `after`, ascending, at most `limit`. (Nothing is smaller
-    /// than `""`, so a scan never gives an entry of that key.)
+    /// Returns entries with keys greater than `after`, ascending, at most `limit`. (No key is
+    /// smaller than `""`, so a scan never returns an entry with that key.)
     ///
     /// # Errors
     ///
     /// When the engine cannot be read.
     async fn scan(&self, space: &str, after: &str, limit: usize) -> Result<Vec<(String, Bytes)>>;
 
-    /// How much a space holds.
+    /// Returns how much a space holds.
     ///
     /// # Errors
     ///
@@ -49,7 +51,7 @@ pub struct Change {
     pub space: String,
     /// The key.
     pub key: String,
-    /// The new value; `None` removes the entry. Removing one that is not there is no error.
+    /// The new value; `None` removes the entry. Removing a missing entry is no error.
     pub value: Option<Bytes>,
 }
 

@@ -2,17 +2,17 @@
 
 use std::{error::Error, fmt};
 
-/// Any error: what a `#[faas]` function, a connector or a codec may fail with.
+/// Any error of a `#[faas]` function, a connector or a codec.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What a `#[faas]` function returns when it can fail; `?` takes any error.
+/// The result of a `#[faas]` function that can fail; `?` converts any error.
 pub type Result<T, E = BoxError> = std::result::Result<T, E>;
 
-/// An error that will pass by itself: what a function depends on is away, and nothing is wrong with
-/// its rows. A flow that a source feeds waits, and tries the batch again until it gets through; it
+/// An error that passes by itself: something that a function depends on is away, and its rows are
+/// not at fault. A flow with a source waits, and tries the batch again until it gets through; it
 /// never splits such a batch and puts none of its rows into quarantine.
 ///
-/// An outage of the flow's own connectors needs no such error: the flow asks them.
+/// An outage of the flow's own connectors needs no such error: the flow pings them.
 ///
 /// ```
 /// use kisflow_core::{Result, Unavailable};

@@ -1,4 +1,4 @@
-//! [`Health`]: what `/healthz` and `/readyz` answer.
+//! [`Health`]: the answers of `/healthz` and `/readyz`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,12 +24,12 @@ struct Inner {
     connectors: OnceLock<Vec<Arc<ConnectorSlot>>>,
     /// What each flow with a source does, by name.
     sources: Mutex<BTreeMap<String, SourceState>>,
-    /// What batches of flows wait for, by flow and a number of their own.
+    /// What batches of flows wait for, by flow and number.
     troubles: Mutex<BTreeMap<(String, u64), String>>,
     numbers: AtomicU64,
 }
 
-/// Something that a batch of a flow waits for; over when it is dropped.
+/// Something that a batch of a flow waits for, until this is dropped.
 pub(crate) struct Trouble {
     health: Health,
     key: (String, u64),
@@ -41,24 +41,25 @@ impl Drop for Trouble {
     }
 }
 
-/// What a flow's source does.
+/// The state of a flow's source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SourceState {
-    /// `Flows::serve` has not come to it yet.
+    /// `Flows::serve` has not opened it yet.
     Waiting,
     Reading,
-    /// It came to its end, as a file does.
+    /// It ended, as a file does.
     Ended,
     Stopped,
     Failing(String),
 }
 
 impl Health {
-    /// What keeps the flows from working, each on a line for people; empty when they are ready.
+    /// Returns what keeps the flows from working, one readable line for each cause; empty when they
+    /// are ready.
     ///
-    /// It says what is known, and asks nobody: connectors are pinged every five seconds by a task
-    /// that lives as long as the flows, more often while one does not answer, and as soon as a
-    /// function fares otherwise with one than the last ping says.
+    /// Returns what is known, without asking anything: a task that lives as long as the flows pings
+    /// the connectors every five seconds, more often while one does not answer, and as soon as a
+    /// function's call contradicts the last ping.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         let Some(connectors) = self.inner.connectors.get() else {
@@ -77,7 +78,7 @@ impl Health {
             }
         }
         drop(sources);
-        // Batches of one flow wait for the same, as a rule.
+        // Batches of one flow usually wait for the same thing.
         let waits = self
             .troubles()
             .iter()
@@ -87,7 +88,7 @@ impl Health {
         problems
     }
 
-    /// A batch of the flow waits for something, for as long as the answer is kept.
+    /// Reports that a batch of the flow waits for something, until the returned value is dropped.
     pub(crate) fn trouble(&self, flow: &str, cause: impl Into<String>) -> Trouble {
         let number = self.inner.numbers.fetch_add(1, Ordering::Relaxed);
         let key = (flow.to_owned(), number);
@@ -99,13 +100,13 @@ impl Health {
         self.inner.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connectors are connected.
+    /// Sets the connectors, which are connected.
     pub(crate) fn connectors(&self, slots: Vec<Arc<ConnectorSlot>>) {
         // Flows link once.
         drop(self.inner.connectors.set(slots));
     }
 
-    /// Keeps what is known of the connectors up to date, as long as the handle lives.
+    /// Keeps the state of the connectors up to date, as long as the handle lives.
     pub(crate) fn watch(&self) -> AbortOnDropHandle<()> {
         let slots = self.inner.connectors.get().cloned().unwrap_or_default();
         AbortOnDropHandle::new(tokio::spawn(watch(slots)))

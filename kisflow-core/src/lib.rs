@@ -4,14 +4,14 @@
 //! | module | what it is |
 //! |---|---|
 //! | `row`, `batch`, `reject` | rows, rows that travel together, rows that cannot be used |
-//! | `action`, `function`, `parameter` | what a function is, what it may ask for and answer |
+//! | `action`, `function`, `parameter` | functions, their parameters and results |
 //! | `conf` | KisFlow's YAML files as structs |
 //! | `connector`, `caas` | storage engines, and storage logic |
 //! | `registry`, `link` | what the code offers, bound to what the conf says |
-//! | `flow` | a linked chain, and what a run of it does |
-//! | `inspect` | what is said of a conf before anything connects |
+//! | `flow` | a linked chain, and its runs |
+//! | `inspect` | findings about a conf before anything connects |
 //! | `source`, `serve` | where rows come from, and flows that run by themselves |
-//! | `quarantine`, `durable` | rows that could not be processed, and what keeps them |
+//! | `quarantine`, `durable` | rows that could not be processed, and their storage |
 //! | `health` | whether flows are ready to work |
 //! | `metrics` | handles that are made at link |
 //! | `text` | text of rows and names, for terminals and logs |
@@ -42,7 +42,7 @@ mod text;
 pub use async_trait::async_trait;
 pub use tokio_util::sync::CancellationToken;
 
-/// For messages about the conf that are not the core's own: those of its tests.
+/// For messages about the conf outside the core: those of its tests.
 #[doc(hidden)]
 pub use crate::conf::suggest;
 /// For the reference of the conf.

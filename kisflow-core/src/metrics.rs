@@ -1,4 +1,4 @@
-//! Metrics: handles that are made at link, so that a run only adds numbers.
+//! Metrics: handles that are created at link, so that a run only adds numbers.
 
 use std::sync::Arc;
 
@@ -14,21 +14,20 @@ use crate::{
     health::Health,
 };
 
-/// Where metrics go: the exporter's recorder, or the one that the program installed.
+/// The recorder of metrics: the exporter's, or the one that the program installed.
 pub(crate) type SharedRecorder = Option<Arc<dyn Recorder + Send + Sync>>;
 
-/// What `prometheus_enable` of the global conf starts.
+/// The exporter that `prometheus_enable` of the global conf starts.
 pub trait Exporter: Send + Sync + 'static {
-    /// Starts to keep metrics and, if the conf says so, to serve them, with what `health` says beside
-    /// them. Called within a tokio runtime, once, after the conf has linked and before anything
-    /// connects.
+    /// Starts to keep metrics and, if the conf says so, to serve them together with `health`.
+    /// Called within a tokio runtime, once, after the conf has linked and before anything connects.
     ///
     /// # Errors
     ///
-    /// When it cannot start: the address is not free, or no address.
+    /// When it cannot start: the address is in use or invalid.
     fn start(&self, conf: &GlobalConf, health: Health) -> Result<Arc<dyn Recorder + Send + Sync>>;
 
-    /// All metrics in the exposition format, for a program that serves them itself.
+    /// Returns all metrics in the exposition format, for a program that serves them itself.
     fn render(&self) -> String;
 }
 
@@ -63,7 +62,7 @@ pub(crate) struct FunctionMetrics {
     pub(crate) rows: RowMetrics,
 }
 
-/// What became of rows.
+/// Counts of rows by outcome.
 pub(crate) struct RowMetrics {
     pub(crate) input: Counter,
     pub(crate) output: Counter,
@@ -225,7 +224,7 @@ fn with(labels: &[Label], outcome: &'static str) -> Vec<Label> {
     labels.iter().cloned().chain([Label::from_static_parts("outcome", outcome)]).collect()
 }
 
-/// Shows the versions of kisflow and, where it is known, of the program.
+/// Sets the versions of kisflow and, if known, of the program.
 pub(crate) fn build_info(program: Option<&str>) {
     let program = program.unwrap_or_default().to_owned();
     let version = env!("CARGO_PKG_VERSION");

@@ -1,4 +1,4 @@
-//! [`Registry`]: what the code offers; with a conf it makes [`Flows`].
+//! [`Registry`]: what the code offers; linked with a conf it gives [`Flows`].
 
 use std::{
     any::{Any, TypeId},
@@ -56,7 +56,7 @@ pub struct Registry {
     pub(crate) version: Option<String>,
     /// The most characters of a row in a log line.
     pub(crate) log_rows: usize,
-    /// What conf files find before the environment of the process.
+    /// Variables of conf files, which have precedence over the environment of the process.
     pub(crate) variables: HashMap<String, String>,
 }
 
@@ -72,7 +72,7 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// How many characters of a row a log line has, unless [`Registry::log_rows`] says.
+/// The default of [`Registry::log_rows`]: how many characters of a row a log line has.
 pub(crate) const LOG_ROWS: usize = 120;
 
 impl Registry {
@@ -95,14 +95,14 @@ impl Registry {
 
     /// A registry with every `#[faas]` and `#[caas]` of the program.
     ///
-    /// Those of a library are only in the program if the program names the library somewhere:
-    /// `use my_functions as _;` does.
+    /// Those of a library are in the program only if the program mentions the library:
+    /// `use my_functions as _;` is enough.
     #[cfg(feature = "auto")]
     pub fn linked() -> Self {
         let mut registry = Self::new();
         inventory::iter::<FunctionDef>.into_iter().for_each(|def| registry.add_function(*def));
         inventory::iter::<CaasDef>.into_iter().for_each(|def| registry.add_caas(*def));
-        // The order of the list is the linker's; messages should not depend on it.
+        // The linker determines the order of the list; messages should not depend on it.
         registry.functions.sort_by_key(|def| (def.name, def.place.file, def.place.line));
         registry
             .caas
@@ -110,13 +110,13 @@ impl Registry {
         registry
     }
 
-    /// Adds a function, by the type that `#[faas]` puts beside it.
+    /// Adds a function, by the type that `#[faas]` defines for it.
     pub fn function<F: Function>(mut self) -> Self {
         self.add_function(FunctionDef::of::<F>());
         self
     }
 
-    /// Adds storage logic, by the type that `#[caas]` puts beside it.
+    /// Adds storage logic, by the type that `#[caas]` defines for it.
     pub fn caas<C: StorageLogic>(mut self) -> Self {
         self.add_caas(CaasDef::of::<C>());
         self
@@ -138,21 +138,21 @@ impl Registry {
         self
     }
 
-    /// Adds a value for functions with a `State<'_, T>` of its type; a second one of the same type
-    /// takes the place of the first.
+    /// Adds a value for functions with a `State<'_, T>` of its type; a second value of the same
+    /// type replaces the first.
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.state.insert(TypeId::of::<T>(), Arc::new(value));
         self
     }
 
-    /// Adds what `prometheus_enable` of the global conf starts.
+    /// Adds the exporter that `prometheus_enable` of the global conf starts.
     pub fn exporter(mut self, exporter: impl Exporter) -> Self {
         self.exporter = Some(Arc::new(exporter));
         self
     }
 
-    /// Says which version the program has: `--version` prints it, the metric `kisflow_build_info` shows
-    /// it.
+    /// Sets the version of the program, which `--version` prints and the metric
+    /// `kisflow_build_info` shows.
     ///
     /// ```
     /// use kisflow_core::Registry;
@@ -165,23 +165,23 @@ impl Registry {
         self
     }
 
-    /// The version that the program has said.
+    /// Returns the version of the program.
     #[must_use]
     pub fn program_version(&self) -> Option<&str> {
         self.version.as_deref()
     }
 
-    /// Puts an empty `type: memory` in the place of every connector of the conf, or a
-    /// [`Private`](crate::Private) engine where the connector's conf asks for one
-    /// ([`ConnConf::test`]): a dry run. A function that talks to its engine itself (`Conn`, or storage
-    /// logic that does) and has a memory is left out of its flows, and the rows pass; a warning
-    /// names it.
+    /// Replaces every connector of the conf by an empty `type: memory`, or by a
+    /// [`Private`](crate::Private) engine if the connector's conf asks for one
+    /// ([`ConnConf::test`]): a dry run. A function that talks to its engine itself (`Conn`, or
+    /// storage logic that does) and gets a memory is left out of its flows, and the rows pass; a
+    /// warning names it.
     pub fn stub_connectors(mut self) -> Self {
         self.stubs = true;
         self
     }
 
-    /// Connects as a command that works beside a service: what the service's process has to itself,
+    /// Connects as a command beside a service: something that only the service's process can open,
     /// such as the file of an embedded store, is reached through that process.
     pub fn attach_connectors(mut self) -> Self {
         for def in &mut self.connectors {
@@ -190,15 +190,15 @@ impl Registry {
         self
     }
 
-    /// Sets how many characters of a row a log line has, and of each error that may speak of one: 120
-    /// unless this says. What a terminal would obey is escaped.
+    /// Sets how many characters of a row, and of each error that may quote one, a log line has
+    /// (default 120). Characters that a terminal would interpret are escaped.
     pub fn log_rows(mut self, characters: usize) -> Self {
         self.log_rows = characters;
         self
     }
 
-    /// Adds a value for `${NAME}` in conf files, which takes the place of an environment variable of
-    /// this name.
+    /// Adds a value for `${NAME}` in conf files, which has precedence over an environment variable
+    /// of this name.
     ///
     /// ```
     /// use kisflow_core::Registry;
@@ -211,7 +211,7 @@ impl Registry {
         self
     }
 
-    /// The value of a variable of conf files.
+    /// Returns the value of a variable of conf files.
     pub(crate) fn lookup(&self, name: &str) -> Result<String, env::VarError> {
         self.variables.get(name).cloned().map_or_else(|| env::var(name), Ok)
     }
@@ -220,12 +220,12 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// All problems of all files at once; or, when there are none, the connectors that cannot
-    /// connect, or an endpoint that cannot start.
+    /// All problems of all files at once; without problems, the connectors that cannot connect, or
+    /// an endpoint that cannot start.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes what has been connected.
+    /// Dropping the future closes all connections.
     pub async fn load(self, dir: impl AsRef<Path>) -> Result<Flows, LoadError> {
         let (conf, problems) = Conf::read_all([dir.as_ref()], &|name| self.lookup(name));
         Flows::link(self, conf, problems).await
@@ -240,12 +240,12 @@ impl Registry {
         Flows::link(self, conf.into(), Vec::new()).await
     }
 
-    /// Connects a connector of a conf, asks whether it answers, and lets it go.
+    /// Connects a connector of a conf, pings it, and closes it.
     ///
     /// # Errors
     ///
     /// When no connector of its type is registered, when it cannot connect, and when it does not
-    /// answer; each names the connector.
+    /// answer; the error names the connector.
     ///
     /// # Cancel safety
     ///
@@ -266,13 +266,13 @@ impl Registry {
         slot.away().await.map_or(Ok(()), |why| Err(why.into()))
     }
 
-    /// Connects a connector of a conf that keeps entries which outlive the process, and nothing else:
-    /// for tools that look at positions, or carry a store over to another.
+    /// Connects a connector of a conf that keeps durable entries, and nothing else. For tools that
+    /// read positions, or copy a store to another.
     ///
     /// # Errors
     ///
-    /// When no connector of its type is registered, when that keeps no such entries, and when it
-    /// cannot connect; each names the connector.
+    /// When no connector of its type is registered, when it keeps no durable entries, and when it
+    /// cannot connect; the error names the connector.
     ///
     /// # Cancel safety
     ///
@@ -294,8 +294,8 @@ impl Registry {
         slot.connected()?.durable().ok_or_else(|| keeps.into())
     }
 
-    /// The connectors of a conf that keep entries which outlive the process:
-    /// where positions and quarantine are, or may have been before.
+    /// Returns the connectors of a conf that keep durable entries: where positions and quarantine
+    /// are, or may have been before.
     pub fn durable_conns(&self, conf: &Conf) -> Vec<ConnConf> {
         let endures = |conn: &&ConnConf| {
             self.connectors.iter().any(|def| def.engine == conn.engine && def.endures)
@@ -303,19 +303,19 @@ impl Registry {
         conf.connectors.values().filter(endures).cloned().collect()
     }
 
-    /// Whether connectors of a type can start an engine for one test: what `test: {redis: private}` of
-    /// a conf asks for.
+    /// Returns whether connectors of a type can start an engine for one test, as
+    /// `test: {redis: private}` of a conf asks.
     #[must_use]
     pub fn has_private(&self, engine: &str) -> bool {
         self.connectors.iter().any(|def| def.engine == engine && def.private.is_some())
     }
 
-    /// The names of the functions.
+    /// Returns the names of the functions.
     pub fn function_names(&self) -> impl Iterator<Item = &'static str> {
         self.functions.iter().map(|def| def.name)
     }
 
-    /// The same function twice is one: `linked()` may have found what the program names.
+    /// The same function added twice counts once: `linked()` may have found what the program names.
     fn add_function(&mut self, def: FunctionDef) {
         if !self
             .functions
@@ -327,7 +327,7 @@ impl Registry {
     }
 
     fn add_caas(&mut self, def: CaasDef) {
-        // A `macro_rules!` may write several at one place.
+        // A `macro_rules!` may define several at one place.
         if !self
             .caas
             .iter()

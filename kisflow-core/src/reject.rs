@@ -1,4 +1,4 @@
-//! Rows that a function could not use, each with its cause.
+//! Rejected rows, each with its cause.
 
 use std::{error::Error, fmt, sync::Arc};
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 /// The cause of a rejection; shared, because a decoded batch is.
 pub(crate) type Cause = Arc<dyn Error + Send + Sync>;
 
-/// What is wrong with one row, before anybody asks for its text.
+/// What is wrong with one row; its text is looked up later.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     pub(crate) index: usize,
@@ -15,7 +15,7 @@ pub(crate) struct Fault {
     pub(crate) cause: Cause,
 }
 
-/// One row that a function could not use, and why.
+/// One rejected row, with its cause.
 ///
 /// `Display` names the row and the field; [`source`](Error::source) is the cause.
 #[derive(Clone)]
@@ -25,40 +25,40 @@ pub struct Reject {
     pub(crate) row: Bytes,
     pub(crate) field: Option<String>,
     pub(crate) cause: Cause,
-    /// The row's position in the run's input, where the run keeps track of it.
+    /// The row's position in the run's input, if the run keeps track of it.
     pub(crate) origin: Option<usize>,
-    /// Which function of the chain it was.
+    /// The function's place in the chain.
     pub(crate) at: usize,
 }
 
 impl Reject {
-    /// The function that refused the row.
+    /// Returns the function that rejected the row.
     pub fn function(&self) -> &str {
         &self.function
     }
 
-    /// The row's position, from 0, in the batch that reached the function.
+    /// Returns the row's position, from 0, in the batch that reached the function.
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// Which row of the run's input it was, from 0; known to runs that are
-    /// [fed](crate::Flow::feed), unless a function before made new rows and did not say of which.
+    /// Returns the row's position in the run's input, from 0. It is known in runs that are
+    /// [fed](crate::Flow::feed), unless a function before made new rows without saying from which.
     pub fn origin(&self) -> Option<usize> {
         self.origin
     }
 
-    /// The row itself: as it arrived, or as JSON where it had been decoded before.
+    /// Returns the row: as it arrived, or as JSON if it had been decoded before.
     pub fn row(&self) -> &Bytes {
         &self.row
     }
 
-    /// The field that the row stumbled over, where there is one: `score_1`, `items[2].price`.
+    /// Returns the field at fault, if there is one: `score_1`, `items[2].price`.
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()
     }
 
-    /// Why.
+    /// Returns the cause.
     pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.cause
     }

@@ -1,10 +1,10 @@
-//! Text that came from elsewhere, so that a terminal or a log shows it and does not obey it.
+//! Text from elsewhere, escaped so that a terminal shows it and does not interpret it.
 
 use std::{borrow::Cow, error::Error, fmt::Write};
 
-/// Whether a terminal may do something else with a character than show it: control characters (C0,
-/// DEL, C1), line and paragraph separators, those that change the direction of the text around them,
-/// and those that nobody sees.
+/// Returns `true` if a terminal may interpret a character instead of showing it: control characters
+/// (C0, DEL, C1), line and paragraph separators, characters that change the direction of the text,
+/// and invisible ones.
 ///
 /// The joiners (U+200C, U+200D) are part of how some languages are written, and harmless.
 ///
@@ -32,8 +32,8 @@ pub fn is_obeyed(character: char) -> bool {
         )
 }
 
-/// A text in which every character that [a terminal obeys](is_obeyed) is written as JSON would
-/// escape it; in JSON it means the same. `keep` are those that stay as they are.
+/// Escapes every character that [a terminal interprets](is_obeyed) as in JSON, where the escape
+/// means the same. Characters in `keep` stay unchanged.
 ///
 /// ```
 /// use kisflow_core::escaped;
@@ -65,7 +65,7 @@ pub fn escaped<'a>(text: &'a str, keep: &[char]) -> Cow<'a, str> {
     Cow::Owned(safe)
 }
 
-/// The beginning of a text, escaped, for a log: `most` characters, and how many more there are.
+/// The beginning of a text, escaped, for a log: `most` characters, and the number of the others.
 pub(crate) fn excerpt(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => escaped(text, &[]).into_owned(),
@@ -77,8 +77,8 @@ pub(crate) fn excerpt(text: &str, most: usize) -> String {
     }
 }
 
-/// An error with its causes on one line, for a log: of each no more than `most` characters, because
-/// what a function or a decoder says of a row may have the whole row in it.
+/// An error with its causes on one line, for a log: at most `most` characters of each, because the
+/// error of a function or a decoder may contain the whole row.
 pub(crate) fn excerpt_chain(error: &(dyn Error + 'static), most: usize) -> String {
     let mut text = excerpt(&error.to_string(), most);
     let mut source = error.source();
@@ -96,7 +96,7 @@ mod tests {
 
     fn check(text: &str, shown: &str) {
         assert_eq!(escaped(text, &['\n']), shown);
-        // In JSON it is the same text still.
+        // In JSON it is still the same text.
         let json = serde_json::to_string(text).unwrap();
         let safe = escaped(&json, &[]);
         assert!(!safe.chars().any(super::is_obeyed), "{safe}");

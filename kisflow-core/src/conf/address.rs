@@ -29,13 +29,12 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// The addresses of an `addrs`, several with commas, in their order; at least one. `example` is
-    /// one that the engine has as a rule.
+    /// Returns the addresses of an `addrs`, separated by commas, in order; at least one. `example`
+    /// is a usual address of the engine, for messages.
     ///
     /// # Errors
     ///
-    /// When there is none, or one that is no address; the error names it, without what may be a
-    /// password.
+    /// When there is none, or one is invalid; the error quotes it, without a possible password.
     pub fn list(addrs: &str, example: &str) -> Result<Vec<Self>, AddressError> {
         let addrs = addrs.split(',').map(str::trim).filter(|addr| !addr.is_empty());
         let addresses: Vec<Self> = addrs.map(address).collect::<Result<_, _>>()?;

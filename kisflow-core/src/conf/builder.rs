@@ -13,25 +13,25 @@ impl Conf {
         Self::default()
     }
 
-    /// Adds a flow. A name twice is a problem at link.
+    /// Adds a flow. A duplicate name is a problem at link.
     pub fn flow(mut self, flow: FlowConf) -> Self {
         self.add_flow(flow);
         self
     }
 
-    /// Adds a function's conf. A name twice is a problem at link.
+    /// Adds a function's conf. A duplicate name is a problem at link.
     pub fn function(mut self, function: FunctionConf) -> Self {
         self.add_function(function);
         self
     }
 
-    /// Adds a connector. A name twice is a problem at link.
+    /// Adds a connector. A duplicate name is a problem at link.
     pub fn connector(mut self, connector: ConnConf) -> Self {
         self.add_connector(connector);
         self
     }
 
-    /// Adds a source. A name twice is a problem at link.
+    /// Adds a source. A duplicate name is a problem at link.
     pub fn source(mut self, source: SourceConf) -> Self {
         self.add_source(source);
         self
@@ -43,7 +43,7 @@ impl Conf {
         self
     }
 
-    /// Whether a function or the quarantine uses a connector of this name.
+    /// Returns whether a function or the quarantine uses a connector of this name.
     pub(crate) fn uses(&self, cname: &str) -> bool {
         let named = |name: &Option<String>| name.as_deref() == Some(cname);
         let listed = self.connectors.get(cname);
@@ -105,7 +105,7 @@ impl Conf {
     }
 }
 
-/// The problem of a name that an earlier piece of conf has.
+/// The problem of a duplicate name.
 fn twice(
     kind: &str,
     key: &str,
@@ -138,7 +138,7 @@ impl FlowConf {
         }
     }
 
-    /// Appends a function by its type, the one that `#[faas]` puts beside it.
+    /// Appends a function by the type that `#[faas]` defines for it.
     pub fn then<F: Function>(self) -> Self {
         self.then_named(F::NAME)
     }
@@ -149,38 +149,38 @@ impl FlowConf {
         self
     }
 
-    /// What becomes of rows that a function cannot use.
+    /// Sets what happens to rows that a function cannot use.
     pub fn on_reject(mut self, on_reject: OnReject) -> Self {
         self.on_reject = on_reject;
         self
     }
 
-    /// What fields are that a row lacks.
+    /// Sets the values of fields that a row lacks.
     #[must_use]
     pub fn row_defaults(mut self, row_defaults: RowDefaults) -> Self {
         self.row_defaults = Some(row_defaults);
         self
     }
 
-    /// The source that the flow's rows come from when it runs by itself.
+    /// Sets the source of the flow's rows when it runs by itself.
     pub fn source(mut self, sname: impl Into<String>) -> Self {
         self.source = Some(sname.into());
         self
     }
 
-    /// Whether the flow runs.
+    /// Sets whether the flow runs.
     pub fn status(mut self, status: Status) -> Self {
         self.status = status;
         self
     }
 
-    /// The most jumps that one run may make.
+    /// Sets the most jumps that one run may make.
     pub fn jump_limit(mut self, jumps: u32) -> Self {
         self.jump_limit = jumps;
         self
     }
 
-    /// `file:line` of its name, for messages; "the code" for one that was built there.
+    /// Returns `file:line` of its name, for messages; "the code" if it was built in code.
     ///
     /// ```
     /// use kisflow_core::FlowConf;
@@ -252,13 +252,14 @@ impl FunctionConf {
         self
     }
 
-    /// One of several connectors: that of the parameter of this name (`orders: Conn<'_, Redis>`).
+    /// Names one of several connectors: that of the parameter with this name
+    /// (`orders: Conn<'_, Redis>`).
     pub fn connector_of(mut self, parameter: impl Into<String>, cname: impl Into<String>) -> Self {
         self.option.cnames.insert(parameter.into(), cname.into());
         self
     }
 
-    /// Repeats a failed call so many times, first after `base_ms` milliseconds.
+    /// Repeats a failed call up to this many times, first after `base_ms` milliseconds.
     pub fn retry(mut self, times: u32, base_ms: u64) -> Self {
         self.option.retry_times = times;
         self.option.retry_duration = Some(base_ms);
@@ -283,7 +284,7 @@ impl FunctionConf {
         self
     }
 
-    /// `file:line` of its name, for messages; "the code" for one that was built there.
+    /// Returns `file:line` of its name, for messages; "the code" if it was built in code.
     ///
     /// ```
     /// use kisflow_core::{FunctionConf, Mode};
@@ -311,18 +312,18 @@ impl ConnConf {
         }
     }
 
-    /// Secrets that are not set.
+    /// The secrets that are not set.
     pub(crate) fn unset_secrets(&self) -> &[Problem] {
         self.origin.unset()
     }
 
-    /// Where the engine listens.
+    /// Sets the engine's address.
     pub fn addrs(mut self, addrs: impl Into<String>) -> Self {
         self.addrs = addrs.into();
         self
     }
 
-    /// What comes before the id of every record.
+    /// Sets the prefix of the id of every record.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = key.into();
         self
@@ -346,14 +347,14 @@ impl ConnConf {
         self
     }
 
-    /// Lets each test start an engine of its own in its place, instead of a memory.
+    /// Lets each test start a private engine in its place, instead of a memory.
     #[must_use]
     pub fn private_in_tests(mut self) -> Self {
         self.test = Some(self.engine.clone());
         self
     }
 
-    /// `file:line` of its name, for messages; "the code" for one that was built there.
+    /// Returns `file:line` of its name, for messages; "the code" if it was built in code.
     ///
     /// ```
     /// use kisflow_core::ConnConf;
@@ -376,13 +377,13 @@ impl GlobalConf {
         }
     }
 
-    /// How long a flow that is told to stop may work on what it has read, in milliseconds.
+    /// Sets how long a flow that is asked to stop may work on what it has read, in milliseconds.
     pub fn grace_ms(mut self, ms: u64) -> Self {
         self.grace_ms = ms;
         self
     }
 
-    /// Where rows are kept that cannot be processed.
+    /// Sets the store of rows that cannot be processed.
     pub fn quarantine(mut self, quarantine: QuarantineConf) -> Self {
         self.quarantine = quarantine;
         self

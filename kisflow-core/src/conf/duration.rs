@@ -2,14 +2,14 @@
 
 use super::scalar::{self, NoWhole, Whole};
 
-/// What is expected, for messages.
+/// The expected form, for messages.
 pub(crate) const EXPECTED: &str = "milliseconds or a duration such as `250ms`, `5s`, `1m30s`, `7d`";
 
 /// The units, from the longest to the shortest, in milliseconds.
 const UNITS: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// The milliseconds that a text says, or why it says none.
+/// Returns the milliseconds of a text, or why it is not a duration.
 pub(crate) fn millis(text: &str) -> Result<u64, String> {
     match scalar::whole(text) {
         Ok(Whole { negative: true, magnitude: 1.. }) => return Err("it is negative".to_owned()),

@@ -1,7 +1,7 @@
-//! Conf: what KisFlow's YAML files say, as plain structs that are also builders.
+//! Conf: KisFlow's YAML files as plain structs that are also builders.
 //!
-//! [`Conf::read`] takes a directory, [`Conf::write`] makes one; both sides of that round trip are
-//! the structs below, whose fields carry KisFlow's words.
+//! [`Conf::read`] reads a directory into the structs below, [`Conf::write`] writes them to one.
+//! Their fields have KisFlow's names.
 
 mod address;
 mod builder;
@@ -32,7 +32,7 @@ pub(crate) use self::section::name_fault;
 pub use self::source::{BatchConf, Ordered, QuarantineConf, SourceConf, Start, WhenFull};
 pub use self::test::{ExpectConf, GivenConf, RejectedConf, TestConf, TestRecords};
 
-/// Everything that a directory of conf says.
+/// Everything in a directory of conf.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Conf {
@@ -48,7 +48,7 @@ pub struct Conf {
     pub tests: BTreeMap<String, TestConf>,
     /// `kistype: global`.
     pub global: GlobalConf,
-    /// Names that two pieces of conf claim; a problem when the conf is linked.
+    /// Duplicate names; a problem when the conf is linked.
     pub(crate) repeated: Vec<Problem>,
 }
 
@@ -61,14 +61,14 @@ pub struct FlowConf {
     /// `1` runs, `0` does not (default 1).
     #[serde(serialize_with = "write::status")]
     pub status: Status,
-    /// What becomes of rows that a function cannot use (default `fail`).
+    /// What happens to rows that a function cannot use (default `fail`).
     pub on_reject: OnReject,
-    /// What fields are that a row lacks (default: what the global conf says).
+    /// The values of fields that a row lacks (default: as in the global conf).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row_defaults: Option<RowDefaults>,
     /// The most jumps that one run may make (default 1,000).
     pub jump_limit: u32,
-    /// The source that the flow's rows come from when it runs by itself.
+    /// The source of the flow's rows when it runs by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The functions in the order of the chain.
@@ -83,7 +83,7 @@ pub enum Status {
     /// `status: 1`.
     #[default]
     Enabled,
-    /// `status: 0`: a run hands its rows back untouched.
+    /// `status: 0`: a run hands its rows back unchanged.
     Disabled,
 }
 
@@ -98,17 +98,17 @@ pub enum OnReject {
     Quarantine,
 }
 
-/// What the fields of a function's row type are that a row lacks.
+/// The values of fields of a function's row type that a row lacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum RowDefaults {
-    /// `require`: what the row type says. Without `Option` or `#[serde(default)]` the row is rejected.
+    /// `require`: as the row type says. Without `Option` or `#[serde(default)]` the row is
+    /// rejected.
     #[default]
     Require,
-    /// `go`: what Go's `encoding/json` makes of them. A field that is missing or `null` is the zero
-    /// value of its type, and keys ignore case where none matches exactly. Such rows are read more
-    /// slowly.
+    /// `go`: as in Go's `encoding/json`. A field that is missing or `null` is the zero value of its
+    /// type, and keys ignore case if none matches exactly. Such rows are read more slowly.
     Go,
 }
 
@@ -135,7 +135,7 @@ pub struct FunctionConf {
     pub fname: String,
     /// What kind of work it does.
     pub fmode: Mode,
-    /// Where its rows come from, and what they must have.
+    /// A description of its rows, and the fields that they must have.
     #[serde(skip_serializing_if = "is_default")]
     pub source: FunctionSourceConf,
     /// How it is called.
@@ -165,7 +165,7 @@ impl Mode {
     pub(crate) const ALL: [Self; 5] =
         [Self::Verify, Self::Save, Self::Load, Self::Calculate, Self::Expand];
 
-    /// The word in conf and in metrics.
+    /// Returns the name in conf and in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Verify => "Verify",
@@ -181,7 +181,7 @@ impl Mode {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FunctionSourceConf {
-    /// A description of the rows, for people.
+    /// A description of the rows.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Fields that each JSON object row must have (present; `null` counts) when it reaches the
@@ -208,10 +208,10 @@ pub struct OptionConf {
     /// up to a minute, and is jittered. KisFlow spells it `return_duration`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_duration: Option<u64>,
-    /// How long one call may take, in milliseconds (default: as long as it likes).
+    /// How long one call may take, in milliseconds (default: no limit).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,
-    /// The functions that this one may jump to. A jump that is declared here is checked at link.
+    /// The functions that this one may jump to. Linking checks the jumps that are declared here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub jump: Vec<String>,
     /// Params, unless the flow has others.
@@ -225,17 +225,17 @@ pub struct OptionConf {
 pub struct ConnConf {
     /// The connector's name.
     pub cname: String,
-    /// The engine: `memory`, `redis`, …; empty where the file has none, which a connector may have
-    /// that nobody uses.
+    /// The engine: `memory`, `redis`, …; empty if the file has none, which is allowed for an unused
+    /// connector.
     #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
     pub engine: String,
     /// Where it listens: `host:port`, several with commas; for an embedded engine its file.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub addrs: String,
-    /// What comes before the id of every record.
+    /// The prefix of the id of every record.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub key: String,
-    /// What the engine is told.
+    /// The engine's params.
     #[serde(skip_serializing_if = "RawParams::is_empty")]
     pub params: RawParams,
     /// Load functions that use it, if they name no connector themselves.
@@ -244,8 +244,8 @@ pub struct ConnConf {
     /// Save functions that use it, if they name no connector themselves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub save: Vec<String>,
-    /// The engine that a test starts for itself in its place, by its type; in the file
-    /// `test: {redis: private}` (default: tests put a memory there).
+    /// The type of the private engine that each test starts in its place; in the file
+    /// `test: {redis: private}` (default: tests use a memory).
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "private::write")]
     pub test: Option<String>,
     #[serde(skip)]
@@ -263,21 +263,22 @@ pub struct GlobalConf {
     /// The address to serve them at: `0.0.0.0:20004`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub prometheus_serve: String,
-    /// What fields are that a row lacks, in every flow that says nothing else (default `require`).
+    /// The values of fields that a row lacks, in every flow without a setting of its own (default
+    /// `require`).
     #[serde(skip_serializing_if = "is_default")]
     pub row_defaults: RowDefaults,
-    /// How long a flow that is told to stop may work on what it has read, in milliseconds (default
+    /// How long a flow that is asked to stop may work on what it has read, in milliseconds (default
     /// 30,000); what is not done then is given back to its source.
     #[serde(skip_serializing_if = "source::is_default_grace")]
     pub grace_ms: u64,
-    /// Where rows are kept that cannot be processed.
+    /// The store of rows that cannot be processed.
     #[serde(skip_serializing_if = "is_default")]
     pub quarantine: QuarantineConf,
     #[serde(skip)]
     pub(crate) origin: Origin,
 }
 
-/// What `grace_ms` is when nobody says.
+/// The default of `grace_ms`.
 const GRACE_MS: u64 = 30_000;
 
 impl Default for GlobalConf {

@@ -1,4 +1,4 @@
-//! What is wrong with a conf: each problem with its place, its key and a way out.
+//! The problems of a conf: each with its place, its key and how to fix it.
 
 use std::{collections::HashMap, error::Error, fmt, path::PathBuf, sync::Arc};
 
@@ -13,7 +13,7 @@ pub struct ConfError {
 }
 
 impl ConfError {
-    /// `Err` with the problems, if there are any.
+    /// Returns `Err` with the problems, if there are any.
     pub(crate) fn check(problems: Vec<Problem>) -> Result<(), Self> {
         if problems.is_empty() { Ok(()) } else { Err(Self { problems: in_order(problems) }) }
     }
@@ -55,7 +55,7 @@ pub struct Problem {
     pub line: Option<u64>,
     /// The key, from the top of its document: `flows[1].fname`.
     pub path: String,
-    /// What is wrong, and what to do about it.
+    /// What is wrong, and how to fix it.
     pub message: String,
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems
 }
 
-/// Where a piece of conf came from. Two pieces that say the same are equal wherever they stand.
+/// The origin of a piece of conf. Origins are equal, so that two pieces with the same content are.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Origin {
     /// Built in code: the problem names the piece instead.
@@ -181,7 +181,7 @@ fn path_of(steps: &[Step]) -> String {
 }
 
 impl FileOrigin {
-    /// The key's line, or that of the nearest key around it.
+    /// Returns the key's line, or that of the nearest enclosing key.
     fn line(&self, mut path: &str) -> Option<u64> {
         loop {
             if let Some(line) = self.lines.get(path) {
@@ -205,7 +205,7 @@ pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Str
     }
 }
 
-/// The known word that `wrong` is most likely a slip of.
+/// Returns the known word for which `wrong` is most likely a typo.
 pub(crate) fn nearest<'a>(
     wrong: &str,
     known: impl IntoIterator<Item = &'a str>,

@@ -29,7 +29,7 @@ impl Conf {
     /// # Errors
     ///
     /// All problems of all files: a file that cannot be read, YAML that does not parse, an unknown
-    /// kind, key or mode, a name twice. What the names stand for is checked at link.
+    /// kind, key or mode, a duplicate name. Linking checks what the names refer to.
     pub fn read(dir: impl AsRef<Path>) -> Result<Self, ConfError> {
         let (conf, problems) = Self::read_all([dir.as_ref()], &|name| env::var(name));
         ConfError::check(problems)?;

@@ -1,5 +1,5 @@
-//! `kistype: source`, and what `kistype: global` says of running by itself: the structs, how they
-//! are built in code, and how they are read.
+//! `kistype: source`, and the keys of `kistype: global` for serving: the structs, their builders,
+//! and how they are read.
 
 use serde::{Serialize, Serializer};
 
@@ -11,42 +11,43 @@ use super::{
     section::Section,
 };
 
-/// `kistype: source`: where the rows of flows come from that run by themselves.
+/// `kistype: source`: where flows that run by themselves get their rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SourceConf {
-    /// The source's name; a flow says `source: <sname>`.
+    /// The source's name; a flow refers to it with `source: <sname>`.
     pub sname: String,
     /// The type: `redis_stream`, `nats`, `file`, …
     #[serde(rename = "type")]
     pub engine: String,
-    /// Where it listens or is to be listened at: `host:port`, several with commas.
+    /// The address of its server, or at which to listen: `host:port`, several with commas.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub addrs: String,
-    /// What is read there: a stream, a subject, a path.
+    /// What to read there: a stream, a subject, a path.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub key: String,
     /// The readers that share the rows (default: the flow's name, so that each flow reads all of
     /// them). Processes with the same conf share them.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub group: String,
-    /// How many rows travel together.
+    /// The size of a batch.
     pub batch: BatchConf,
-    /// The most batches that are worked on at once, at least 1 (default 4). A source that has so
-    /// many outside is not read.
+    /// The most batches in progress at once, at least 1 (default 4). While so many are, the source
+    /// is not read.
     pub in_flight: u32,
-    /// Where a group that is new begins (default `earliest`).
+    /// Where a new group begins (default `earliest`).
     pub start: Start,
     /// Which order is kept (default none).
     pub ordered: Ordered,
-    /// Whether a batch that fails is split until the rows that cannot be processed stand alone
+    /// Whether a failed batch is split until the rows that cannot be processed are isolated
     /// (default true); otherwise the whole batch goes to quarantine.
     pub isolate: bool,
-    /// How often a row that fails alone is tried again before it goes to quarantine (default 2).
+    /// How often an isolated row that fails is tried again before it goes to quarantine (default
+    /// 2).
     pub retry_times: u32,
     /// The pause before the first repetition, in milliseconds (default 100); it doubles each time.
     pub retry_duration: u64,
-    /// What the source is told.
+    /// The source's params.
     #[serde(skip_serializing_if = "RawParams::is_empty")]
     pub params: RawParams,
     #[serde(skip)]
@@ -69,15 +70,15 @@ impl Default for BatchConf {
     }
 }
 
-/// Where a group that is new begins to read.
+/// Where a new group begins to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// `earliest`: with the first row that there is.
+    /// `earliest`: at the first existing row.
     #[default]
     Earliest,
-    /// `latest`: with the first row that comes from now on.
+    /// `latest`: at the first row that arrives from now on.
     Latest,
-    /// Behind a position, in the source's own words.
+    /// Behind a position, in the source's own form.
     After(String),
 }
 
@@ -97,10 +98,9 @@ pub enum Ordered {
     /// `ordered: false`: batches overtake each other. Within a batch rows keep their order.
     #[default]
     No,
-    /// `ordered: true`: the batches of one partition are worked on one after the other.
+    /// `ordered: true`: the batches of one partition run one after the other.
     Partition,
-    /// `ordered: {key: field}`: rows that have the same value in this field are worked on one
-    /// after the other.
+    /// `ordered: {key: field}`: rows with the same value in this field run one after the other.
     Key(String),
 }
 
@@ -114,7 +114,7 @@ impl Serialize for Ordered {
     }
 }
 
-/// `quarantine` of the global conf: where rows are kept that cannot be processed.
+/// `quarantine` of the global conf: the store of rows that cannot be processed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct QuarantineConf {
@@ -125,8 +125,8 @@ pub struct QuarantineConf {
     pub max_rows: u64,
     /// The most bytes that it keeps (default 1 GiB).
     pub max_bytes: u64,
-    /// How long a row is kept, in milliseconds (default: until somebody mends or discards it). A
-    /// row that grows older is dropped, counted, and logged with its text.
+    /// How long a row is kept, in milliseconds (default: until it is sent on or discarded). An
+    /// older row is dropped, counted, and logged with its text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age_ms: Option<u64>,
     /// What happens when it is full (default `stop`).
@@ -149,10 +149,11 @@ impl Default for QuarantineConf {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenFull {
-    /// `stop`: the batch waits, unacknowledged, until there is room; its flow reads no more.
+    /// `stop`: the batch waits, unacknowledged, until there is room; its flow stops reading
+    /// meanwhile.
     #[default]
     Stop,
-    /// `drop_oldest`: the oldest rows make room; each is counted, and logged with its text.
+    /// `drop_oldest`: the oldest rows are dropped; each is counted, and logged with its text.
     DropOldest,
 }
 
@@ -177,55 +178,56 @@ impl SourceConf {
         }
     }
 
-    /// Where it listens.
+    /// Sets the address.
     pub fn addrs(mut self, addrs: impl Into<String>) -> Self {
         self.addrs = addrs.into();
         self
     }
 
-    /// The stream, subject or path.
+    /// Sets the stream, subject or path.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = key.into();
         self
     }
 
-    /// The readers that share the rows.
+    /// Sets the group of readers that share the rows.
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.group = group.into();
         self
     }
 
-    /// How many rows travel together, and how long a batch waits to be full.
+    /// Sets the most rows of a batch, and how long a batch waits to be full.
     pub fn batch(mut self, rows: u32, wait_ms: u64) -> Self {
         self.batch = BatchConf { rows, wait_ms };
         self
     }
 
-    /// The most batches that are worked on at once.
+    /// Sets the most batches in progress at once.
     pub fn in_flight(mut self, batches: u32) -> Self {
         self.in_flight = batches;
         self
     }
 
-    /// Where a group that is new begins.
+    /// Sets where a new group begins.
     pub fn start(mut self, start: Start) -> Self {
         self.start = start;
         self
     }
 
-    /// Which order is kept.
+    /// Sets which order is kept.
     pub fn ordered(mut self, ordered: Ordered) -> Self {
         self.ordered = ordered;
         self
     }
 
-    /// Whether a batch that fails is split.
+    /// Sets whether a failed batch is split.
     pub fn isolate(mut self, isolate: bool) -> Self {
         self.isolate = isolate;
         self
     }
 
-    /// How often a row that fails alone is tried again, first after `base_ms` milliseconds.
+    /// Sets how often an isolated row that fails is tried again, first after `base_ms`
+    /// milliseconds.
     pub fn retry(mut self, times: u32, base_ms: u64) -> Self {
         (self.retry_times, self.retry_duration) = (times, base_ms);
         self
@@ -237,7 +239,7 @@ impl SourceConf {
         self
     }
 
-    /// `file:line` of its name, for messages; "the code" for one that was built there.
+    /// Returns `file:line` of its name, for messages; "the code" if it was built in code.
     ///
     /// ```
     /// use kisflow_core::SourceConf;
@@ -250,12 +252,12 @@ impl SourceConf {
 }
 
 impl QuarantineConf {
-    /// A quarantine that a connector of the conf keeps.
+    /// A quarantine in a connector of the conf.
     pub fn on(cname: impl Into<String>) -> Self {
         Self { cname: Some(cname.into()), ..Self::default() }
     }
 
-    /// The most rows and bytes that it keeps.
+    /// Sets the most rows and bytes that it keeps.
     pub fn limit(mut self, rows: u64, bytes: u64) -> Self {
         (self.max_rows, self.max_bytes) = (rows, bytes);
         self
@@ -343,7 +345,7 @@ pub(super) fn quarantine(section: &mut Section<'_>) -> QuarantineConf {
     })
 }
 
-/// The global conf says nothing of what is left to its defaults.
+/// Defaults are left out of the global conf.
 pub(super) fn is_default_grace(ms: &u64) -> bool {
     *ms == super::GRACE_MS
 }

@@ -24,9 +24,9 @@ struct Document<'a, T> {
 }
 
 impl Conf {
-    /// Writes one file for each flow, function, connector, source and test, and one for the global
-    /// conf if it says anything, into `flow/`, `func/`, `conn/`, `source/` and `test/` below `dir`.
-    /// Files that are there are overwritten; others are left alone.
+    /// Writes one file for each flow, function, connector, source and test, into `flow/`, `func/`,
+    /// `conn/`, `source/` and `test/` below `dir`, and one for the global conf unless it is empty.
+    /// Existing files of the same names are overwritten; others are left alone.
     ///
     /// # Errors
     ///

@@ -17,10 +17,10 @@ use tokio::{
 use super::{AsStorage, Connector, Fields, Private, Record, StartPrivate, Storage};
 use crate::{conf::ConnConf, error::Result};
 
-/// Records in this process, gone when it ends. All functions of a conf that name the same
-/// connector share them; nothing else does.
+/// Records in this process, gone when it ends. Only functions of a conf that name the same
+/// connector share them.
 ///
-/// A full store refuses new records instead of forgetting old ones.
+/// A full store refuses new records instead of dropping old ones.
 pub struct Memory {
     name: String,
     max_records: usize,
@@ -69,7 +69,7 @@ impl Entry {
 }
 
 impl Memory {
-    /// A store that no conf names: for unit tests of functions, see [`Store::of`](crate::Store::of).
+    /// A store without a conf, for unit tests of functions; see [`Store::of`](crate::Store::of).
     #[must_use]
     pub fn new() -> Self {
         Self::with_params("memory", &MemoryParams::default())
@@ -102,7 +102,7 @@ impl Memory {
             let keys: HashSet<&str> = kept.map(|record| record.key.as_str()).collect();
             keys.into_iter().filter(|key| !records.contains_key(*key)).count()
         };
-        // Records past their time are looked for only when there is no room otherwise.
+        // Expired records are searched for only when there is no room otherwise.
         if records.len() + new.len() <= self.max_records
             || records.len() + added(records) <= self.max_records
         {
@@ -196,7 +196,8 @@ impl Storage for Memory {
 
     async fn wait(&self, keys: &[String], deadline: Duration) -> Result<Vec<Option<Fields>>> {
         let end = Instant::now() + deadline;
-        // What was there at any moment counts, even if its time is over before the last one comes.
+        // A record counts if it existed at any moment, even if it expires before the last one
+        // arrives.
         let mut found: Vec<Option<Fields>> = vec![None; keys.len()];
         loop {
             // Listen first, look second: a record that is put in between wakes the wait.

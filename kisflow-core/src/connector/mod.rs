@@ -40,10 +40,10 @@ use crate::{
 /// How long a connector may take to answer a ping.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How a [`Connector`] shows itself as [`Storage`].
+/// Returns a [`Connector`] as [`Storage`].
 pub type AsStorage<C> = fn(&C) -> &dyn Storage;
 
-/// How a [`Connector`] shows itself as [`Durable`].
+/// Returns a [`Connector`] as [`Durable`].
 pub type AsDurable<C> = fn(&C) -> Arc<dyn Durable>;
 
 /// A storage engine: `type` in the conf of a connector.
@@ -79,30 +79,30 @@ pub type AsDurable<C> = fn(&C) -> Arc<dyn Durable>;
 )]
 #[async_trait]
 pub trait Connector: Sized + Send + Sync + 'static {
-    /// The word after `type:` in conf.
+    /// The value of `type:` in conf.
     const TYPE: &'static str;
-    /// The connector's `params`, checked at link. Params that it does not know are let through
-    /// (storage logic may read them), unless they look like a slip of one that it knows.
+    /// The connector's `params`, checked at link. Params that it does not know are accepted
+    /// (storage logic may read them), unless they look like a typo of one that it knows.
     type Params: DeserializeOwned + Send + 'static;
 
-    /// What is wrong with a conf whose params fit their type: the path of each key (`addrs`,
-    /// `params.service`) and why. These are problems of the conf, told with all others; nothing may
-    /// connect here.
+    /// Checks a conf whose params fit their type. Returns the path of each wrong key (`addrs`,
+    /// `params.service`) and why it is wrong; linking reports these with all other problems of the
+    /// conf. Must not connect.
     fn check(conf: &ConnConf, params: &Self::Params) -> Vec<(String, String)> {
         let _ = (conf, params);
         Vec::new()
     }
 
-    /// Connects. Called once for each connector of a conf, however many functions use it, and not
-    /// before the whole conf links.
+    /// Connects. Called once for each connector of a conf, no matter how many functions use it, and
+    /// not before the whole conf links.
     ///
     /// # Errors
     ///
-    /// When there is no connection to be had: within a bounded time, naming the address.
+    /// When it cannot connect; within a bounded time, with the address in the error.
     async fn connect(conf: &ConnConf, params: Self::Params) -> Result<Self>;
 
-    /// Connects for a command that works beside a service. An engine that one process has to itself
-    /// lets it in through that process where it can; any other connects.
+    /// Connects for a command beside a service. An engine that only one process can open connects
+    /// through that process if it can; any other engine connects.
     ///
     /// # Errors
     ///
@@ -111,39 +111,39 @@ pub trait Connector: Sized + Send + Sync + 'static {
         Self::connect(conf, params).await
     }
 
-    /// How it keeps records, if it does: what functions with a [`Store`](crate::Store) use.
+    /// Returns how it keeps records, if it does, for functions with a [`Store`](crate::Store).
     fn storage() -> Option<AsStorage<Self>> {
         None
     }
 
-    /// How it keeps entries that outlive the process, if it does: what quarantine and the positions
-    /// of files are kept in.
+    /// Returns how it keeps durable entries, if it does, for quarantine and the positions of files.
     fn durable() -> Option<AsDurable<Self>> {
         None
     }
 
-    /// The conf of an engine that needs no server, where nobody has written one: what quarantine is
-    /// kept in unless the global conf names a connector.
+    /// Returns the default conf of an engine that needs no server: quarantine is kept there unless
+    /// the global conf names a connector.
     fn embedded() -> Option<ConnConf> {
         None
     }
 
-    /// How it starts an engine for one test, if it can: for a connector with
+    /// Returns how it starts an engine for one test, if it can, for a connector with
     /// `test: {TYPE: private}` in its conf, and for [`Private::start`].
     fn private() -> Option<StartPrivate<Self>> {
         None
     }
 
-    /// Whether the engine answers now: what `/readyz` asks, and what tells an outage from rows that
-    /// cannot be processed. Called often; ought to take one small round trip.
+    /// Checks that the engine answers now. `/readyz` reports the result, and it distinguishes an
+    /// outage from rows that cannot be processed. Called often; it should take one small round
+    /// trip.
     ///
     /// # Errors
     ///
-    /// When it does not.
+    /// When it does not answer.
     ///
     /// # Cancel safety
     ///
-    /// Must be cancel safe: whoever asks has a limit of two seconds.
+    /// Must be cancel safe: the caller has a limit of two seconds.
     async fn ping(&self) -> Result<()> {
         Ok(())
     }
@@ -175,7 +175,7 @@ impl<C: Connector> ErasedConnector for C {
     }
 }
 
-/// A connection, yet to be.
+/// A future connection.
 type Connecting<'a> = BoxFuture<'a, Result<Box<dyn ErasedConnector>>>;
 
 /// A connector as a registry knows it.
@@ -186,7 +186,7 @@ pub(crate) struct ConnectorDef {
     pub(crate) stores: bool,
     pub(crate) endures: bool,
     pub(crate) embedded: fn() -> Option<ConnConf>,
-    /// What is wrong with the params.
+    /// Checks the params.
     pub(crate) check: fn(&ConnConf) -> Vec<Misfit>,
     connect: for<'a> fn(&'a ConnConf) -> Connecting<'a>,
     attach: for<'a> fn(&'a ConnConf) -> Connecting<'a>,
@@ -227,7 +227,7 @@ impl ConnectorDef {
         }
     }
 
-    /// For a command that works beside a service.
+    /// For a command beside a service.
     pub(crate) fn attached(self) -> Self {
         Self { connect: self.attach, ..self }
     }
@@ -239,7 +239,7 @@ fn start_private<C: Connector>(conf: &ConnConf) -> Connecting<'_> {
     )
 }
 
-/// A connector of the conf, connected or yet to be.
+/// A connector of the conf, connected or not yet.
 #[doc(hidden)]
 pub struct ConnectorSlot {
     pub(crate) conf: ConnConf,
@@ -259,14 +259,14 @@ impl ConnectorSlot {
         Self { conf, def, connection: OnceCell::new(), known: Known::default() }
     }
 
-    /// A `memory` connector in the place of another.
+    /// A `memory` connector that replaces another.
     fn stub(conf: &ConnConf) -> Self {
         let stub = ConnConf::new(&conf.cname, Memory::TYPE).key(&conf.key);
         Self::new(stub, ConnectorDef::of::<Memory>())
     }
 
-    /// What takes the place of a connector in a test: a private engine where the conf asks for one,
-    /// or else a memory.
+    /// The replacement of a connector in a test: a private engine if the conf asks for one,
+    /// otherwise a memory.
     pub(crate) fn for_test(conf: &ConnConf, mut def: ConnectorDef) -> Self {
         match def.private.filter(|_| conf.test.is_some()) {
             Some(start) => {
@@ -277,13 +277,13 @@ impl ConnectorSlot {
         }
     }
 
-    /// Connects, unless that has been done.
+    /// Connects, unless it is connected.
     pub(crate) async fn connect(&self) -> Result<()> {
         let connect = || async { (self.def.connect)(&self.conf).await.map(Arc::from) };
         self.connection.get_or_try_init(connect).await.map(|_| ())
     }
 
-    /// Asks whether it answers. Why it is of no use now, if it is of none.
+    /// Pings it. Returns why it does not work now, if it does not.
     pub(crate) async fn away(&self) -> Option<String> {
         let name = &self.conf.cname;
         let away = match timeout(PATIENCE, self.ping()).await {
@@ -295,7 +295,7 @@ impl ConnectorSlot {
         away
     }
 
-    /// Why it was of no use when it was last asked; it is not asked again for this.
+    /// Returns why it did not work at the last ping, without another ping.
     pub(crate) fn known_away(&self) -> Option<String> {
         match self.connection.initialized() {
             true => self.known.away(),
@@ -303,7 +303,8 @@ impl ConnectorSlot {
         }
     }
 
-    /// Notes how a function fared with it: when that is news, it is asked soon.
+    /// Records the result of a function's call: if it contradicts the last ping, the next ping is
+    /// soon.
     pub(crate) fn noticed(&self, works: bool) {
         self.known.notice(works);
     }

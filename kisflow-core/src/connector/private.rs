@@ -1,4 +1,4 @@
-//! [`Private`]: an engine that is started for one test and gone with it; and [`ScratchDir`].
+//! [`Private`]: an engine that is started for one test and stopped after it; and [`ScratchDir`].
 
 use std::{
     any::Any,
@@ -21,8 +21,8 @@ use crate::{
     link::{Misfit, connector_params},
 };
 
-/// How a [`Connector`] starts an engine for one test: of its conf, `key` and what of `params` is not
-/// about where the engine is still hold.
+/// Starts an engine for one test of a [`Connector`]. `key` and the `params` of its conf apply,
+/// except those for where the engine is.
 pub type StartPrivate<C> =
     for<'a> fn(&'a ConnConf, <C as Connector>::Params) -> BoxFuture<'a, Result<Private<C>>>;
 
@@ -58,11 +58,11 @@ impl<C: Connector> Private<C> {
     /// # Errors
     ///
     /// When connectors of this type have no private engine, the params do not fit, or the engine
-    /// cannot start; the error says what to install where a program is missing.
+    /// cannot start; the error says what to install if a program is missing.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops what has been started.
+    /// Dropping the future stops the engine if it was started.
     pub async fn start(conf: &ConnConf) -> Result<Self> {
         let Some(start) = C::private() else {
             return Err(no_private(C::TYPE).into());
@@ -70,8 +70,8 @@ impl<C: Connector> Private<C> {
         start(conf, connector_params::<C::Params>(conf).map_err(told)?).await
     }
 
-    /// What [`Connector::private`] hands out: a connection, and what stops its engine when it is
-    /// dropped.
+    /// Creates the result of [`Connector::private`]: a connection, and a value that stops its
+    /// engine on drop.
     #[must_use]
     pub fn new(connector: C, engine: impl Any + Send + Sync) -> Self {
         Self { connector, _engine: Box::new(engine) }
@@ -110,7 +110,7 @@ impl<C: Connector> ErasedConnector for Private<C> {
     }
 }
 
-/// That a type of connector has no private engine.
+/// The error that a type of connector has no private engine.
 pub(crate) fn no_private(engine: &str) -> String {
     format!("connectors of `type: {engine}` start no private engine for a test")
 }
@@ -121,8 +121,8 @@ pub(super) fn told(problems: Vec<Misfit>) -> String {
     lines.collect::<Vec<_>>().join("; ")
 }
 
-/// A new directory below that of the system for temporary files, removed when it is dropped: what
-/// a [`Private`] engine keeps its files in.
+/// A new directory below the system's directory for temporary files, removed on drop, for the files
+/// of a [`Private`] engine.
 #[derive(Debug)]
 pub struct ScratchDir {
     path: PathBuf,
@@ -149,7 +149,7 @@ impl ScratchDir {
         }
     }
 
-    /// Where it is.
+    /// Returns its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -158,7 +158,7 @@ impl ScratchDir {
 
 impl Drop for ScratchDir {
     fn drop(&mut self) {
-        // Nobody is left to hear that it failed, and the system empties that directory.
+        // A failure cannot be reported here, and the system empties that directory.
         drop(fs::remove_dir_all(&self.path));
     }
 }

@@ -1,4 +1,4 @@
-//! [`Storage`]: what an engine does for functions that do not know it.
+//! [`Storage`]: records with fields, for functions that do not know their engine.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::error::Result;
 
-/// A record's fields by name, each as text: numbers and booleans as JSON writes them, text as it
-/// is, lists and maps as JSON.
+/// A record's fields by name, each as text: numbers and booleans as JSON writes them, text
+/// unchanged, lists and maps as JSON.
 pub type Fields = Vec<(String, String)>;
 
 /// A record to write.
@@ -16,26 +16,26 @@ pub type Fields = Vec<(String, String)>;
 pub struct Record {
     /// The whole key: the connector's `key` and the record's id.
     pub key: String,
-    /// The fields to set, or with `None` to remove.
+    /// The fields to set, or to remove with `None`.
     pub fields: Vec<(Cow<'static, str>, Option<String>)>,
 }
 
-/// Records with fields. Every method is one round trip for all of its records, or a few of bounded
-/// size; never one for each.
+/// Records with fields. Every method takes one round trip for all of its records, or a few of
+/// bounded size; never one per record.
 #[async_trait]
 pub trait Storage: Send + Sync {
-    /// Sets and removes fields; fields that a record does not mention stay. Of two records with
-    /// one key the later wins. A record with no fields left is gone.
+    /// Sets and removes fields; other fields of a record stay. Of two records with the same key the
+    /// later wins. A record without fields is removed.
     async fn put(&self, records: Vec<Record>) -> Result<()>;
 
-    /// Reads whole records, in the order of the keys; `None` where there is none.
+    /// Reads whole records, in the order of the keys; `None` for a missing record.
     async fn get(&self, keys: &[String]) -> Result<Vec<Option<Fields>>>;
 
-    /// Removes whole records; one that is not there is no error.
+    /// Removes whole records; a missing one is no error.
     async fn remove(&self, keys: &[String]) -> Result<()>;
 
-    /// Reads records, and waits for those that are not there until `deadline` has passed. Unless
-    /// the engine knows better it asks again, after 2 ms at first and 100 ms at most.
+    /// Reads records, and waits for missing ones until `deadline`. By default it asks again, after
+    /// 2 ms at first and 100 ms at most.
     async fn wait(&self, keys: &[String], deadline: Duration) -> Result<Vec<Option<Fields>>> {
         let end = Instant::now() + deadline;
         let mut pause = Duration::from_millis(2);

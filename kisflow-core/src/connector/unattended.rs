@@ -1,4 +1,4 @@
-//! Save and Load without a line of Rust: a function of the conf that no `#[faas]` claims.
+//! Save and Load without code: a function of the conf without a `#[faas]`.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -45,7 +45,7 @@ pub const PARAMS: [(&str, &str, &str); 4] = [
 /// What the params say.
 struct Unattended {
     store: BoundStore,
-    /// The fields that say which record it is.
+    /// The fields of the record's id.
     id: RecordId,
     /// `(field of the record, field of the row)`; empty for all fields.
     fields: Vec<(String, String)>,
@@ -53,14 +53,14 @@ struct Unattended {
     mode: Mode,
 }
 
-/// What becomes of a row whose record is not there.
+/// What happens to a row without a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Missing {
     /// It is rejected.
     #[default]
     Reject,
-    /// It goes on as it came.
+    /// It goes on unchanged.
     Pass,
 }
 
@@ -117,14 +117,14 @@ impl FieldNames {
     }
 }
 
-/// What a Save or Load without code does to rows, as far as its params say.
+/// The effect of a Save or Load without code on rows, as far as its params say.
 #[derive(Default)]
 pub(crate) struct FieldUse {
     /// The fields that hold the id.
     pub(crate) id: Vec<String>,
     /// The fields of the row that are saved or loaded; without `fields` it is all of them.
     pub(crate) fields: Option<Vec<String>>,
-    /// Whether a row may go on without what was to be loaded.
+    /// Whether a row may go on without its record.
     pub(crate) may_miss: bool,
 }
 

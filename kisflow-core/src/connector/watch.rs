@@ -1,4 +1,5 @@
-//! [`watch`]: keeps what is known of connectors up to date, so that `/readyz` need not ask them.
+//! [`watch`]: keeps the state of connectors up to date, so that `/readyz` does not need to ping
+//! them.
 
 use std::{
     sync::{
@@ -21,20 +22,20 @@ const PACE: Duration = Duration::from_secs(5);
 /// The first pause after a ping without an answer; it doubles up to [`PACE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// The shortest time between two pings, whatever functions notice.
+/// The shortest time between two pings, whatever the results of functions.
 const SHORTEST: Duration = Duration::from_millis(100);
 
-/// What the last ping of a connector said.
+/// The result of the last ping of a connector.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     is_away: AtomicBool,
     cause: Mutex<Option<String>>,
-    /// A function noticed what the last ping did not say.
+    /// A function's call contradicted the last ping.
     news: Notify,
 }
 
 impl Known {
-    /// Notes what a ping said.
+    /// Records the result of a ping.
     pub(super) fn tell(&self, away: Option<String>) {
         let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
         self.is_away.store(away.is_some(), Ordering::Relaxed);
@@ -45,7 +46,7 @@ impl Known {
         self.cause.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has the connector pinged soon if a function fared otherwise than the last ping says.
+    /// Schedules a ping soon if a function's call contradicts the last ping.
     pub(super) fn notice(&self, works: bool) {
         if works == self.is_away.load(Ordering::Relaxed) {
             self.news.notify_one();
@@ -69,7 +70,7 @@ async fn one(slot: Arc<ConnectorSlot>) {
             () = sleep(wait) => {}
             () = slot.known.news.notified() => sleep(SHORTEST).await,
         }
-        // A task of its own, so that a panic ends no more than that.
+        // A separate task, so that a panic ends only this ping.
         let asked = slot.clone();
         let ping = AbortOnDropHandle::new(tokio::spawn(async move { asked.away().await }));
         let is_away = match ping.await {

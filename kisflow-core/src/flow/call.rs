@@ -34,10 +34,10 @@ pub(super) enum Fail {
     Cancelled,
 }
 
-/// Calls the function as often as its conf allows; on failure says in which attempt. Faults are
-/// counted within `input`, whichever stage found them.
+/// Calls the function as often as its conf allows; a failure has the attempt. The positions of
+/// faults are those in `input`, whichever stage found them.
 ///
-/// A sync function that succeeds is answered on the spot, without a future of its own.
+/// A sync function that succeeds is answered at once, without its own future.
 pub(super) async fn call(
     node: &Arc<Node>,
     input: &Batch,
@@ -71,7 +71,7 @@ async fn call_without(
     lacking: Vec<Fault>,
 ) -> Result<Outcome, (u32, Fail)> {
     if run.on_reject == OnReject::Fail || lacking.len() == input.len() {
-        // Of no rows a function might make one all the same, or fail.
+        // Skip the call: on an empty batch a function could still emit rows or fail.
         return Ok(Outcome { faults: lacking, ..Outcome::default() });
     }
     let bad: HashSet<usize> = lacking.iter().map(|fault| fault.index).collect();
@@ -90,7 +90,7 @@ async fn call_without(
     Ok(outcome)
 }
 
-/// Settles the first attempt, and makes the others.
+/// Finishes the first attempt, and makes the others.
 async fn attempts(
     node: &Arc<Node>,
     input: &Batch,
@@ -127,7 +127,7 @@ async fn attempts(
             return Err((number, Fail::Cancelled));
         }
         number += 1;
-        // What a failed attempt rejected, the next one judges anew.
+        // The next attempt decides again about the rows that a failed one rejected.
         if let Some(rejects) = rejects.get() {
             rejects.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
@@ -181,7 +181,7 @@ fn observed(span: &Span, result: Result<Outcome>) -> Result<Outcome> {
     result
 }
 
-/// Awaits the answer, as long as the function's timeout and the run's token allow.
+/// Awaits the answer, within the function's timeout and until the run's token is cancelled.
 async fn settle(node: &Node, run: &RunContext, answer: Answer<'_>) -> Result<Outcome, Fail> {
     let mut future = match answer {
         Answer::Ready(result) => return result.map_err(Fail::of),
@@ -201,8 +201,8 @@ async fn settle(node: &Node, run: &RunContext, answer: Answer<'_>) -> Result<Out
     until_cancelled(run, bounded).await.unwrap_or(Err(Fail::Cancelled))
 }
 
-/// Calls a sync function that has a timeout: it cannot be stopped, only left behind, and must not
-/// hold up the runtime meanwhile.
+/// Calls a sync function that has a timeout: it cannot be stopped, only abandoned, and must not
+/// block the runtime meanwhile.
 fn on_a_thread<'a>(
     node: &Arc<Node>,
     input: &Batch,

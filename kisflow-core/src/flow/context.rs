@@ -1,4 +1,4 @@
-//! What a run carries with it, and what a function is once it is linked.
+//! The context of a run, and a linked function.
 
 use std::{
     fmt,
@@ -26,7 +26,7 @@ pub(crate) struct FlowContext {
     pub(crate) name: Arc<str>,
     pub(crate) cache: Cache,
     pub(crate) metadata: Metadata,
-    /// The most characters of a row, or of what is said of one, in a log line.
+    /// The most characters of a row, or of a text about one, in a log line.
     pub(crate) log_rows: usize,
     seed: u64,
     runs: AtomicU64,
@@ -71,7 +71,7 @@ pub(crate) struct RunContext {
     pub(crate) id: RunId,
     pub(crate) cancel: Option<CancellationToken>,
     pub(crate) on_reject: OnReject,
-    /// Whether the run is fed: who looks after its rows wants to know where each came from.
+    /// Whether the run is fed: its caller needs the origin of each row.
     pub(crate) traced: bool,
 }
 

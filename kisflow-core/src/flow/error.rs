@@ -5,7 +5,7 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 use super::{Lineage, Report, RunId};
 use crate::{batch::Batch, conf::suggest, error::BoxError, reject::Reject};
 
-/// Why a run failed: where, in which attempt, and with what is needed to lose nothing.
+/// Why a run failed: where, in which attempt, and everything needed to lose no row.
 pub struct RunError {
     pub(super) inner: Box<Inner>,
 }
@@ -26,14 +26,14 @@ pub(super) enum Kind {
     Function(BoxError),
     Panic(String),
     Timeout(Duration),
-    /// The rows are in the report.
+    /// The rejected rows are in the report.
     Rejected,
     UnknownJump {
         target: String,
         hint: String,
     },
     TwoJumps(Vec<String>),
-    /// A run that began in the middle of the chain jumps to before its beginning.
+    /// A run that began in the middle of the chain jumps to a place before its beginning.
     EarlierJump {
         target: String,
     },
@@ -45,37 +45,37 @@ pub(super) enum Kind {
 }
 
 impl RunError {
-    /// The flow.
+    /// Returns the flow's name.
     pub fn flow(&self) -> &str {
         self.inner.report.flow()
     }
 
-    /// The function that failed; none when the run was cancelled between two.
+    /// Returns the function that failed; `None` if the run was cancelled between two functions.
     pub fn function(&self) -> Option<&str> {
         self.inner.function.as_deref()
     }
 
-    /// The run.
+    /// Returns the id of the run.
     pub fn run(&self) -> RunId {
         self.inner.report.run()
     }
 
-    /// In which attempt, from 1; those before it had failed too.
+    /// Returns the attempt that failed, from 1; those before it failed as well.
     pub fn attempt(&self) -> u32 {
         self.inner.attempt
     }
 
-    /// What the run did until then.
+    /// Returns the report of the run until the failure.
     pub fn report(&self) -> &Report {
         &self.inner.report
     }
 
-    /// Every row that was rejected, with its cause.
+    /// Returns every rejected row, with its cause.
     pub fn rejected(&self) -> &[Reject] {
         self.inner.report.rejected()
     }
 
-    /// The batch that the function was given: what is to be tried again, or kept.
+    /// Returns the batch that the function was given, to try it again or keep it.
     pub fn input(&self) -> &Batch {
         &self.inner.input
     }
@@ -90,32 +90,33 @@ impl RunError {
         &self.inner.lineage
     }
 
-    /// Whether rows were rejected in a flow with `on_reject: fail`.
+    /// Returns `true` if rows were rejected in a flow with `on_reject: fail`.
     pub fn is_rejected(&self) -> bool {
         matches!(self.inner.kind, Kind::Rejected)
     }
 
-    /// Whether the function panicked.
+    /// Returns `true` if the function panicked.
     pub fn is_panic(&self) -> bool {
         matches!(self.inner.kind, Kind::Panic(_))
     }
 
-    /// Whether the function took longer than its `timeout`.
+    /// Returns `true` if the function took longer than its `timeout`.
     pub fn is_timeout(&self) -> bool {
         matches!(self.inner.kind, Kind::Timeout(_))
     }
 
-    /// Whether the run was cancelled.
+    /// Returns `true` if the run was cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(self.inner.kind, Kind::Cancelled)
     }
 
-    /// Whether a run that began in the middle of the chain was to jump to before its beginning.
+    /// Returns `true` if a run that began in the middle of the chain was to jump to a place before
+    /// its beginning.
     pub(crate) fn is_early_jump(&self) -> bool {
         matches!(self.inner.kind, Kind::EarlierJump { .. })
     }
 
-    /// Whether the function jumped nowhere, to two places, or for ever.
+    /// Returns `true` if the function jumped nowhere, to two places, or forever.
     pub fn is_jump(&self) -> bool {
         matches!(
             self.inner.kind,
@@ -185,13 +186,13 @@ impl Error for RunError {
     }
 }
 
-/// There is no flow of this name.
+/// No flow has this name.
 pub struct UnknownFlow {
     message: String,
 }
 
 impl UnknownFlow {
-    /// `known` are the names that there are.
+    /// `known` are the names of the existing flows.
     pub(crate) fn new<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         Self { message: format!("no flow is named \"{name}\"{}", suggest(name, known)) }
     }

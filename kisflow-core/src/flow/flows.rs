@@ -1,4 +1,4 @@
-//! [`Flows`]: what a registry and a conf make together.
+//! [`Flows`]: the linked flows of a registry and a conf.
 
 use std::{
     collections::BTreeMap,
@@ -29,7 +29,7 @@ use crate::{
     source::SourceDef,
 };
 
-/// The linked flows of a conf, by name; cheap to clone.
+/// The linked flows of a conf, by name. Cheap to clone.
 #[derive(Clone)]
 pub struct Flows {
     inner: Arc<Inner>,
@@ -45,7 +45,7 @@ struct Inner {
     books: Mutex<BTreeMap<String, Arc<Books>>>,
     /// Held while they are served.
     serving: AtomicBool,
-    /// Asks the connectors whether they answer.
+    /// Pings the connectors.
     watch: Mutex<AbortOnDropHandle<()>>,
     /// Flow and function.
     left_out: Vec<(String, String)>,
@@ -78,7 +78,7 @@ impl Flows {
         }
         ConfError::check(problems)?;
         let health = Health::default();
-        // Before anybody can ask: a flow that is not served yet keeps `/readyz` from saying "ready".
+        // Before `/readyz` can be asked: while a flow is not served yet, it must not say "ready".
         let is_fed = |flow: &&FlowConf| flow.source.is_some() && flow.status == Status::Enabled;
         for flow in conf.flows.values().filter(is_fed) {
             health.source(&flow.flow_name, SourceState::Waiting);
@@ -138,31 +138,31 @@ impl Flows {
         })
     }
 
-    /// The flow of this name.
+    /// Returns the flow with this name.
     ///
     /// # Errors
     ///
-    /// When there is none; the error suggests one.
+    /// When there is none; the error suggests a similar name.
     pub fn get(&self, name: &str) -> Result<Flow, UnknownFlow> {
         let flow = self.inner.flows.get(name).cloned();
         flow.ok_or_else(|| UnknownFlow::new(name, self.names()))
     }
 
-    /// The names of the flows, sorted.
+    /// Returns the names of the flows, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.inner.flows.keys().map(String::as_str)
     }
 
-    /// The flows, sorted by name.
+    /// Returns the flows, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = &Flow> {
         self.inner.flows.values()
     }
 
-    /// The conf as it is now, with what has been appended to flows.
+    /// Returns the current conf, with the functions that were appended to flows.
     pub fn conf(&self) -> Conf {
         let mut conf = self.inner.conf.clone();
         conf.flows = self.iter().map(|flow| (flow.name().to_owned(), flow.conf())).collect();
-        // What was left to its defaults is said, so that it can be written to a file.
+        // Defaults are written out, so that the conf can be written to a file.
         for step in conf.flows.values().flat_map(|flow| &flow.flows) {
             let default = || FunctionConf::new(&step.fname, Mode::default());
             conf.functions.entry(step.fname.clone()).or_insert_with(default);
@@ -179,24 +179,24 @@ impl Flows {
         self.conf().write(dir)
     }
 
-    /// What became of the rows of each flow that is or was [served](Self::serve), by name.
+    /// Returns the ledger of each flow that is or was [served](Self::serve), by name.
     pub fn ledgers(&self) -> BTreeMap<String, Ledger> {
         self.books().iter().map(|(flow, books)| (flow.clone(), books.ledger())).collect()
     }
 
-    /// How many rows each flow that is or was [served](Self::serve) had still to read when its source
-    /// was last asked, by name: about once a second. `None` where the source does not know.
+    /// Returns how many rows each flow that is or was [served](Self::serve) still had to read, by
+    /// name. The sources are asked about once a second. `None` if the source does not know.
     pub fn lags(&self) -> BTreeMap<String, Option<u64>> {
         self.books().iter().map(|(flow, books)| (flow.clone(), books.lag())).collect()
     }
 
-    /// How many bytes each flow that is or was [served](Self::serve) had still to read when its
-    /// source was last asked, by name. `None` where the source counts rows, or does not know.
+    /// Returns how many bytes each flow that is or was [served](Self::serve) still had to read, by
+    /// name. `None` if the source counts rows, or does not know.
     pub fn lags_bytes(&self) -> BTreeMap<String, Option<u64>> {
         self.books().iter().map(|(flow, books)| (flow.clone(), books.lag_bytes())).collect()
     }
 
-    /// `None` while somebody else serves them.
+    /// `None` while they are being served already.
     pub(crate) fn begin_serving(&self) -> Option<Serving> {
         let was = self.inner.serving.swap(true, Ordering::Acquire);
         let mut watch = self.inner.watch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -211,30 +211,30 @@ impl Flows {
         self.inner.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The records of a connector, as functions see them: for tests and tools. `None` if there is no
-    /// such connector, no flow that runs uses it, or it keeps no records.
+    /// Returns the records of a connector, as functions see them, for tests and tools. `None` if
+    /// there is no such connector, no enabled flow uses it, or it keeps no records.
     pub fn store(&self, cname: &str) -> Option<Store<'_>> {
         let slot = self.inner.linked.linker.slots.get(cname)?;
         Some(Store::new(slot.connected().ok()?.storage()?, &slot.conf.key, Duration::ZERO))
     }
 
-    /// Where connectors are [stubs](Registry::stub_connectors): each flow and function that is left
-    /// out, because it talks to its engine itself.
+    /// Returns each flow and function that is left out because it talks to its engine itself, if
+    /// connectors are [stubs](Registry::stub_connectors).
     pub fn left_out(&self) -> &[(String, String)] {
         &self.inner.left_out
     }
 
-    /// The rows that could not be processed.
+    /// Returns the quarantine: the rows that could not be processed.
     ///
     /// # Errors
     ///
-    /// When nothing keeps them: no flow has a source, and the global conf names no connector.
+    /// When there is none: no flow has a source, and the global conf names no connector.
     pub fn quarantine(&self) -> Result<Quarantine, QuarantineError> {
         let kept = self.inner.quarantine.as_ref().map(|(_, quarantine)| quarantine.clone());
         kept.ok_or_else(QuarantineError::none)
     }
 
-    /// Why flows would begin from the start although another store has their positions.
+    /// The flows that would start from the beginning although another store has their positions.
     pub(crate) async fn positions_elsewhere(&self) -> Result<Vec<String>, BoxError> {
         self.inner.linked.linker.positions_elsewhere(&self.inner.conf).await
     }
@@ -258,13 +258,13 @@ impl Flows {
         self.inner.linked.with_recorder(make)
     }
 
-    /// Whether the flows are ready to work: for a program that answers `/readyz` itself.
+    /// Returns whether the flows are ready to work, for a program that answers `/readyz` itself.
     pub fn health(&self) -> &Health {
         &self.inner.health
     }
 
-    /// All metrics in the exposition format, when `prometheus_enable` started an exporter: for a
-    /// program that serves them itself (`prometheus_listen: false`).
+    /// Returns all metrics in the exposition format if `prometheus_enable` started an exporter, for
+    /// a program that serves them itself (`prometheus_listen: false`).
     pub fn render_metrics(&self) -> Option<String> {
         self.inner.linked.recorder.as_ref()?;
         self.inner.linked.linker.registry.exporter.as_ref().map(|exporter| exporter.render())

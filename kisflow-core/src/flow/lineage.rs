@@ -6,9 +6,9 @@ use crate::reject::Fault;
 
 /// From which row of an earlier batch each row of a batch was made.
 ///
-/// Only runs that are fed, by a source or by [`Flow::feed`](super::Flow::feed), ask for it: it is how
-/// a row that is rejected late in the chain finds back to its position in the source. One-row
-/// functions know; a batch function that makes new rows does not say.
+/// Only runs that are fed, by a source or by [`Flow::feed`](super::Flow::feed), ask for it: it
+/// leads from a row that is rejected late in the chain back to its position in the source. It is
+/// known for one-row functions, but not for a batch function that makes new rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Lineage {
     #[default]
@@ -39,8 +39,8 @@ impl Lineage {
         }
     }
 
-    /// The lineage of what a function made of `len` rows, of which it refused some. `made` is
-    /// `Same` where it made one row of each other, in order.
+    /// The lineage of the rows that a function made from `len` rows, some of which it rejected.
+    /// `made` is `Same` if it made one row from each of the others, in order.
     pub(super) fn then(&self, made: &Self, len: usize, faults: &[Fault]) -> Self {
         match made {
             Self::Unknown => Self::Unknown,

@@ -1,4 +1,4 @@
-//! [`Flow`]: a linked chain of functions, and what a run of it does.
+//! [`Flow`]: a linked chain of functions, and its runs.
 
 mod call;
 mod context;
@@ -33,8 +33,8 @@ use crate::{
     metrics::{FlowMetrics, SharedRecorder},
 };
 
-/// A linked chain of functions: cheap to clone, and re-entrant. Any number of runs of one flow go
-/// on at once; what they share is the flow's [`Cache`] and [`Metadata`].
+/// A linked chain of functions. Cheap to clone, and re-entrant: any number of runs of one flow may
+/// be in progress at once. They share the flow's [`Cache`] and [`Metadata`].
 #[derive(Clone)]
 pub struct Flow {
     inner: Arc<Inner>,
@@ -42,19 +42,19 @@ pub struct Flow {
 
 pub(crate) struct Inner {
     context: Arc<FlowContext>,
-    /// What runs that begin now go through.
+    /// The chain of runs that begin now.
     chain: ArcSwap<Chain>,
     linked: Arc<Linked>,
     metrics: Arc<FlowMetrics>,
 }
 
-/// What all flows of a conf have in common.
+/// What all flows of a conf share.
 pub(crate) struct Linked {
     pub(crate) linker: Linker,
     pub(crate) recorder: SharedRecorder,
 }
 
-/// The functions of a flow, as they are at one time.
+/// The functions of a flow at one time.
 pub(crate) struct Chain {
     pub(crate) conf: FlowConf,
     pub(crate) nodes: Vec<Arc<Node>>,
@@ -70,22 +70,22 @@ impl Flow {
         Self { inner: Arc::new(Inner { context, chain, linked, metrics }) }
     }
 
-    /// The flow's name.
+    /// Returns the flow's name.
     pub fn name(&self) -> &str {
         &self.inner.context.name
     }
 
-    /// The flow's conf as it is now, with what has been appended.
+    /// Returns the flow's current conf, with the functions that were appended.
     pub fn conf(&self) -> FlowConf {
         self.inner.chain.load().conf.clone()
     }
 
-    /// The flow's cache.
+    /// Returns the flow's cache.
     pub fn cache(&self) -> &Cache {
         &self.inner.context.cache
     }
 
-    /// The flow's metadata.
+    /// Returns the flow's metadata.
     pub fn metadata(&self) -> &Metadata {
         &self.inner.context.metadata
     }
@@ -105,13 +105,13 @@ impl Flow {
     /// # Errors
     ///
     /// When a function fails for good, panics, takes longer than its `timeout`, rejects rows in a
-    /// flow with `on_reject: fail`, or jumps nowhere or for ever. The error has the cause, the
+    /// flow with `on_reject: fail`, or jumps nowhere or forever. The error has the cause, the
     /// rejected rows, the report so far, and the batch that the function was given.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops the run between two functions, or where a function awaits; what
-    /// functions have done until then stays done. The run counts as cancelled in the metrics.
+    /// Dropping the future stops the run between two functions, or where a function awaits; earlier
+    /// effects of functions remain. The run counts as cancelled in the metrics.
     pub fn run<R: Into<Batch>>(
         &self,
         rows: R,
@@ -139,8 +139,8 @@ impl Flow {
         run::run(self.inner.clone(), begin)
     }
 
-    /// Like [`run`](Self::run), and keeps what each function was given and handed on:
-    /// [`Report::visits`]. For looking at a few rows; every batch between functions stays in memory.
+    /// Like [`run`](Self::run), and records what each function was given and handed on, in
+    /// [`Report::visits`]. Use it for a few rows: every batch between functions stays in memory.
     ///
     /// # Errors
     ///
@@ -156,15 +156,15 @@ impl Flow {
         run::run(self.inner.clone(), Begin { visits: true, ..Begin::new(rows.into()) })
     }
 
-    /// Runs rows of an input that the caller reads, as those of a source run: whatever `on_reject`
-    /// says, the good rows go on, and each that is rejected knows which row of the input it was
+    /// Runs rows of an input that the caller reads, like those of a source: whatever `on_reject`
+    /// says, the good rows go on, and each rejected row has its position in the input
     /// ([`Reject::origin`](crate::Reject::origin)).
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run), but not because of rejected rows; and when rows are rejected while the
-    /// function's connector does not answer, which says nothing of the rows. The caller tells of it:
-    /// a run that fails is not logged.
+    /// As [`run`](Self::run), but not because of rejected rows; and when rows are rejected while
+    /// the function's connector does not answer, because the rows are then not at fault. The caller
+    /// reports the failure: the run does not log it.
     ///
     /// # Cancel safety
     ///
@@ -176,8 +176,8 @@ impl Flow {
         run::run(self.inner.clone(), Begin { served: true, ..Begin::new(rows.into()) })
     }
 
-    /// Runs rows that somebody looks after, from the function at `at` on: those that are rejected
-    /// are in the report, each with its origin.
+    /// Runs rows for a caller that keeps them, from the function at `at` on: the rejected rows are
+    /// in the report, each with its origin.
     pub(crate) fn run_served(
         &self,
         input: Batch,
@@ -188,18 +188,18 @@ impl Flow {
         run::run(self.inner.clone(), begin)
     }
 
-    /// A flow of the same functions with a cache and metadata of its own; what is appended to one
-    /// of the two later, the other does not have.
+    /// Returns a flow with the same functions and its own cache and metadata. Functions that are
+    /// appended to one of the two later are not in the other.
     pub fn fork(&self) -> Self {
         self.with_chain(self.inner.chain.load_full())
     }
 
-    /// A [`fork`](Self::fork) in which a function has other params, wherever it stands in the
-    /// chain: those of `step` overlay what it has.
+    /// Returns a [`fork`](Self::fork) in which a function has other params, at each of its places
+    /// in the chain: those of `step` overlay the existing ones.
     ///
     /// # Errors
     ///
-    /// When no function of the flow has this name, or the params do not fit it.
+    /// When no function of the flow has this name, or the params do not fit.
     pub fn with_params(&self, step: impl Into<StepConf>) -> Result<Self, ConfError> {
         let StepConf { fname, params } = step.into();
         let chain = self.inner.chain.load_full();
@@ -246,17 +246,17 @@ impl Flow {
         }
     }
 
-    /// Adds a function to the end of the chain while the flow runs. Runs that have begun keep the
-    /// old chain, runs that begin afterwards take the new one; nobody waits.
+    /// Adds a function to the end of the chain while the flow runs. Runs in progress keep the old
+    /// chain, later runs take the new one; no run waits.
     ///
     /// # Errors
     ///
-    /// When the function does not link, or its connector does not connect; the chain is then as it
-    /// was.
+    /// When the function does not link, or its connector does not connect; the chain is then
+    /// unchanged.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the chain as it was.
+    /// Dropping the future leaves the chain unchanged.
     pub async fn append(&self, step: impl Into<StepConf>) -> Result<(), LoadError> {
         let step = step.into();
         let linked = &self.inner.linked;
@@ -272,7 +272,7 @@ impl Flow {
         let Some(prepared) = prepared else { return Ok(()) };
         Linker::connect(&prepared.connectors).await?;
         let node = linked.node(&conf.flow_name, prepared);
-        // Others may append at the same time: each is added to what is there then.
+        // Other calls may append at the same time: each adds to the chain of that moment.
         self.inner.chain.rcu(|chain| {
             let nodes = chain.nodes.iter().cloned().chain([node.clone()]).collect();
             Chain { conf: appended(chain), nodes }

@@ -1,4 +1,4 @@
-//! Whether something failed because of its rows, or because what it depends on is away.
+//! Whether something failed because of its rows, or because something that it depends on is away.
 
 use std::{error::Error, iter::successors};
 
@@ -8,14 +8,15 @@ use crate::{
     reject::Fault,
 };
 
-/// What an error says of an outage, if it speaks of one.
+/// Returns the outage that an error reports, if it does.
 pub(crate) fn unavailable<'a>(
     error: &'a (dyn Error + 'static),
 ) -> Option<&'a (dyn Error + 'static)> {
     successors(Some(error), |error| (*error).source()).find(|error| error.is::<Unavailable>())
 }
 
-/// The outage that a function rejected rows in, if it was in one. Its rows then have no fault.
+/// Returns the outage during which a function rejected rows, if there was one. Its rows are then
+/// not at fault.
 pub(super) async fn rejected_in(node: &Node, faults: &[Fault]) -> Option<Unavailable> {
     if let Some(said) = faults.iter().find_map(|fault| unavailable(&*fault.cause)) {
         let cause = said.source().map(|cause| error_chain(cause).to_string());

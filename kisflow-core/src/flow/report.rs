@@ -1,11 +1,11 @@
-//! [`Report`]: what one run did, with every row accounted for.
+//! [`Report`]: the result of one run, with every row accounted for.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Chain, RunId, walk::Step};
 use crate::{action::Action, batch::Batch, conf::Mode, reject::Reject};
 
-/// What one run did.
+/// The result of one run.
 ///
 /// Every row is accounted for, in the run and in each function:
 /// `rows_in + added = rows_out + filtered + rejected + failed + folded`, where functions that map
@@ -32,11 +32,11 @@ pub struct Visit {
     pub function: Arc<str>,
     /// The rows that it was given.
     pub given: Batch,
-    /// What it asked of its flow; nothing if it failed.
+    /// The action that it asked for; `None` if it failed.
     pub action: Option<Action>,
-    /// The rows that it handed on, if it did.
+    /// The rows that it handed on, if any.
     pub handed_on: Option<Batch>,
-    /// The rows that it could not use.
+    /// The rows that it rejected.
     pub rejected: Vec<Reject>,
 }
 
@@ -50,19 +50,19 @@ impl Visit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunOutcome {
-    /// At the end of the chain, or where there were no rows left.
+    /// At the end of the chain, or when no rows were left.
     Completed,
-    /// Where a function asked for it.
+    /// A function asked to abort.
     Aborted,
     /// Before it began: the flow has `status: 0`. The output is the input.
     Disabled,
     /// With an error.
     Failed,
-    /// From outside.
+    /// By a cancellation from outside.
     Cancelled,
 }
 
-/// What became of rows.
+/// Counts of rows by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RowCounts {
@@ -70,20 +70,20 @@ pub struct RowCounts {
     pub rows_in: usize,
     /// Rows that were handed on, or delivered by a function that hands nothing on.
     pub rows_out: usize,
-    /// Rows that a function left out on purpose.
+    /// Rows that a function dropped on purpose.
     pub filtered: usize,
-    /// Rows that a function could not use; each is in [`Report::rejected`].
+    /// Rows that a function rejected; each is in [`Report::rejected`].
     pub rejected: usize,
     /// Rows whose batch failed in this function; `RunError::input` has all of them.
     pub failed: usize,
-    /// Rows that were made of others: one row became several, or came round again by a jump.
+    /// Rows made from others: one row became several, or came again after a jump.
     pub added: usize,
-    /// Rows that became part of others: several became one, or gave way to a jump.
+    /// Rows that became part of others: several became one, or were left behind by a jump.
     pub folded: usize,
 }
 
 impl RowCounts {
-    /// Whether every row is accounted for.
+    /// Returns `true` if every row is accounted for.
     pub fn is_balanced(&self) -> bool {
         self.rows_in + self.added
             == self.rows_out + self.filtered + self.rejected + self.failed + self.folded
@@ -100,14 +100,14 @@ impl RowCounts {
         self.folded += call.folded;
     }
 
-    /// Takes the rows between two functions of a run for added or folded.
+    /// Counts the difference in rows between two functions of a run as added or folded.
     pub(super) fn hand_over(&mut self, out: usize, next_in: usize) {
         self.added += next_in.saturating_sub(out);
         self.folded += out.saturating_sub(next_in);
     }
 }
 
-/// What one function did in a run, all its calls together.
+/// The result of one function in a run, over all its calls.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FunctionReport {
@@ -115,44 +115,45 @@ pub struct FunctionReport {
     pub function: Arc<str>,
     /// Its mode.
     pub mode: Mode,
-    /// How often the run came by; more than once only by jumps. Repeated attempts do not count.
+    /// How often the run called it; more than once only after jumps. Repeated attempts do not
+    /// count.
     pub calls: usize,
-    /// What became of the rows that reached it.
+    /// The counts of the rows that reached it.
     pub rows: RowCounts,
 }
 
 impl Report {
-    /// The flow's name.
+    /// Returns the flow's name.
     pub fn flow(&self) -> &str {
         &self.chain.conf.flow_name
     }
 
-    /// The run's id.
+    /// Returns the run's id.
     pub fn run(&self) -> RunId {
         self.run
     }
 
-    /// How the run ended.
+    /// Returns how the run ended.
     pub fn outcome(&self) -> RunOutcome {
         self.outcome
     }
 
-    /// What became of the rows.
+    /// Returns the counts of rows.
     pub fn rows(&self) -> &RowCounts {
         &self.rows
     }
 
-    /// The number of rows that came in.
+    /// Returns the number of rows that came in.
     pub fn rows_in(&self) -> usize {
         self.rows.rows_in
     }
 
-    /// The number of rows that the last function handed on or delivered.
+    /// Returns the number of rows that the last function handed on or delivered.
     pub fn rows_out(&self) -> usize {
         self.rows.rows_out
     }
 
-    /// Each function of the chain, in its order, with those that did not run.
+    /// Returns each function of the chain, in order, including those that did not run.
     pub fn functions(&self) -> impl Iterator<Item = FunctionReport> {
         self.chain.nodes.iter().zip(&self.steps).map(|(node, step)| FunctionReport {
             function: node.name.clone(),
@@ -162,38 +163,38 @@ impl Report {
         })
     }
 
-    /// The first function of this name.
+    /// Returns the first function with this name.
     pub fn function(&self, name: &str) -> Option<FunctionReport> {
         self.functions().find(|function| &*function.function == name)
     }
 
-    /// How many jumps the run made.
+    /// Returns how many jumps the run made.
     pub(crate) fn jumps(&self) -> u32 {
         self.jumps
     }
 
-    /// Every row that was rejected, with its cause.
+    /// Returns every rejected row, with its cause.
     pub fn rejected(&self) -> &[Reject] {
         &self.rejected
     }
 
-    /// The rows that the last function handed on; none from one that hands nothing on.
+    /// Returns the rows that the last function handed on; none from one that hands nothing on.
     pub fn output(&self) -> Batch {
         self.output.clone().unwrap_or_default()
     }
 
-    /// Each call of a function, in their order; empty unless the run was
+    /// Returns each call of a function, in order; empty unless the run was
     /// [traced](super::Flow::trace).
     pub fn visits(&self) -> &[Visit] {
         &self.visits
     }
 
-    /// How long the run took.
+    /// Returns how long the run took.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
 
-    /// Panics unless every row of the run and of each function is accounted for: for tests.
+    /// Panics unless every row of the run and of each function is accounted for. For tests.
     #[track_caller]
     pub fn assert_balanced(&self) {
         assert!(
@@ -219,7 +220,7 @@ impl Report {
     }
 }
 
-/// `flow CalStuAvgScore: completed, 2 rows in, 2 out`, and what else there is to say.
+/// `flow CalStuAvgScore: completed, 2 rows in, 2 out`, and further counts that are not 0.
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outcome = format!("{:?}", self.outcome).to_lowercase();

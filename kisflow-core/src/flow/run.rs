@@ -13,14 +13,14 @@ use crate::{
     text::excerpt_chain,
 };
 
-/// Where a run begins, and for whom.
+/// Where a run begins, and for which caller.
 pub(super) struct Begin {
     pub(super) input: Batch,
-    /// The function that it begins with.
+    /// The function that it starts at.
     pub(super) at: usize,
     pub(super) cancel: Option<CancellationToken>,
-    /// Whether a source feeds it: rejected rows are then kept whatever the flow's conf says, and who
-    /// keeps them decides what is worth a log line.
+    /// Whether a source feeds it: rejected rows are then kept whatever the flow's conf says, and
+    /// the code that keeps them decides what to log.
     pub(super) served: bool,
     /// Whether the report has what each function was given and handed on.
     pub(super) visits: bool,
@@ -55,7 +55,7 @@ pub(super) async fn run(flow: Arc<Inner>, begin: Begin) -> Result<Report, RunErr
         outcome = tracing::field::Empty,
     );
     let mut running = Running::start(metrics, walk.started(), input_rows);
-    // A future that is wrapped is moved: only where somebody looks.
+    // Wrapping a future moves it: only if the span is enabled.
     let end = match span.is_disabled() {
         true => walk.walk().await,
         false => walk.walk().instrument(span.clone()).await,
@@ -76,7 +76,7 @@ pub(super) async fn run(flow: Arc<Inner>, begin: Begin) -> Result<Report, RunErr
     result
 }
 
-/// Counts a run while it goes on; one that is dropped before its end was cancelled.
+/// Counts a run in progress; if it is dropped before its end, it was cancelled.
 struct Running<'a> {
     metrics: &'a FlowMetrics,
     started: Instant,
@@ -110,7 +110,7 @@ impl Drop for Running<'_> {
         self.metrics.running.decrement(1);
         if !self.ended {
             self.metrics.cancelled.increment(1);
-            // Nobody knows how far they came.
+            // It is unknown how far they came.
             let (rows_in, failed) = (self.rows_in, self.rows_in);
             self.metrics.rows.add(&RowCounts { rows_in, failed, ..RowCounts::default() });
             self.metrics.seconds.record(self.started.elapsed());

@@ -12,11 +12,11 @@ use moka::{Expiry, sync};
 
 type Shared = Arc<dyn Any + Send + Sync>;
 
-/// The most values that a cache keeps; past it those that are used least go first.
+/// The most values in a cache; beyond it the least used are dropped.
 const CACHE_LIMIT: u64 = 10_000;
 
-/// Values with a time to live, for all runs of a flow. A cache may forget: past 10,000 values it
-/// drops those that are used least.
+/// Values with a time to live, for all runs of a flow. Beyond 10,000 values a cache drops the least
+/// used.
 #[derive(Default)]
 pub struct Cache {
     /// Made when it is first used: most flows have none.
@@ -36,7 +36,7 @@ struct Cached {
     ttl: Option<Duration>,
 }
 
-/// Each value has a time to live of its own.
+/// Each value has its own time to live.
 struct OwnTtl;
 
 impl Expiry<String, Cached> for OwnTtl {
@@ -62,10 +62,10 @@ impl Cache {
         })
     }
 
-    /// Keeps a value for `ttl`; with `None` or [`Duration::ZERO`], as long as there is room.
+    /// Sets a value for `ttl`; with `None` or [`Duration::ZERO`], as long as there is room.
     ///
-    /// Zero means what it means in KisFlow (`common.DefaultExpiration`). To forget a value whose time
-    /// has run out, [`remove`](Self::remove) it.
+    /// Zero means the same as in KisFlow (`common.DefaultExpiration`). To drop a value at once,
+    /// [`remove`](Self::remove) it.
     ///
     /// ```
     /// use std::time::Duration;
@@ -87,12 +87,12 @@ impl Cache {
         self.values().insert(key.into(), Cached { value: Arc::new(value), ttl });
     }
 
-    /// The value, if it is there, is not too old, and is a `T`.
+    /// Returns the value, if it exists, is not too old, and is a `T`.
     pub fn get<T: Send + Sync + 'static>(&self, key: &str) -> Option<Arc<T>> {
         self.values.get()?.get(key)?.value.downcast().ok()
     }
 
-    /// Forgets a value.
+    /// Removes a value.
     pub fn remove(&self, key: &str) {
         if let Some(values) = self.values.get() {
             values.invalidate(key);
@@ -114,7 +114,7 @@ impl fmt::Debug for Metadata {
 }
 
 impl Metadata {
-    /// Keeps a value.
+    /// Sets a value.
     pub fn set<T: Send + Sync + 'static>(&self, key: impl Into<String>, value: T) {
         self.values
             .write()
@@ -122,8 +122,8 @@ impl Metadata {
             .insert(key.into(), Arc::new(value));
     }
 
-    /// The value if it is there and is a `T`, or else a new one, which is kept: in one step, so
-    /// that all who ask at once get the same.
+    /// Returns the value if it exists and is a `T`; otherwise sets and returns a new one. This is
+    /// one step, so that concurrent callers get the same value.
     pub fn get_or_insert_with<T: Send + Sync + 'static>(
         &self,
         key: &str,
@@ -138,12 +138,12 @@ impl Metadata {
         value
     }
 
-    /// The value, if it is there and is a `T`.
+    /// Returns the value, if it exists and is a `T`.
     pub fn get<T: Send + Sync + 'static>(&self, key: &str) -> Option<Arc<T>> {
         self.values.read().unwrap_or_else(PoisonError::into_inner).get(key)?.clone().downcast().ok()
     }
 
-    /// Forgets a value.
+    /// Removes a value.
     pub fn remove(&self, key: &str) {
         self.values.write().unwrap_or_else(PoisonError::into_inner).remove(key);
     }

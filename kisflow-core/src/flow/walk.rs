@@ -15,10 +15,10 @@ use crate::{
     function::Outcome,
 };
 
-/// How many functions of the walk the error of an endless jump can look back on.
+/// How many functions of the walk are remembered for the error of an endless jump.
 const TRACE: usize = 64;
 
-/// Where a run is, and what it has seen.
+/// The state of a run.
 pub(super) struct Walk<'a> {
     chain: &'a Arc<Chain>,
     context: RunContext,
@@ -26,14 +26,14 @@ pub(super) struct Walk<'a> {
     /// When the last function ended.
     clock: Instant,
     input: Batch,
-    /// The function that the run began with.
+    /// The function that the run started at.
     from: usize,
-    /// The function that is next, and its input.
+    /// The next function, and its input.
     at: usize,
     current: Batch,
     /// Where the rows of `current` come from in `input`, when the run is traced.
     lineage: Lineage,
-    /// What the last function handed on, once there is no next.
+    /// What the last function handed on, once there is no next function.
     output: Option<Batch>,
     /// How many rows the function before it handed on or delivered.
     out: usize,
@@ -43,16 +43,16 @@ pub(super) struct Walk<'a> {
     /// One for each function of the chain.
     steps: Vec<Step>,
     rejected: Vec<crate::Reject>,
-    /// Each call so far, if somebody looks.
+    /// Each call so far, if the run is traced.
     visits: Option<Vec<Visit>>,
 }
 
-/// What a run has seen of one function.
+/// The results of one function in a run.
 #[derive(Clone, Default)]
 pub(super) struct Step {
     pub(super) calls: usize,
     pub(super) rows: RowCounts,
-    /// What it handed on, for jumps, and of which rows of the run's input it was made.
+    /// What it handed on, for jumps, and from which rows of the run's input it was made.
     produced: Option<(Batch, Lineage)>,
 }
 
@@ -64,7 +64,7 @@ pub(super) enum End {
 }
 
 impl<'a> Walk<'a> {
-    /// A walk that begins with the function at `from`.
+    /// A walk that starts at the function at `from`.
     pub(super) fn new(
         chain: &'a Arc<Chain>,
         context: RunContext,
@@ -98,7 +98,7 @@ impl<'a> Walk<'a> {
         self.started
     }
 
-    /// Goes on until the walk ends.
+    /// Walks to the end.
     pub(super) async fn walk(&mut self) -> End {
         let chain = self.chain;
         loop {
@@ -121,7 +121,7 @@ impl<'a> Walk<'a> {
                 connector.noticed(matches!(&answer, Ok(outcome) if outcome.faults.is_empty()));
             }
             let outage = match &answer {
-                // Who feeds the run waits; a run from outside has nobody who would.
+                // A served run retries later. A direct run has no one to retry it, so it fails.
                 Ok(outcome) if self.context.traced && !outcome.faults.is_empty() => {
                     Box::pin(rejected_in(node, &outcome.faults)).await
                 }
@@ -138,7 +138,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Takes what a function answered: the next function is set, or the walk ends.
+    /// Takes the answer of a function: sets the next function, or ends the walk.
     fn take(&mut self, outcome: Outcome) -> Result<(), End> {
         let Outcome { produced, plan, handled, filtered, mut faults, lineage } = outcome;
         let rejected = faults.len();
@@ -172,7 +172,7 @@ impl<'a> Walk<'a> {
                 return Err(End::Failed { attempt: 1, kind: Kind::Rejected });
             }
         }
-        // A function that asks to abort and has no rows to give has filtered its input.
+        // A function that asks to abort without rows has filtered its input.
         let (handled, filtered) = match rest {
             None if plan.abort => (0, filtered + handled),
             _ => (handled, filtered),
@@ -188,7 +188,7 @@ impl<'a> Walk<'a> {
         self.advance(&plan, rest, lineage)
     }
 
-    /// Which function is next.
+    /// Sets the next function.
     fn advance(&mut self, plan: &Plan, rest: Option<Batch>, lineage: Lineage) -> Result<(), End> {
         if plan.abort {
             self.output = rest;
@@ -225,8 +225,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Where the target stands, if the jump may be made. Of a function that stands in the flow
-    /// several times it is the last place, as in KisFlow.
+    /// The place of the target, if the jump is allowed. For a function that is in the flow several
+    /// times it is the last place, as in KisFlow.
     fn jump(&mut self, target: &str) -> Result<usize, End> {
         let nodes = &self.chain.nodes;
         let Some(at) = nodes.iter().rposition(|node| *node.name == *target) else {
@@ -234,7 +234,7 @@ impl<'a> Walk<'a> {
             return Err(self.misled(Kind::UnknownJump { target: target.to_owned(), hint }));
         };
         if at <= self.from && self.from > 0 {
-            // What the target's predecessor made, this run has not seen.
+            // This run has no output of the target's predecessor.
             return Err(self.misled(Kind::EarlierJump { target: target.to_owned() }));
         }
         self.trace.push_back(self.at);
@@ -284,7 +284,7 @@ impl<'a> Walk<'a> {
         End::Failed { attempt, kind }
     }
 
-    /// The function did its work, but there is no way on from it: its rows fail.
+    /// The function did its work, but the run cannot go on from it: its rows fail.
     fn misled(&mut self, kind: Kind) -> End {
         self.rows.failed += self.out;
         self.out = 0;
@@ -309,14 +309,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A flow that does not run hands its rows back.
+    /// A disabled flow hands its rows back.
     pub(super) fn refuse(self) -> Report {
         let rows = RowCounts { rows_out: self.input.len(), ..self.rows };
         let output = self.input.clone();
         self.report(RunOutcome::Disabled, rows, Some(output))
     }
 
-    /// The report, or the error that has it.
+    /// The report, or the error that contains it.
     pub(super) fn finish(mut self, end: End) -> Result<Report, RunError> {
         let rows = RowCounts { rows_out: self.out, ..self.rows };
         let (attempt, kind) = match end {
@@ -346,7 +346,7 @@ impl<'a> Walk<'a> {
     }
 
     fn report(mut self, outcome: RunOutcome, rows: RowCounts, output: Option<Batch>) -> Report {
-        // A report outlives its run; the rows between functions need not.
+        // A report outlives its run; the rows between functions do not need to.
         self.steps.iter_mut().for_each(|step| step.produced = None);
         Report {
             chain: self.chain.clone(),

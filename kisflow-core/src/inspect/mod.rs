@@ -1,4 +1,4 @@
-//! [`Inspection`]: what a registry and a conf say of each other, before anything connects.
+//! [`Inspection`]: findings about a registry and a conf, before anything connects.
 
 mod edges;
 mod notes;
@@ -18,9 +18,8 @@ use crate::{
     registry::Registry,
 };
 
-/// What a registry and a conf say of each other, before anything connects: every problem, every
-/// function with its row types, and for each edge of each flow whether the fields that are needed
-/// arrive.
+/// Findings about a registry and a conf, before anything connects: every problem, every function
+/// with its row types, and for each edge of each flow whether the required fields arrive.
 ///
 /// ```
 /// use kisflow_core::Registry;
@@ -34,26 +33,25 @@ use crate::{
 pub struct Inspection {
     /// The conf, as far as it can be read.
     pub conf: Conf,
-    /// Every reason why it does not link, and every field that cannot arrive, in the order of files
-    /// and lines.
+    /// Every problem that prevents linking, and every field that cannot arrive, in the order of
+    /// files and lines.
     pub problems: Vec<Problem>,
-    /// What keeps nothing from linking, and should be known: secrets that are not set, or that stand
-    /// in a file.
+    /// Findings that do not prevent linking, such as secrets that are not set or stand in a file.
     pub notes: Vec<Problem>,
     /// The functions of the registry, sorted by name.
     pub functions: Vec<FunctionInfo>,
-    /// The connectors of each function of the conf that has any, by its name; each once, sorted.
+    /// The connectors of each function of the conf, by its name; each once, sorted.
     pub connectors_of: BTreeMap<String, Vec<String>>,
     /// The types of connectors that are registered.
     pub connector_types: Vec<&'static str>,
     /// The types of sources that are registered.
     pub source_types: Vec<&'static str>,
-    /// The ways from function to function, flow by flow.
+    /// The edges from function to function, flow by flow.
     pub edges: Vec<Edge>,
 }
 
 impl Inspection {
-    /// The conf of the flow of this name.
+    /// Returns the conf of the flow with this name.
     ///
     /// ```
     /// use kisflow_core::{FlowConf, Registry};
@@ -67,7 +65,7 @@ impl Inspection {
     ///
     /// # Errors
     ///
-    /// When there is none; the error suggests one.
+    /// When there is none; the error suggests a similar name.
     pub fn flow(&self, name: &str) -> Result<&FlowConf, UnknownFlow> {
         let flows = &self.conf.flows;
         flows.get(name).ok_or_else(|| UnknownFlow::new(name, flows.keys().map(String::as_str)))
@@ -84,7 +82,7 @@ pub struct FunctionInfo {
     pub place: Place,
     /// Whether it is an `async fn`.
     pub is_async: bool,
-    /// What it reads its rows as; nothing for one that is written by hand.
+    /// The row type that it reads; `None` for a function without `#[faas]`.
     pub reads: Option<RowType>,
     /// What it hands on.
     pub hands_on: HandsOn,
@@ -107,12 +105,12 @@ fn by_name((fname, names): (&String, &ConnectorNames)) -> (String, Vec<String>) 
 }
 
 impl Registry {
-    /// Looks at a directory of conf, or one file of it, without connecting to anything.
+    /// Inspects a directory of conf, or one file of it, without connecting to anything.
     pub fn inspect(self, dir: impl AsRef<Path>) -> Inspection {
         self.inspect_all([dir])
     }
 
-    /// Looks at several directories of conf, or files, as one conf, without connecting to anything.
+    /// Inspects several directories of conf, or files, as one conf, without connecting to anything.
     pub fn inspect_all<D: AsRef<Path>>(self, dirs: impl IntoIterator<Item = D>) -> Inspection {
         let dirs: Vec<D> = dirs.into_iter().collect();
         let paths = dirs.iter().map(AsRef::as_ref);
@@ -144,8 +142,8 @@ impl Registry {
         }
     }
 
-    /// Whether a directory of conf would link, and every field that a function needs can arrive;
-    /// connects to nothing. For the tests of your own project.
+    /// Checks that a directory of conf links and that every field that a function needs can arrive.
+    /// Connects to nothing. For the tests of your own project.
     ///
     /// # Errors
     ///

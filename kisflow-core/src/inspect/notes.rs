@@ -1,4 +1,4 @@
-//! What keeps a conf from nothing, and should be known.
+//! Findings about a conf that prevent nothing.
 
 use crate::{
     conf::{Conf, Origin, Problem, RawParams, is_secret},
@@ -65,7 +65,7 @@ fn pieces(conf: &Conf) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Secrets that stand in the file, and variables of `…_env` that are not set.
+/// Secrets in the file, and variables of `…_env` that are not set.
 fn params(
     registry: &Registry,
     piece: &Piece<'_>,

@@ -1,4 +1,4 @@
-//! [`RowType`]: what the type of a row says.
+//! [`RowType`]: the type of rows, with its fields.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use serde::Serialize;
 
 use crate::{function::Emits, row::Fields};
 
-/// The type of rows, as far as it says what it has.
+/// The type of rows, with its fields as far as they are known.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RowType {
     /// Its name, without the paths of modules.
     pub name: String,
     /// The fields that it reads (aliases too), or those that it may have when it is handed on;
-    /// nothing where it hides them.
+    /// `None` if it hides them.
     pub fields: Option<Vec<String>>,
-    /// The fields without which it refuses a row; none for a type that is handed on.
+    /// The required fields; none for a type that is handed on.
     pub required: Vec<String>,
 }
 
@@ -45,20 +45,20 @@ impl fmt::Display for RowType {
     }
 }
 
-/// What a function hands on, as far as its result type says.
+/// What a function hands on, as far as its result type shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HandsOn {
-    /// No rows: the flow ends there, unless it asks to go on without.
+    /// No rows: the flow ends there, unless the function asks to continue without.
     Nothing,
-    /// The rows that it was given, or some of them.
+    /// Its input rows, or some of them.
     Passed,
-    /// Rows of its own.
+    /// New rows.
     Rows(RowType),
-    /// Rows of its own, or those that it was given.
+    /// New rows, or its input rows.
     RowsOrPassed(RowType),
-    /// Its result type does not say.
+    /// Its result type does not show it.
     Unsaid,
 }
 

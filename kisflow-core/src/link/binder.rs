@@ -17,7 +17,7 @@ use crate::{
     registry::Registry,
 };
 
-/// The length up to which a name is near to too much for a slip of it to be told.
+/// The length up to which a name resembles too many others to suggest it.
 const LONGEST_SHORT: usize = 4;
 
 /// One function at one place of one flow, while it is linked.
@@ -29,14 +29,14 @@ pub struct Link<'a> {
     /// The function's default params, overlaid by the flow's.
     pub(crate) params: &'a RawParams,
     pub(crate) connectors: &'a Connectors,
-    /// The connector of the storage logic that is bound now: its own parameters take that one.
+    /// The connector of the storage logic that is being bound: its own parameters take that one.
     pub(crate) of_caas: Option<Arc<ConnectorSlot>>,
-    /// The name of the parameter that is bound now.
+    /// The name of the parameter that is being bound.
     pub(crate) parameter: Option<String>,
     pub(crate) problems: &'a mut Vec<Problem>,
     /// The names of the map `option.cname` that parameters took.
     pub(crate) taken: BTreeSet<String>,
-    /// Whether the function asks for something that a stub cannot be.
+    /// Whether the function asks for something that a stub cannot provide.
     pub(crate) left_out: bool,
 }
 
@@ -52,17 +52,17 @@ impl fmt::Debug for Link<'_> {
 }
 
 impl Link<'_> {
-    /// The flow's name.
+    /// Returns the flow's name.
     pub fn flow(&self) -> &str {
         &self.flow.flow_name
     }
 
-    /// The function's name.
+    /// Returns the function's name.
     pub fn function(&self) -> &str {
         &self.function.fname
     }
 
-    /// All params of the function.
+    /// Returns all params of the function.
     pub fn raw_params(&self) -> &RawParams {
         self.params
     }
@@ -101,7 +101,7 @@ impl Link<'_> {
         });
     }
 
-    /// All params as one type; `None` after reporting what does not fit.
+    /// Reads all params as one type; `None` after reporting what does not fit.
     pub fn params<T: DeserializeOwned>(&mut self) -> Option<T> {
         match typed(self.params) {
             Ok(params) => Some(params),
@@ -114,7 +114,7 @@ impl Link<'_> {
         }
     }
 
-    /// One param that has to be there.
+    /// Reads a required param.
     pub fn param<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let value = self.optional_param(name)?;
         if value.is_none() {
@@ -130,9 +130,10 @@ impl Link<'_> {
         value
     }
 
-    /// One param that may be there: `Some(None)` if it is not, `None` if it does not fit.
+    /// Reads an optional param: `Some(None)` if it is missing, `None` if it does not fit.
     ///
-    /// KisFlow's params are all text: a text gets that of the file, a number what the text says.
+    /// KisFlow's params are all text: a text gets that of the file, a number the number in the
+    /// text.
     pub fn optional_param<T: DeserializeOwned>(&mut self, name: &str) -> Option<Option<T>> {
         let Some(value) = self.params.read_one(name) else {
             let slip = self
@@ -158,7 +159,7 @@ impl Link<'_> {
         }
     }
 
-    /// Reports every param that is not one of `known`, but for slips that
+    /// Reports every param that is not one of `known`, except typos that
     /// [`optional_param`](Self::optional_param) reports.
     pub(crate) fn only_params(&mut self, known: &[&str]) {
         let params = self.params;
@@ -170,14 +171,14 @@ impl Link<'_> {
         }
     }
 
-    /// The value of type `T` that the program gave the registry.
+    /// Returns the value of type `T` that the program gave the registry.
     pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         let state: Arc<dyn Any + Send + Sync> =
             self.registry.state.get(&std::any::TypeId::of::<T>())?.clone();
         state.downcast().ok()
     }
 
-    /// The `#[caas]` of the function's connector that takes `&A` and replies `R`.
+    /// Returns the `#[caas]` of the function's connector that takes `&A` and replies `R`.
     pub(crate) fn caas<A: ?Sized + 'static, R: 'static>(
         &mut self,
     ) -> Option<Arc<dyn CaasCall<A, R>>> {
@@ -226,7 +227,7 @@ pub(crate) fn connector_params<T: DeserializeOwned>(conf: &ConnConf) -> Result<T
     typed(&conf.params).map_err(below_params)
 }
 
-/// The params of a source as one type, or each problem with its path. Nobody else reads them: one
+/// The params of a source as one type, or each problem with its path. Nothing else reads them: one
 /// that the type does not know is a mistake.
 pub(crate) fn source_params<T: DeserializeOwned>(conf: &SourceConf) -> Result<T, Vec<Misfit>> {
     let (params, known) = typed_of_known(&conf.params);
@@ -266,19 +267,18 @@ fn unknown(near: Option<&str>, known: &[&str]) -> String {
     format!("unknown param{near}{}", listed(known))
 }
 
-/// `; known: …`, all of them: params of a type are written down nowhere else for who has only the
-/// program.
+/// `; known: …`, all of them: a user who has only the program finds them nowhere else.
 fn listed(known: &[&str]) -> String {
     if known.is_empty() { String::new() } else { format!("; known: {}", known.join(", ")) }
 }
 
-/// Params as `T`, or each problem with its param. A param that `T` does not know is let through,
-/// unless it looks like a slip of one that is not given.
+/// Params as `T`, or each problem with its param. A param that `T` does not know is accepted,
+/// unless it looks like a typo of one that is missing.
 fn typed<T: DeserializeOwned>(params: &RawParams) -> Result<T, Vec<Misfit>> {
     typed_of_known(params).0
 }
 
-/// Params as `T`, and the params that `T` knows; none where it does not say.
+/// Params as `T`, and the params that `T` knows, if it says so.
 fn typed_of_known<T: DeserializeOwned>(
     params: &RawParams,
 ) -> (Result<T, Vec<Misfit>>, &'static [&'static str]) {

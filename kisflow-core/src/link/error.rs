@@ -36,22 +36,22 @@ impl LoadError {
         Self { kind: Kind::Connect(failed) }
     }
 
-    /// Whether the conf, or what it names, is at fault. Nothing was connected to.
+    /// Returns `true` if the conf, or something that it names, is at fault. Nothing was connected.
     pub fn is_conf(&self) -> bool {
         matches!(self.kind, Kind::Conf(_))
     }
 
-    /// Whether a connector could not connect.
+    /// Returns `true` if a connector could not connect.
     pub fn is_connect(&self) -> bool {
         matches!(self.kind, Kind::Connect(_))
     }
 
-    /// Whether the metrics endpoint could not start.
+    /// Returns `true` if the metrics endpoint could not start.
     pub fn is_exporter(&self) -> bool {
         matches!(self.kind, Kind::Exporter(_))
     }
 
-    /// The problems of the conf, if it is at fault.
+    /// Returns the problems of the conf, if it is at fault.
     pub fn problems(&self) -> &[crate::Problem] {
         match &self.kind {
             Kind::Conf(conf) => conf.problems(),

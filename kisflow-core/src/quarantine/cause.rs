@@ -1,7 +1,7 @@
-//! Causes without what differs from row to row.
+//! Causes without the parts that differ from row to row.
 
-/// A cause without what differs from row to row: numbers and ids become `#`, what stands in quotes
-/// becomes `…`. So rows that fail for one reason have one cause.
+/// Returns a cause without the parts that differ from row to row: numbers and ids become `#`,
+/// quoted text becomes `…`. So rows that fail for the same reason have the same cause.
 ///
 /// ```
 /// use kisflow_core::fold_cause;
@@ -20,7 +20,7 @@ pub fn fold_cause(cause: &str) -> String {
             }),
             '"' => quoted(rest, '"')
                 .map_or((1, "\"".to_owned()), |length| (length, "\"…\"".to_owned())),
-            // In the middle of a word it is an apostrophe.
+            // Inside a word it is an apostrophe.
             '\'' if !before.is_some_and(char::is_alphanumeric) => match quoted(rest, '\'') {
                 Some(length) => (length, "'…'".to_owned()),
                 None => (1, "'".to_owned()),
@@ -51,7 +51,7 @@ fn starts_number(text: Option<&str>) -> bool {
     text.is_some_and(|text| text.starts_with(|first: char| first.is_ascii_digit()))
 }
 
-/// How long a text in quotes is, with both; `None` without its end.
+/// The length of a quoted text, quotes included; `None` if it is not closed.
 fn quoted(text: &str, quote: char) -> Option<usize> {
     let mut escaped = false;
     for (position, character) in text.char_indices().skip(1) {
@@ -65,9 +65,9 @@ fn quoted(text: &str, quote: char) -> Option<usize> {
     None
 }
 
-/// How long the number or word is that a text begins with. A number has its fraction and exponent, and
-/// what joins it to another (`10:31:07`, `2026-11-27`); a word that has a digit, the words and numbers
-/// behind a hyphen, because it may be an id.
+/// The length of the number or word at the beginning of a text. A number includes its fraction and
+/// exponent, and what joins it to another (`10:31:07`, `2026-11-27`). A word with a digit includes
+/// the words and numbers behind a hyphen, because it may be an id.
 fn token(text: &str) -> usize {
     let mut end = 0;
     let mut characters = text.char_indices().peekable();
@@ -93,12 +93,14 @@ fn token(text: &str) -> usize {
     end
 }
 
-/// A number, in any notation, with a unit or a date's letters: it begins with a digit.
+/// Returns whether it is a number, in any notation, with a unit or a date's letters: it begins with
+/// a digit.
 fn is_number(word: &str) -> bool {
     starts_number(Some(word))
 }
 
-/// An id: a word of some length with more digits than a name has. `i32`, `utf8` and `score_1` are names.
+/// Returns whether it is an id: a longer word with more digits than a name has. `i32`, `utf8` and
+/// `score_1` are names.
 fn is_id(word: &str) -> bool {
     let digits = word.chars().filter(char::is_ascii_digit).count();
     digits >= 3 && word.chars().count() >= 6

@@ -1,4 +1,4 @@
-//! [`Quarantined`]: one row that could not be processed, with all that is needed to send it on.
+//! [`Quarantined`]: one row that could not be processed, with everything needed to send it on.
 
 use std::{fmt, hash::Hasher, time::SystemTime};
 
@@ -11,22 +11,22 @@ use crate::text::excerpt;
 
 use crate::batch::CsvForm;
 
-/// One row that could not be processed: what it is, where it came from, and why.
+/// One row that could not be processed: its text, its origin, and the cause.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Quarantined {
-    /// Its id. The same row that fails in the same function again has the same id.
+    /// Its id. A row that fails again in the same function keeps its id.
     pub id: String,
     /// The flow.
     pub flow: String,
     /// The source, by its `sname`.
     pub source: String,
-    /// Where the row was in the source; `first..last` of its batch where a function before the
-    /// failed one made new rows and did not say of which.
+    /// The row's position in the source; `first..last` of its batch if a function before the failed
+    /// one made new rows without saying from which.
     pub position: String,
     /// The function that could not process it.
     pub function: String,
-    /// Where the function stands in the chain, from 0.
+    /// The function's place in the chain, from 0.
     pub at: usize,
     /// How often it was tried, from 1.
     pub attempt: u32,
@@ -34,54 +34,53 @@ pub struct Quarantined {
     pub since_ms: u64,
     /// When it was last tried, in milliseconds since 1970.
     pub tried_ms: u64,
-    /// The field that the function stumbled over, where there is one.
+    /// The field at which the function failed, if there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub field: Option<String>,
-    /// Why: the last error, with its causes.
+    /// The last error, with its causes.
     pub cause: String,
     /// The row as it reached the function.
     pub row: RowText,
-    /// The row as it came from the source, where that is known and is not `row` itself.
+    /// The row as it came from the source, if known and different from `row`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub origin: Option<RowText>,
-    /// Whether its source could not read it: `row` is a line as it came, and sending it on does not
-    /// help until it is edited.
+    /// Whether its source could not read it: `row` is then the original line, and sending it on
+    /// does not help until it is edited.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub unreadable: bool,
-    /// How its source reads lines of CSV, where the row came as one.
+    /// How its source reads lines of CSV, if the row came as one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub csv: Option<CsvForm>,
-    /// Why it was discarded, if it was.
+    /// The reason why it was discarded, if it was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub discarded: Option<String>,
 }
 
 impl Quarantined {
-    /// Where the row stands in the order of lists, the oldest first.
+    /// Returns the row's place in the order of lists, the oldest first.
     #[must_use]
     pub fn cursor(&self) -> String {
         format!("{:020}-{}", self.since_ms, self.id)
     }
 
-    /// The row as it came from the source, where that is known.
+    /// Returns the row as it came from the source, if known.
     pub fn source_row(&self) -> Option<&RowText> {
         self.origin.as_ref().or((self.at == 0).then_some(&self.row))
     }
 
-    /// Logs what happens to it, with no more than `most` characters of the row, and of what is said of
-    /// it.
+    /// Logs what happens to it, with at most `most` characters of the row, and of the cause.
     pub(crate) fn warn(&self, what: &str, most: usize) {
         let Self { id, flow, function, position, attempt, .. } = self;
         let (cause, row) = (excerpt(&self.cause, most), excerpt(&self.row.to_string(), most));
         warn!(id, flow, function, position, attempt, cause, row, "{what}");
     }
 
-    /// An id that is the same whenever the same row fails in the same place. `exact` says whether the
-    /// position is the row's own, `times` how often there is the same already: one row of the source
-    /// may have become several.
+    /// Returns an id that is the same each time the same row fails in the same place. `exact` says
+    /// whether the position is the row's own, `times` how many rows with the same text exist
+    /// already: one row of the source may have become several.
     ///
-    /// The row's text is part of it: a file that was replaced, or another input of the same program,
-    /// has other rows at the same positions, and one must not take the place of the other.
+    /// The row's text is part of it: a file that was replaced, or another input of the same
+    /// program, has other rows at the same positions, and one must not replace the other.
     pub(crate) fn id(&self, exact: bool, times: usize) -> String {
         // The keys are part of the format: ids outlive the process.
         let mut hasher = SipHasher13::new_with_keys(0x6b69_7366_6c6f_7701, 0);
@@ -91,7 +90,7 @@ impl Quarantined {
         }
         hasher.write_usize(self.at);
         hasher.write_usize(times);
-        // What a function made of the row may differ from time to time; what came does not.
+        // What a function makes of the row may differ each time; the original row does not.
         let came = self.source_row().filter(|_| exact).unwrap_or(&self.row);
         hasher.write(came.bytes());
         let hash = hasher.finish128();
@@ -115,7 +114,7 @@ pub(crate) fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The text of a row; any bytes, if it is no text.
+/// The text of a row, or its bytes if it is not text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowText(Bytes);
 

@@ -1,10 +1,10 @@
-//! Why something could not be done to rows in quarantine.
+//! Why an operation on the quarantine failed.
 
 use std::{error::Error, fmt};
 
 use crate::error::BoxError;
 
-/// Why something could not be done to rows in quarantine.
+/// Why an operation on the quarantine failed.
 pub struct QuarantineError {
     kind: Kind,
 }
@@ -16,7 +16,7 @@ enum Kind {
     /// The row cannot be sent on: its id, and why not.
     Stuck(String, String),
     Full(String),
-    /// What was tried, and the cause.
+    /// The operation, and the cause.
     Storage(&'static str, BoxError),
 }
 
@@ -41,17 +41,17 @@ impl QuarantineError {
         move |cause| Self { kind: Kind::Storage(what, cause) }
     }
 
-    /// Whether there is no row of this id (any more).
+    /// Returns `true` if there is no row with this id (any more).
     pub fn is_unknown(&self) -> bool {
         matches!(self.kind, Kind::Unknown(_))
     }
 
-    /// Whether the quarantine is full.
+    /// Returns `true` if the quarantine is full.
     pub fn is_full(&self) -> bool {
         matches!(self.kind, Kind::Full(_))
     }
 
-    /// Whether what keeps the rows could not be read or written.
+    /// Returns `true` if the store of the rows could not be read or written.
     pub fn is_storage(&self) -> bool {
         matches!(self.kind, Kind::Storage(..))
     }

@@ -1,4 +1,4 @@
-//! Single fields of a row's text: found, and changed while everything else stays as it is written.
+//! Single fields of a row's text: found, and changed without changing anything else.
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ use serde_json::value::RawValue;
 use super::RowText;
 
 impl RowText {
-    /// A field's value, as the row has it. `path` is a name, or names with dots between them for a
-    /// field within another (`customer.city`, `lines.0.price`); a field whose name has dots itself
-    /// goes before. `None` if the row is no JSON object or has no such field.
+    /// Returns the text of a field's value. `path` is a name, or names with dots between them for a
+    /// nested field (`customer.city`, `lines.0.price`); a field whose own name has dots has
+    /// precedence. `None` if the row is not a JSON object or has no such field.
     ///
     /// ```
     /// use kisflow_core::RowText;
@@ -30,8 +30,8 @@ impl RowText {
         find(row, path).map(str::to_owned)
     }
 
-    /// The row with another value in a field, or with the field if it has none; everything else stays
-    /// as it is written. `path` is that of [`field`](Self::field), `value` is JSON.
+    /// Returns the row with a field changed or added; everything else keeps its text. `path` is
+    /// that of [`field`](Self::field), `value` is JSON.
     ///
     /// ```
     /// use kisflow_core::RowText;
@@ -45,8 +45,8 @@ impl RowText {
     ///
     /// # Errors
     ///
-    /// When the row is no JSON object, or has the field twice; when the path goes through something
-    /// that has no fields; when `value` is no JSON.
+    /// When the row is not a JSON object, or has the field twice; when the path goes through a
+    /// value without fields; when `value` is not JSON.
     pub fn with_field(&self, path: &str, value: &str) -> Result<Self, FieldError> {
         let row = std::str::from_utf8(self.bytes()).map_err(|_| FieldError("is no text".into()))?;
         serde_json::from_str::<&RawValue>(value)
@@ -67,21 +67,21 @@ impl fmt::Display for FieldError {
 
 impl std::error::Error for FieldError {}
 
-/// Fields or entries of a value, in their order, with their values as they are written.
+/// Fields or entries of a value, in their order, with the text of their values.
 enum Parts<'a> {
     Object(Vec<(String, &'a RawValue)>),
     Array(Vec<&'a RawValue>),
 }
 
 impl<'a> Parts<'a> {
-    /// `None` for a value that has none.
+    /// `None` for a value without any.
     fn of(json: &'a str) -> Option<Self> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let parts = deserializer.deserialize_any(PartsVisitor).ok()?;
         deserializer.end().ok().and(parts)
     }
 
-    /// How often there is one of this name, and the last.
+    /// How many have this name, and the last of them.
     fn named(&self, name: &str) -> (usize, Option<&'a str>) {
         match self {
             Self::Object(fields) => {
@@ -122,7 +122,7 @@ impl<'de> Visitor<'de> for PartsVisitor {
     }
 }
 
-/// A path's first name, and what is behind it: the whole path, and each way to cut it at a dot.
+/// A path's first name and the rest: the whole path, and each way to cut it at a dot.
 fn cuts(path: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let dots = path.match_indices('.').rev();
     let cut = dots.filter_map(|(dot, _)| Some((path.get(..dot)?, path.get(dot + 1..))));
@@ -144,7 +144,7 @@ fn replace(json: &str, path: &str, value: &str) -> Result<String, FieldError> {
     let Some(parts) = Parts::of(json) else {
         return Err(FieldError("is no JSON object".to_owned()));
     };
-    // The field that is there, by the cut that finds it; else the outermost name of the path.
+    // The existing field, by the cut that finds it; otherwise the outermost name of the path.
     let there = cuts(path).find(|(name, rest)| match (parts.named(name).1, rest) {
         (None, _) => false,
         (Some(_), None) => true,
@@ -184,7 +184,7 @@ fn quoted(name: &str) -> String {
     serde_json::Value::from(name).to_string()
 }
 
-/// `json` with another text in the place of `part`, which is a part of it.
+/// `json` with `part`, which is a part of it, replaced by another text.
 fn spliced(json: &str, part: &str, new: &str) -> String {
     let start = (part.as_ptr().addr()).saturating_sub(json.as_ptr().addr());
     let (front, back) = (json.get(..start), json.get(start + part.len()..));

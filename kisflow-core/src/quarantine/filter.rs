@@ -1,29 +1,31 @@
-//! [`QuarantineFilter`]: which rows in quarantine are meant, and what there is of them.
+//! [`QuarantineFilter`]: which rows in quarantine to choose, and their counts.
 
 use serde::Serialize;
 
 use super::{Quarantined, RowText, fold_cause};
 
-/// Which rows in quarantine are meant; without anything, all.
+/// Which rows in quarantine to choose; all by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QuarantineFilter {
-    /// Of this flow.
+    /// Only rows of this flow.
     pub flow: Option<String>,
-    /// Of this source.
+    /// Only rows of this source.
     pub source: Option<String>,
-    /// That this function could not process.
+    /// Only rows that this function could not process.
     pub function: Option<String>,
-    /// Whose cause has this text in it, as it is or [folded](super::fold_cause).
+    /// Only rows whose cause contains this text, in full or [folded](super::fold_cause).
     pub cause: Option<String>,
-    /// Put there no earlier, in milliseconds since 1970.
+    /// Only rows that came to quarantine at this time or later, in milliseconds since 1970.
     pub since_ms: Option<u64>,
-    /// Put there earlier, in milliseconds since 1970.
+    /// Only rows that came to quarantine before this time, in milliseconds since 1970.
     pub until_ms: Option<u64>,
-    /// Whose text has this in it: as it reached the function, or as it came from the source.
+    /// Only rows whose text contains this: as it reached the function, or as it came from the
+    /// source.
     pub contains: Option<String>,
-    /// Whose fields have these values: the path of each ([`RowText::field`](super::RowText::field)),
-    /// and its value as JSON, or a text without its quotes.
+    /// Only rows whose fields have these values: the path of each
+    /// ([`RowText::field`](super::RowText::field)), and its value as JSON, or a text without its
+    /// quotes.
     pub fields: Vec<(String, String)>,
 }
 
@@ -33,49 +35,49 @@ impl QuarantineFilter {
         Self::default()
     }
 
-    /// Of this flow.
+    /// Only rows of this flow.
     pub fn flow(mut self, flow: impl Into<String>) -> Self {
         self.flow = Some(flow.into());
         self
     }
 
-    /// Of this source.
+    /// Only rows of this source.
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// That this function could not process.
+    /// Only rows that this function could not process.
     pub fn function(mut self, function: impl Into<String>) -> Self {
         self.function = Some(function.into());
         self
     }
 
-    /// Whose cause has this text in it.
+    /// Only rows whose cause contains this text.
     pub fn cause(mut self, text: impl Into<String>) -> Self {
         self.cause = Some(text.into());
         self
     }
 
-    /// Put there no earlier, in milliseconds since 1970.
+    /// Only rows that came to quarantine at this time or later, in milliseconds since 1970.
     pub fn since_ms(mut self, ms: u64) -> Self {
         self.since_ms = Some(ms);
         self
     }
 
-    /// Put there earlier, in milliseconds since 1970.
+    /// Only rows that came to quarantine before this time, in milliseconds since 1970.
     pub fn until_ms(mut self, ms: u64) -> Self {
         self.until_ms = Some(ms);
         self
     }
 
-    /// Whose text has this in it.
+    /// Only rows whose text contains this.
     pub fn contains(mut self, text: impl Into<String>) -> Self {
         self.contains = Some(text.into());
         self
     }
 
-    /// Whose field has this value, as JSON or as a text without its quotes.
+    /// Only rows whose field has this value, as JSON or as a text without its quotes.
     pub fn field(mut self, path: impl Into<String>, value: impl Into<String>) -> Self {
         self.fields.push((path.into(), value.into()));
         self
@@ -100,7 +102,7 @@ fn has_cause(row: &Quarantined, text: &str) -> bool {
     row.cause.contains(text) || fold_cause(&row.cause).contains(text)
 }
 
-/// The row's texts: as it is, and as it came.
+/// The row's texts: at the function, and from the source.
 fn texts(row: &Quarantined) -> impl Iterator<Item = &RowText> {
     [Some(&row.row), row.origin.as_ref()].into_iter().flatten()
 }
@@ -118,7 +120,7 @@ fn has_field(row: &Quarantined, path: &str, value: &str) -> bool {
     texts(row).any(|row| row.field(path).is_some_and(|found| is(&found)))
 }
 
-/// How many rows of one kind there are.
+/// The number of rows of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[non_exhaustive]
 pub struct CauseCount {
@@ -128,7 +130,7 @@ pub struct CauseCount {
     pub function: String,
     /// The cause, [folded](super::fold_cause).
     pub cause: String,
-    /// How many.
+    /// The number of rows.
     pub rows: u64,
     /// When the oldest of them was put there, in milliseconds since 1970.
     pub since_ms: u64,
@@ -158,7 +160,7 @@ mod tests {
         check(&all().contains(""), true);
         check(&all().contains("Bonn"), false);
         check(&all().field("id", "12345678901234567890"), true);
-        // As numbers of a computer they would be one.
+        // As floats they would be equal.
         check(&all().field("id", "12345678901234567891"), false);
         check(&all().field("to.city", "Ulm"), true);
         check(&all().field("to.city", "\"Ulm\""), true);

@@ -1,5 +1,5 @@
-//! [`Quarantine`]: the rows that could not be processed, kept durably until somebody mends or
-//! discards them.
+//! [`Quarantine`]: the rows that could not be processed, kept durably until they are edited, sent
+//! on or discarded.
 
 mod cause;
 mod entry;
@@ -34,20 +34,19 @@ use crate::{
     metrics::QuarantineMetrics,
 };
 
-/// Rows that wait to be mended, by id.
+/// Rows that wait in quarantine, by id.
 pub(crate) const SPACE: &str = "quarantine";
 /// Rows that were discarded, with the reason.
 pub(crate) const DISCARDED: &str = "discarded";
-/// How many entries are looked at in one go.
+/// How many entries are read in one go.
 const PAGE: usize = 500;
-/// How long looking at the usage may take when it is for the metrics only.
+/// How long reading the usage for the metrics may take.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The rows that could not be processed, kept durably until somebody mends or discards them; cheap
-/// to clone. [`Flows::quarantine`](crate::Flows::quarantine) has it.
+/// The rows that could not be processed, kept durably until they are edited, sent on or discarded.
+/// Cheap to clone. [`Flows::quarantine`](crate::Flows::quarantine) returns it.
 ///
-/// Rows are looked at, and sent on, one page after the other: a large quarantine needs time, not
-/// memory.
+/// Rows are read and sent on page by page: a large quarantine needs time, not memory.
 #[derive(Clone)]
 pub struct Quarantine {
     inner: Arc<Inner>,
@@ -60,8 +59,8 @@ struct Inner {
     metrics: QuarantineMetrics,
     /// The most characters of a row in a log line.
     log_rows: usize,
-    /// One writer at a time makes room, so that two do not drop twice what one has to. When it was
-    /// last looked at what is too old.
+    /// One writer at a time makes room, so that two do not drop twice as much as needed. Holds the
+    /// time of the last search for rows that are too old.
     room: Mutex<Option<Instant>>,
 }
 
@@ -77,11 +76,11 @@ impl Quarantine {
         Self { inner: Arc::new(Inner { durable, conf, flows, metrics, log_rows, room }) }
     }
 
-    /// Rows of a kind, the oldest first, `limit` at most.
+    /// Returns the rows of a kind, the oldest first, at most `limit`.
     ///
     /// # Errors
     ///
-    /// When what keeps them cannot be read.
+    /// When their store cannot be read.
     pub async fn list(
         &self,
         filter: &QuarantineFilter,
@@ -90,7 +89,7 @@ impl Quarantine {
         self.list_space(SPACE, filter, "", limit).await
     }
 
-    /// As [`list`](Self::list), the rows behind the one of this [cursor](Quarantined::cursor).
+    /// Like [`list`](Self::list), for the rows after this [cursor](Quarantined::cursor).
     ///
     /// # Errors
     ///
@@ -104,12 +103,12 @@ impl Quarantine {
         self.list_space(SPACE, filter, cursor, limit).await
     }
 
-    /// Rows that were discarded, the oldest first, `limit` at most. As many are remembered as the
+    /// Returns discarded rows, the oldest first, at most `limit`. As many are kept as the
     /// quarantine may hold.
     ///
     /// # Errors
     ///
-    /// When what keeps them cannot be read.
+    /// When their store cannot be read.
     pub async fn discarded(
         &self,
         filter: &QuarantineFilter,
@@ -118,8 +117,7 @@ impl Quarantine {
         self.list_space(DISCARDED, filter, "", limit).await
     }
 
-    /// As [`discarded`](Self::discarded), the rows behind the one of this
-    /// [cursor](Quarantined::cursor).
+    /// Like [`discarded`](Self::discarded), for the rows after this [cursor](Quarantined::cursor).
     ///
     /// # Errors
     ///
@@ -133,11 +131,12 @@ impl Quarantine {
         self.list_space(DISCARDED, filter, cursor, limit).await
     }
 
-    /// How many rows of a kind there are behind a [cursor](Quarantined::cursor); all behind `""`.
+    /// Returns the number of rows of a kind after a [cursor](Quarantined::cursor); all are after
+    /// `""`.
     ///
     /// # Errors
     ///
-    /// When what keeps them cannot be read.
+    /// When their store cannot be read.
     pub async fn count_after(
         &self,
         filter: &QuarantineFilter,
@@ -146,11 +145,11 @@ impl Quarantine {
         self.count_space(SPACE, filter, cursor).await
     }
 
-    /// As [`count_after`](Self::count_after), of rows that were discarded.
+    /// Like [`count_after`](Self::count_after), for discarded rows.
     ///
     /// # Errors
     ///
-    /// When what keeps them cannot be read.
+    /// When their store cannot be read.
     pub async fn discarded_count_after(
         &self,
         filter: &QuarantineFilter,
@@ -178,7 +177,7 @@ impl Quarantine {
         cursor: &str,
         limit: usize,
     ) -> Result<Vec<Quarantined>, QuarantineError> {
-        // Ids are in no order of time: the oldest so far, never more than asked for.
+        // Ids are not ordered by time: keep the oldest so far, never more than asked for.
         let mut oldest: BTreeMap<String, Quarantined> = BTreeMap::new();
         self.each(space, |row| {
             let at = row.cursor();
@@ -193,20 +192,21 @@ impl Quarantine {
         Ok(oldest.into_values().collect())
     }
 
-    /// The ids of all rows of a kind, sorted: to go through them one by one, each as it is then.
+    /// Returns the ids of all rows of a kind, sorted, to visit the rows one by one in their current
+    /// state.
     ///
     /// # Errors
     ///
-    /// When what keeps them cannot be read.
+    /// When their store cannot be read.
     pub async fn ids(&self, filter: &QuarantineFilter) -> Result<Vec<String>, QuarantineError> {
         self.ids_of(SPACE, filter).await
     }
 
-    /// The ids of all rows of a kind that were [discarded](Self::discarded), sorted.
+    /// Returns the ids of all [discarded](Self::discarded) rows of a kind, sorted.
     ///
     /// # Errors
     ///
-    /// When what keeps them cannot be read.
+    /// When their store cannot be read.
     pub async fn discarded_ids(
         &self,
         filter: &QuarantineFilter,
@@ -224,11 +224,11 @@ impl Quarantine {
         Ok(ids)
     }
 
-    /// One row.
+    /// Returns one row.
     ///
     /// # Errors
     ///
-    /// When there is none of this id, or what keeps them cannot be read.
+    /// When there is no row with this id, or the store cannot be read.
     pub async fn show(&self, id: &str) -> Result<Quarantined, QuarantineError> {
         let read = self.inner.durable.read(SPACE, id).await;
         let found = read.map_err(QuarantineError::storage("read"))?;
@@ -236,11 +236,11 @@ impl Quarantine {
         decode(id, &entry)
     }
 
-    /// How many rows there are of each kind: by flow, function and cause.
+    /// Returns the number of rows of each kind: by flow, function and cause.
     ///
     /// # Errors
     ///
-    /// When what keeps them cannot be read.
+    /// When their store cannot be read.
     pub async fn stats(
         &self,
         filter: &QuarantineFilter,
@@ -271,11 +271,11 @@ impl Quarantine {
         Ok(counts.into_values().collect())
     }
 
-    /// How much there is.
+    /// Returns how much is in quarantine.
     ///
     /// # Errors
     ///
-    /// When what keeps them cannot be read.
+    /// When their store cannot be read.
     pub async fn usage(&self) -> Result<Usage, QuarantineError> {
         let usage = self.inner.durable.usage(SPACE).await;
         let usage = usage.map_err(QuarantineError::storage("read"))?;
@@ -283,12 +283,11 @@ impl Quarantine {
         Ok(usage)
     }
 
-    /// Takes a row out for good. It is remembered with the reason, see
-    /// [`discarded`](Self::discarded).
+    /// Takes a row out for good. It is kept with the reason, see [`discarded`](Self::discarded).
     ///
     /// # Errors
     ///
-    /// When there is none of this id, or it cannot be written.
+    /// When there is no row with this id, or the store cannot be written.
     pub async fn discard(
         &self,
         id: &str,
@@ -308,12 +307,12 @@ impl Quarantine {
     async fn write(&self, changes: Vec<Change>) -> Result<(), QuarantineError> {
         let written = self.inner.durable.write(changes).await;
         written.map_err(QuarantineError::storage("written"))?;
-        // What was written is written.
+        // The write is durable, whatever follows.
         self.look().await;
         Ok(())
     }
 
-    /// Shows in the metrics how much there is. Nobody waits long for that.
+    /// Updates the size in the metrics, within a short time or not at all.
     async fn look(&self) {
         timeout(LOOK, self.usage()).await.ok();
     }
@@ -337,7 +336,7 @@ impl Quarantine {
 }
 
 fn put(space: &str, row: &Quarantined) -> Change {
-    // Texts and numbers: nothing in an entry can fail to become JSON.
+    // Only texts and numbers: an entry always has a JSON form.
     Change::put(space, &row.id, serde_json::to_vec(row).unwrap_or_default())
 }
 

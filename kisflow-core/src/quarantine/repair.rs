@@ -1,4 +1,4 @@
-//! Sending rows on: as they are, or mended.
+//! Sending rows on, edited or not.
 
 use tokio_util::sync::CancellationToken;
 
@@ -14,48 +14,50 @@ use crate::{
     reject::Reject,
 };
 
-/// Where a row that is sent on begins.
+/// The function at which a row that is sent on starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RetryFrom {
-    /// With the function that could not process it: those before it have done their work.
+    /// The function that could not process it: those before it have done their work.
     #[default]
     Function,
-    /// With the first function, as it came from the source.
+    /// The first function, with the row as it came from the source.
     Start,
 }
 
-/// What became of rows that were sent on.
+/// The results of rows that were sent on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryReport {
     /// Rows that got through, and are out of quarantine.
     pub delivered: u64,
-    /// Rows that failed again, and stay.
+    /// Rows that failed again, and stay in quarantine.
     pub failed: u64,
 }
 
 impl Quarantine {
-    /// Sends a row on. A row that its [source could not read](Quarantined::unreadable) stays as it is
-    /// until it is edited. When it gets through it is out of quarantine; when it fails again it stays,
-    /// with the new cause: that is no error, the result says so.
+    /// Sends a row on. If it gets through, it leaves the quarantine; if it fails again, it stays
+    /// with the new cause, which the result says and which is no error. A row that its [source
+    /// could not read](Quarantined::unreadable) stays unchanged until it is edited.
     ///
-    /// A process that dies in between has sent the row on and still keeps it: it is delivered at
-    /// least once.
+    /// If the process dies in between, the row was sent on and is still in quarantine: it is
+    /// delivered at least once.
     ///
     /// # Errors
     ///
-    /// When there is none of this id; when its flow or function is gone; when it is to begin at the
-    /// start and nobody knows what it was there; when what keeps it cannot be read or written.
+    /// When there is no row with this id; when its flow or function is gone; when it is to start at
+    /// the first function and its original text is unknown; when the store cannot be read or
+    /// written.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the row in quarantine, perhaps sent on in part.
+    /// Dropping the future leaves the row in quarantine, possibly sent on in part.
     pub async fn retry(&self, id: &str, from: RetryFrom) -> Result<RetryReport, QuarantineError> {
         let row = self.show(id).await?;
         self.send(row, from).await
     }
 
-    /// Replaces a row's text, with JSON or what its first function reads, and sends it on. When it fails again, the new text is what stays.
+    /// Replaces a row's text, with JSON or what its first function reads, and sends it on. If it
+    /// fails again, the new text stays.
     ///
     /// # Errors
     ///
@@ -81,13 +83,13 @@ impl Quarantine {
         self.send(row, from).await
     }
 
-    /// Sends on all rows of a kind that are in quarantine now, one after the other, and tells
+    /// Sends on all rows of a kind that are in quarantine now, one after the other, and calls
     /// `progress` after each.
     ///
     /// # Errors
     ///
     /// As [`retry`](Self::retry), at the first row that cannot be sent on at all; those before it
-    /// have been.
+    /// were sent on.
     ///
     /// # Cancel safety
     ///
@@ -125,7 +127,7 @@ impl Quarantine {
     ) -> Result<RetryReport, QuarantineError> {
         let (flow, text, at) = self.way(&row, from)?;
         if row.unreadable {
-            // Its source could not read this text, and no function is to see it.
+            // Its source could not read this text, so no function may get it.
             self.write(vec![put(SPACE, &tried(&row))]).await?;
             return Ok(RetryReport { delivered: 0, failed: 1 });
         }
@@ -134,7 +136,7 @@ impl Quarantine {
         let source_row = row.source_row().cloned();
         let mut rejects = match &run {
             Ok(report) => report.rejected(),
-            // Where several rows had become of it, all of them are done again: none is left out.
+            // If it had become several rows, all of them are processed again: none is left out.
             Err(error) if error.input().len() != 1 => &[],
             Err(error) => error.rejected(),
         };
@@ -149,11 +151,11 @@ impl Quarantine {
             Some(row) => put(SPACE, row),
             None => Change::remove(SPACE, &row.id),
         }];
-        // One row may have become several, and more than one of them been rejected.
+        // One row may have become several, and more than one of them may have been rejected.
         for (ordinal, reject) in rejects.iter().enumerate() {
             let mut other = again(&row, source_row.clone(), reject);
             (other.since_ms, other.attempt) = (other.tried_ms, 1);
-            // Apart from what its source may bring again.
+            // Separate from what its source may redeliver.
             other.id = other.id(false, ordinal + 1);
             changes.push(put(SPACE, &other));
         }
@@ -164,7 +166,7 @@ impl Quarantine {
         Ok(RetryReport { delivered: u64::from(got_through), failed: u64::from(!got_through) })
     }
 
-    /// The flow that the row is sent on in, the row's text, and where it begins.
+    /// The flow for the row, the row's text, and the function at which it starts.
     fn way(
         &self,
         row: &Quarantined,
@@ -218,7 +220,7 @@ impl Quarantine {
     }
 }
 
-/// The row as it stands now, where it was rejected. It keeps its id: who mends it knows it by that.
+/// The row's new state where it was rejected. It keeps the id by which its editor knows it.
 fn again(row: &Quarantined, source_row: Option<RowText>, reject: &Reject) -> Quarantined {
     Quarantined {
         function: reject.function().to_owned(),
@@ -231,7 +233,7 @@ fn again(row: &Quarantined, source_row: Option<RowText>, reject: &Reject) -> Qua
     }
 }
 
-/// The row as it stands now, where its run failed.
+/// The row's new state where its run failed.
 fn failed(row: &Quarantined, source_row: Option<RowText>, error: &RunError) -> Quarantined {
     let now = Quarantined { field: None, cause: error_chain(error).to_string(), ..tried(row) };
     match (error.input().len(), error.function()) {

@@ -12,13 +12,13 @@ use crate::{
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 
-/// How often it is looked at what is too old, at most.
+/// How often rows that are too old are searched for, at most.
 const EXPIRY: Duration = Duration::from_secs(60);
-/// How many rows are looked for at once: a server that keeps them may be far away.
+/// How many rows are looked up at once: the server may be far away.
 const READS: usize = 32;
 
 impl Quarantine {
-    /// Keeps rows; they are safe when it returns.
+    /// Keeps rows; they are durable when this returns.
     pub(crate) async fn keep(&self, rows: &[Quarantined]) -> Result<(), QuarantineError> {
         let mut room = self.inner.room.lock().await;
         self.drop_expired(&mut room).await?;
@@ -26,8 +26,8 @@ impl Quarantine {
         let mut new = Usage::default();
         for (row, there) in rows.iter().zip(self.there(rows).await?) {
             if let Some(entry) = there {
-                // A batch that comes again brings rows that are here already: they take no more
-                // room, and are as old as they were.
+                // A redelivered batch contains rows that are here already: they take no more room,
+                // and keep their age.
                 let since_ms = decode(&row.id, &entry).map_or(row.since_ms, |row| row.since_ms);
                 changes.push(put(SPACE, &Quarantined { since_ms, ..row.clone() }));
             } else {
@@ -41,7 +41,7 @@ impl Quarantine {
         self.write(changes).await
     }
 
-    /// The entries of these rows that are here already, each in its row's place.
+    /// The existing entries of these rows, each in its row's place.
     async fn there(&self, rows: &[Quarantined]) -> Result<Vec<Option<Bytes>>, QuarantineError> {
         let mut there = Vec::with_capacity(rows.len());
         for rows in rows.chunks(READS) {
@@ -69,7 +69,7 @@ impl Quarantine {
         Ok(())
     }
 
-    /// The oldest rows of a space, as long as so much more does not fit.
+    /// The oldest rows of a space, as many as have to go until this much more fits.
     pub(super) async fn in_the_way(
         &self,
         space: &str,
@@ -91,7 +91,7 @@ impl Quarantine {
         usage.entries + new.entries <= conf.max_rows && usage.bytes + new.bytes <= conf.max_bytes
     }
 
-    /// Drops what is too old. The search reads all entries, so it is made now and then only.
+    /// Drops rows that are too old. The search reads all entries, so it runs only now and then.
     async fn drop_expired(&self, last: &mut Option<Instant>) -> Result<(), QuarantineError> {
         let Some(age) = self.inner.conf.max_age_ms else { return Ok(()) };
         let pause = EXPIRY.min(Duration::from_millis(age));
@@ -110,8 +110,8 @@ impl Quarantine {
         }
     }
 
-    /// Drops rows that nobody has looked after. The log has each before it is gone; it counts once
-    /// it is.
+    /// Drops rows that were not dealt with. Each is logged before it is gone, and counted
+    /// afterwards.
     async fn lose(&self, rows: &[Quarantined], why: &str) -> Result<(), QuarantineError> {
         for row in rows {
             row.warn(why, self.inner.log_rows);
@@ -153,7 +153,7 @@ pub(super) mod tests {
         conf::QuarantineConf, durable::Durable, error::Result, metrics::QuarantineMetrics,
     };
 
-    /// Rows by space and id, which it may refuse to remove.
+    /// Rows by space and id; it can refuse to remove them.
     #[derive(Default)]
     struct Cellar {
         rows: Mutex<BTreeMap<(String, String), Bytes>>,
@@ -234,12 +234,12 @@ pub(super) mod tests {
         }
     }
 
-    /// Rows that must make way cannot at first.
+    /// Rows that have to go cannot be removed at first.
     async fn drops_one_row(conf: QuarantineConf) {
         let (quarantine, cellar, dropped) = quarantine(conf);
         quarantine.keep(&[row("a", 1)]).await.unwrap();
         cellar.locked.store(true, Ordering::SeqCst);
-        // So that it is looked at anew what is too old.
+        // The search for old rows runs again.
         quarantine.inner.room.lock().await.take();
         quarantine.keep(&[row("b", 2)]).await.unwrap_err();
         assert_eq!((cellar.ids(), dropped.load(Ordering::SeqCst)), (vec!["a".to_owned()], 0));

@@ -1,5 +1,5 @@
-//! One delivery: its rows go through the flow, what cannot be processed is kept, and the source is
-//! told.
+//! One delivery: runs its rows through the flow, keeps what cannot be processed, and settles the
+//! receipt.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
     source::{Delivery, Receipt, Settled},
 };
 
-/// What all deliveries of a flow have in common.
+/// What all deliveries of a flow share.
 pub(super) struct Desk {
     pub(super) flow: Flow,
     pub(super) source: SourceConf,
@@ -31,42 +31,42 @@ pub(super) struct Desk {
     pub(super) health: Health,
     /// Cancelled when the grace time is over.
     pub(super) hard_stop: CancellationToken,
-    /// Whether the flow's functions may jump: a batch that fails then begins anew.
+    /// Whether the flow's functions may jump: a failed batch then starts again from the beginning.
     pub(super) jumps: bool,
 }
 
-/// Rows of a delivery that keep an order of their own, and whom they wait for.
+/// Rows of a delivery that keep their order, and the turns that they wait for.
 pub(super) struct Part {
     pub(super) rows: Piece,
     pub(super) turn: Turn,
 }
 
-/// One's turn in a lane.
+/// A turn in a lane.
 pub(super) struct Turn {
-    /// Resolves when the one before is through.
+    /// Resolves when the turn before is through.
     pub(super) before: Option<oneshot::Receiver<()>>,
-    /// Told when this one is through; dropped with it if it never is.
+    /// Signals that this turn is through; dropped if it never is.
     pub(super) through: Option<oneshot::Sender<()>>,
 }
 
 /// The flow is to stop, and the rows are not done.
 pub(super) struct Interrupted;
 
-/// What has become of the rows of a delivery so far.
+/// The results of a delivery's rows so far.
 #[derive(Default)]
 pub(super) struct Work {
     pub(super) tally: Tally,
     pub(super) bad: Vec<BadRow>,
 }
 
-/// A row for the quarantine, without an id yet, and its position in the delivery where that is known.
+/// A row for the quarantine, without an id yet, and its position in the delivery if known.
 pub(super) struct BadRow {
     pub(super) row: Quarantined,
     pub(super) source_row: Option<usize>,
 }
 
 impl Desk {
-    /// Sees a delivery through, and tells its source.
+    /// Processes a delivery to its end, and settles its receipt.
     pub(super) async fn deliver(&self, delivery: &Delivery, parts: Vec<Part>, entry: Entry<'_>) {
         let receipt = &*delivery.receipt;
         let worked = async {
@@ -119,7 +119,8 @@ impl Desk {
         Ok(all)
     }
 
-    /// Why the failure says nothing about the rows: a connector is away, or the function said so.
+    /// Returns the outage behind a failure: a connector is away, or the function said so. `None` if
+    /// the rows are at fault.
     pub(super) async fn outage(&self, error: &RunError) -> Option<String> {
         if let Some(said) = std::error::Error::source(error).and_then(unavailable) {
             return Some(error_chain(said).to_string());
@@ -132,7 +133,7 @@ impl Desk {
         None
     }
 
-    /// Puts rows into quarantine; waits until they are safe there.
+    /// Puts rows into quarantine; waits until they are durable there.
     async fn keep(&self, bad: Vec<Quarantined>) -> Result<(), Interrupted> {
         if bad.is_empty() {
             return Ok(());
@@ -153,7 +154,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Tells the source that the rows are done; waits until it knows.
+    /// Acknowledges the rows; waits until the source has the acknowledgement.
     async fn acknowledge(
         &self,
         receipt: &dyn Receipt,
@@ -179,7 +180,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Asks for another lease, again and again, while the rows are worked on.
+    /// Renews the lease, again and again, while the rows are in progress.
     async fn renew(&self, receipt: &dyn Receipt) -> std::convert::Infallible {
         let Some(lease) = receipt.lease() else { return std::future::pending().await };
         loop {
@@ -196,7 +197,7 @@ impl Desk {
     }
 }
 
-/// Gives each row its id: the same whenever the delivery comes, and different for each. One row of the
+/// Gives each row its id: the same at each redelivery, and different for each row. One row of the
 /// source may have become several that failed in one place.
 fn named(bad: Vec<BadRow>) -> Vec<Quarantined> {
     let mut times: HashMap<String, usize> = HashMap::new();

@@ -1,4 +1,4 @@
-//! Finding the rows of a batch that cannot be processed: what fails is split until they stand alone,
+//! Finds the rows of a batch that cannot be processed: splits what fails until they are isolated,
 //! and everything else gets through.
 
 use std::{collections::BTreeSet, time::Duration};
@@ -23,7 +23,8 @@ use crate::{
 };
 
 impl Desk {
-    /// Runs a piece until each of its rows is through, or among the bad. Whether all were through.
+    /// Runs a piece until each of its rows is through or among the bad ones. Returns whether all
+    /// got through.
     pub(super) fn process<'a>(
         &'a self,
         delivery: &'a Delivery,
@@ -94,7 +95,7 @@ impl Desk {
         })
     }
 
-    /// Waits a while for what is away that the flow needs.
+    /// Waits a while for something that the flow needs and that is away.
     async fn wait_out(
         &self,
         outage: &mut Wait,
@@ -125,8 +126,8 @@ impl Desk {
         Ok(())
     }
 
-    /// What is left to do of a piece whose run failed: the rows that the function was given that
-    /// failed. Those that ended before are counted.
+    /// Returns what is left of a piece whose run failed: the input of the function that failed.
+    /// Rows that ended before it are counted.
     fn failed(
         &self,
         delivery: &Delivery,
@@ -149,7 +150,7 @@ impl Desk {
         Piece::new(error.at(), error.input().clone(), lineage)
     }
 
-    /// Counts what a run did, and takes note of what it rejected.
+    /// Counts what a run did, and records what it rejected.
     fn finish(&self, delivery: &Delivery, piece: &Piece, report: &Report, work: &mut Work) {
         work.tally.run(report.rows());
         for reject in report.rejected() {
@@ -173,7 +174,7 @@ impl Desk {
         )
     }
 
-    /// Takes note of every row of a piece that failed for good.
+    /// Records every row of a piece that failed for good.
     fn give_up(
         &self,
         delivery: &Delivery,
@@ -240,7 +241,7 @@ impl Desk {
 struct Bad<'a> {
     function: &'a str,
     at: usize,
-    /// Its position in the delivery, where that is known.
+    /// Its position in the delivery, if known.
     source_row: Option<usize>,
     row: Bytes,
     field: Option<String>,
@@ -248,8 +249,8 @@ struct Bad<'a> {
     attempt: u32,
 }
 
-/// Rows that went on where they had failed, and are to jump to before that place: as they came from
-/// the source, where that is known.
+/// Rows that continued where they had failed, and jump to before that place: as they came from the
+/// source, if known.
 fn from_the_start(delivery: &Delivery, piece: &Piece, work: &mut Work) -> Option<Piece> {
     let rows: Option<BTreeSet<usize>> = (0..piece.len()).map(|row| piece.lineage.of(row)).collect();
     let rows = rows?;
@@ -260,7 +261,7 @@ fn from_the_start(delivery: &Delivery, piece: &Piece, work: &mut Work) -> Option
     Some(Piece { failures: piece.failures, ..Piece::new(0, batch, lineage) })
 }
 
-/// Where rows come from in the delivery, by way of the piece that they were in.
+/// The positions of rows in the delivery, through the piece that they were in.
 fn compose(outer: &Lineage, inner: &Lineage, len: usize) -> Lineage {
     match inner {
         Lineage::Unknown => Lineage::Unknown,

@@ -1,4 +1,4 @@
-//! [`Lanes`]: which rows wait for which others, so that the order is kept that the conf asks for.
+//! [`Lanes`]: which rows wait for which others, to keep the order that the conf asks for.
 
 use std::{
     collections::HashMap,
@@ -19,7 +19,7 @@ pub(super) struct Lanes {
     /// How many lanes the keys are spread over.
     count: u64,
     hasher: RandomState,
-    /// Told when the last of each lane is through.
+    /// Signals that the last turn of each lane is through.
     last: HashMap<u64, oneshot::Receiver<()>>,
 }
 
@@ -34,7 +34,7 @@ impl Lanes {
         }
     }
 
-    /// Takes a delivery apart into what keeps an order of its own.
+    /// Splits a delivery into parts that each keep their order.
     pub(super) fn parts(&mut self, delivery: &Delivery) -> Vec<Part> {
         let batch = &delivery.batch;
         let whole = || Piece::new(0, batch.clone(), Lineage::Same);

@@ -1,4 +1,4 @@
-//! [`Ledger`]: what became of every row that a source has given to a flow.
+//! [`Ledger`]: the account of every row that a source gave to a flow.
 
 use std::{
     collections::BTreeMap,
@@ -11,33 +11,33 @@ use serde::Serialize;
 
 use crate::{flow::RowCounts, metrics::SourceMetrics};
 
-/// What became of every row that a source has given to a flow.
+/// The account of every row that a source gave to a flow.
 ///
 /// `read + added = delivered + filtered + quarantined + folded + returned + in_flight`, always:
-/// rows that were made of others are `added`, rows that became part of others `folded`.
+/// rows made from others are `added`, rows that became part of others `folded`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Ledger {
-    /// Rows that came from the source. One that comes twice counts twice.
+    /// Rows that came from the source. A redelivered row counts again.
     pub read: u64,
-    /// Rows that came to the end of the flow.
+    /// Rows that reached the end of the flow.
     pub delivered: u64,
-    /// Rows that a function left out on purpose.
+    /// Rows that a function dropped on purpose.
     pub filtered: u64,
-    /// Rows that are safely in quarantine.
+    /// Rows that are durably in quarantine.
     pub quarantined: u64,
-    /// Rows that were made of others.
+    /// Rows made from others.
     pub added: u64,
     /// Rows that became part of others.
     pub folded: u64,
-    /// Rows that were given back to the source, not done.
+    /// Rows given back to the source, not done.
     pub returned: u64,
-    /// Rows that are being worked on.
+    /// Rows in progress.
     pub in_flight: u64,
 }
 
 impl Ledger {
-    /// The rows that it cannot account for: 0, or there is a bug in kisflow.
+    /// Returns the number of rows missing from the ledger: anything but 0 is a bug in kisflow.
     pub fn unaccounted(&self) -> i64 {
         let entered = self.read + self.added;
         let left = self.delivered + self.filtered + self.quarantined + self.folded + self.returned;
@@ -77,11 +77,11 @@ struct Inner {
     next: u64,
     /// How many rows were still to be read when the source was last asked.
     lag: Option<u64>,
-    /// How many bytes, where the source counts those.
+    /// How many bytes, if the source counts bytes.
     lag_bytes: Option<u64>,
 }
 
-/// What became of the rows of one delivery.
+/// The account of one delivery.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     pub(super) delivered: u64,
@@ -92,8 +92,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Adds a run. Its rejected rows are counted where they are kept, its failed ones where they are
-    /// tried again.
+    /// Adds a run. Its rejected rows are counted where they are kept, its failed rows where they
+    /// are tried again.
     pub(super) fn run(&mut self, rows: &RowCounts) {
         self.delivered += rows.rows_out as u64;
         self.filtered += rows.filtered as u64;
@@ -110,7 +110,7 @@ impl Tally {
     }
 }
 
-/// A delivery in flight. Dropped without a word, its rows count as returned.
+/// A delivery in flight. If it is dropped unsettled, its rows count as returned.
 pub(super) struct Entry<'a> {
     books: &'a Books,
     id: u64,
@@ -127,7 +127,7 @@ impl Books {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Rows have been read.
+    /// Counts rows that were read.
     pub(super) fn open(&self, rows: usize) -> Entry<'_> {
         let rows = rows as u64;
         let mut inner = self.lock();
@@ -145,7 +145,7 @@ impl Books {
         self.lock().ledger
     }
 
-    /// The source says that so many rows are still to be read.
+    /// Sets how many rows the source still has to read.
     pub(super) fn lags(&self, rows: u64) {
         self.lock().lag = Some(rows);
         self.metrics.lag.set(rows as f64);
@@ -155,7 +155,7 @@ impl Books {
         self.lock().lag
     }
 
-    /// The source says that so many bytes are still to be read.
+    /// Sets how many bytes the source still has to read.
     pub(super) fn lags_bytes(&self, bytes: u64) {
         self.lock().lag_bytes = Some(bytes);
         self.metrics.lag_bytes.set(bytes as f64);
@@ -165,7 +165,7 @@ impl Books {
         self.lock().lag_bytes
     }
 
-    /// Shows how old the oldest delivery in flight is.
+    /// Updates the age of the oldest delivery in flight.
     pub(super) fn observe(&self) {
         let oldest = self.lock().open.values().next().map(Instant::elapsed);
         self.metrics.oldest.set(oldest.unwrap_or_default().as_secs_f64());
@@ -202,7 +202,7 @@ impl Books {
 }
 
 impl Entry<'_> {
-    /// The rows are done.
+    /// Counts the rows as done.
     pub(super) fn done(mut self, tally: &Tally) {
         self.closed = true;
         self.books.metrics.batches.increment(1);

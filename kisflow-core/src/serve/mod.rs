@@ -1,4 +1,4 @@
-//! [`Flows::serve`]: flows run by themselves, each fed by its source.
+//! [`Flows::serve`]: flows that run by themselves, each fed by its source.
 
 mod delivery;
 mod isolate;
@@ -41,28 +41,29 @@ use crate::{
 };
 
 impl Flows {
-    /// Runs every flow that has a source, until `shutdown` completes (any future, or a [`Shutdown`])
-    /// or every source has come to its end; see [`termination`].
+    /// Runs every flow that has a source, until `shutdown` completes (any future, or a
+    /// [`Shutdown`]) or every source has ended; see [`termination`].
     ///
-    /// Rows are read in batches while there is room for another (`in_flight`), run through the flow,
-    /// and acknowledged when each is delivered, filtered, or safely in quarantine. A batch that
-    /// fails is split until the rows that cannot be processed stand alone. While a connector of the
-    /// flow is away, its batches wait. One flow never waits for another.
+    /// Rows are read in batches while there is room for another (`in_flight`), run through the
+    /// flow, and acknowledged when each is delivered, filtered, or safely in quarantine. A failed
+    /// batch is split until the rows that cannot be processed are isolated. While a connector of
+    /// the flow is away, its batches wait. One flow never waits for another.
     ///
-    /// Told to stop, it reads no more, works on what it has read for the global conf's `grace_ms`,
+    /// On shutdown it stops reading, works on what it has read for the global conf's `grace_ms`,
     /// and gives the rest back.
     ///
     /// # Errors
     ///
-    /// When no flow has a source; when another store than the one that the conf names has positions of a
-    /// flow, which would begin from its start; or when the flows are being served already: two readers of
-    /// one flow would each take rows, and keep one ledger. What goes wrong later is logged, counted, and told by
-    /// [`health`](Self::health); it ends nothing.
+    /// When no flow has a source; when positions of a flow are in another store than the conf
+    /// names, so that the flow would start from the beginning; or when the flows are being served
+    /// already, because two readers of one flow would each take rows and share one ledger. Later
+    /// failures are logged, counted, and reported by [`health`](Self::health); they do not end
+    /// serving.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops everything at once, as killing the process would: nothing is
-    /// lost, what was not acknowledged comes again.
+    /// Dropping the future stops everything at once, as killing the process would: nothing is lost,
+    /// and unacknowledged rows are redelivered.
     pub async fn serve<'a>(&self, shutdown: impl Into<Shutdown<'a>>) -> Result<Served, ServeError> {
         let Some(_serving) = self.begin_serving() else {
             return Err(ServeError { kind: Kind::Already });
@@ -146,10 +147,10 @@ impl Flows {
     }
 }
 
-/// A task that lived so long had got over what killed the one before it.
+/// A task that lived this long is past the failure of the one before.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Starts the task of a flow, and starts it again when it dies.
+/// Starts the task of a flow, and restarts it when it dies.
 struct Keeper {
     flows: Flows,
     flow: Flow,
@@ -214,7 +215,7 @@ impl Keeper {
         ServedOutcome::NotOpened
     }
 
-    /// `None` where linking would have refused the flow.
+    /// `None` if linking would have refused the flow.
     fn reader(&self) -> Option<Reader> {
         let (source, def) = self.flows.source_of(&self.flow)?;
         let durable = self.flows.durable()?;
@@ -250,17 +251,18 @@ pub struct ServeError {
 enum Kind {
     NoSource,
     Already,
-    /// Flows whose positions another store has.
+    /// Flows whose positions are in another store.
     Elsewhere(Vec<String>),
 }
 
 impl ServeError {
-    /// Whether flows would begin from the start although another store has their positions.
+    /// Returns `true` if flows would start from the beginning although another store has their
+    /// positions.
     pub fn is_elsewhere(&self) -> bool {
         matches!(self.kind, Kind::Elsewhere(_))
     }
 
-    /// Whether the flows were being served already.
+    /// Returns `true` if the flows were being served already.
     pub fn is_already(&self) -> bool {
         matches!(self.kind, Kind::Already)
     }

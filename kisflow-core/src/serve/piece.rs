@@ -4,15 +4,15 @@ use crate::{batch::Batch, flow::Lineage};
 
 /// Rows of a delivery that go through the flow together.
 pub(super) struct Piece {
-    /// The function that they begin with.
+    /// The function that they start at.
     pub(super) at: usize,
     pub(super) rows: Batch,
-    /// Where they come from in the delivery.
+    /// Their positions in the delivery.
     pub(super) lineage: Lineage,
     /// How often they have failed alone.
     pub(super) failures: u32,
-    /// Whether they must have the row in them that made a larger piece fail: then they need not be
-    /// tried together.
+    /// Whether they must contain the row that made a larger piece fail: then they need not be tried
+    /// together.
     pub(super) suspect: bool,
 }
 
@@ -25,10 +25,10 @@ impl Piece {
         self.rows.len()
     }
 
-    /// Two pieces, in the order of the rows. The first is tried, and where it gets through, the
-    /// second is known to be at fault without a try: that makes a smaller first piece cheaper. At the
-    /// golden section the worst case for one bad row among n is 1.44·log2(n) tries, against
-    /// 2·log2(n) for halves.
+    /// Splits into two pieces, in the order of the rows. The first is tried, and if it gets
+    /// through, the second is known to be at fault without a try: so a smaller first piece is
+    /// cheaper. At the golden section the worst case for one bad row among n is 1.44·log2(n) tries,
+    /// against 2·log2(n) for halves.
     pub(super) fn split(self) -> (Self, Self) {
         let first = (self.len() * 382 / 1_000).max(1);
         let part = |positions: std::ops::Range<usize>| {

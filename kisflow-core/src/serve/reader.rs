@@ -1,4 +1,5 @@
-//! The task of one flow: reads its source while there is room, and sees what it read through.
+//! The task of one flow: reads its source while there is room, and processes what it read to the
+//! end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,9 +18,9 @@ use crate::{
     source::{Delivery, ErasedSource, SourceContext, SourceDef},
 };
 
-/// How often lag and age are looked at.
+/// How often lag and age are measured.
 const TICK: Duration = Duration::from_secs(1);
-/// How long a source may take to say how far behind it is, and to close.
+/// How long a source may take to report its lag, and to close.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One flow and its source.
@@ -34,7 +35,7 @@ pub(super) struct Reader {
     pub(super) grace: Duration,
 }
 
-/// Why reading came to an end.
+/// Why reading ended.
 enum End {
     /// There is nothing more to read.
     Exhausted,
@@ -52,11 +53,11 @@ enum Event {
 }
 
 impl Reader {
-    /// Serves the flow until it is told to stop, or its source comes to its end.
+    /// Serves the flow until it is asked to stop or its source ends.
     ///
     /// # Errors
     ///
-    /// When the task of a delivery died; its rows come again.
+    /// When the task of a delivery died; its rows are redelivered.
     pub(super) async fn run(&self) -> Result<ServedOutcome, JoinError> {
         let Some(mut source) = self.open().await else {
             self.state(SourceState::Stopped);
@@ -87,7 +88,7 @@ impl Reader {
         }
     }
 
-    /// Opens the source, as often as it takes; `None` when told to stop.
+    /// Opens the source, as often as it takes; `None` if asked to stop.
     async fn open(&self) -> Option<Box<dyn ErasedSource>> {
         let mut backoff = Backoff::default();
         loop {
@@ -156,7 +157,7 @@ impl Reader {
         }
     }
 
-    /// The source is read, if it was not before.
+    /// Marks the source as readable, if it was not before.
     fn mended(&self, backoff: &mut Backoff) {
         if backoff.attempts() > 0 {
             backoff.reset();
@@ -165,7 +166,7 @@ impl Reader {
         }
     }
 
-    /// Waits for what was read; a source that came to its end waits as long as it takes.
+    /// Waits for what was read; after the end of the source, as long as it takes.
     async fn drain(&self, tasks: &mut JoinSet<()>, unhurried: bool) -> Result<(), JoinError> {
         let all = async |tasks: &mut JoinSet<()>| {
             // One that dies does not take the others with it.
@@ -203,7 +204,7 @@ impl Reader {
         }
     }
 
-    /// Looks at lag and age. Whether the source answered.
+    /// Measures lag and age. Returns whether the source answered.
     async fn observe(&self, source: &mut dyn ErasedSource) -> bool {
         self.desk.books.observe();
         let lag = self.stop.run_until_cancelled(timeout(PATIENCE, source.lag()));

@@ -1,10 +1,10 @@
-//! [`Served`]: how each flow ended, and what became of its rows.
+//! [`Served`]: how each flow ended, with the account of its rows.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::ledger::Ledger;
 
-/// What [`Flows::serve`](crate::Flows::serve) did.
+/// The result of [`Flows::serve`](crate::Flows::serve).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Served {
@@ -12,7 +12,7 @@ pub struct Served {
     pub flows: BTreeMap<String, ServedFlow>,
 }
 
-/// What became of one flow that was served.
+/// The result of one flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServedFlow {
@@ -22,25 +22,25 @@ pub struct ServedFlow {
     pub outcome: ServedOutcome,
 }
 
-/// How a flow that was served ended.
+/// How serving a flow ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServedOutcome {
-    /// Its source came to its end, and every row that was read is done.
+    /// Its source ended, and every row that was read is done.
     Ended,
-    /// It was told to stop, and finished what it had read.
+    /// It was asked to stop, and finished what it had read.
     Stopped,
-    /// It was told to stop, and gave rows back that were not done: they are redelivered.
+    /// It was asked to stop, and gave back rows that were not done: they are redelivered.
     GaveBack,
-    /// It was told to stop while its source could not be opened.
+    /// It was asked to stop while its source could not be opened.
     NotOpened,
-    /// It was told to stop while it waited to be started again after its task had died, with the
-    /// panic's message.
+    /// It was asked to stop while it waited for a restart after its task had died; with the panic's
+    /// message.
     Died(String),
 }
 
 impl Served {
-    /// Whether every row that was read is done: delivered, filtered or in quarantine.
+    /// Returns `true` if every row that was read is done: delivered, filtered or in quarantine.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let is_done = |Ledger { returned, .. }: &Ledger| *returned == 0;
@@ -48,8 +48,8 @@ impl Served {
     }
 }
 
-/// `flow CalStuAvgScore: 50 rows read, 49 delivered, 1 quarantined`, a line for each flow; behind it
-/// what went wrong, if anything.
+/// `flow CalStuAvgScore: 50 rows read, 49 delivered, 1 quarantined`, one line per flow, with what
+/// went wrong, if anything.
 impl fmt::Display for Served {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (name, flow)) in self.flows.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! [`Shutdown`]: when flows that are served stop.
+//! [`Shutdown`]: when serving stops.
 
 use std::{
     fmt,
@@ -8,12 +8,12 @@ use std::{
 
 use crate::caas::BoxFuture;
 
-/// When [`Flows::serve`](crate::Flows::serve) stops: when a first future completes, it reads no more
-/// and finishes what it has read within the grace time; when a second one completes, it gives back
-/// at once what is not done.
+/// When [`Flows::serve`](crate::Flows::serve) stops. When a first future completes, it stops
+/// reading and finishes what it has read within the grace time; when a second one completes, it
+/// gives back at once what is not done.
 ///
-/// Any future is a `Shutdown` without the second step, and [`termination`] is one that listens to
-/// the process's signals.
+/// Any future is a `Shutdown` without the second step; [`termination`] listens to the process's
+/// signals.
 ///
 /// ```
 /// use std::time::Duration;
@@ -58,11 +58,11 @@ impl fmt::Debug for Shutdown<'_> {
     }
 }
 
-/// A shutdown by the process's signals: the first SIGTERM or ctrl-c stops reading, a second one
-/// ends the grace time. What [`Flows::serve`](crate::Flows::serve) takes in a `main`.
+/// A shutdown by the process's signals, for [`Flows::serve`](crate::Flows::serve) in a `main`: the
+/// first SIGTERM or ctrl-c stops reading, a second one ends the grace time.
 ///
-/// The signal handlers are installed when the flows begin to be served, and stay for the life of the
-/// process: from then on a signal no longer ends the process by itself.
+/// The signal handlers are installed when serving begins, and stay for the life of the process:
+/// from then on a signal does not end the process by itself.
 ///
 /// ```no_run
 /// # async fn example(flows: kisflow_core::Flows) -> Result<(), kisflow_core::ServeError> {
@@ -92,7 +92,7 @@ pub fn termination() -> Shutdown<'static> {
 
 /// SIGTERM and ctrl-c.
 struct Signals {
-    /// A signal without a handler ends the process, which loses nothing either.
+    /// A signal without a handler ends the process, which loses no rows either.
     #[cfg(unix)]
     handlers: Vec<tokio::signal::unix::Signal>,
 }

@@ -1,9 +1,9 @@
-//! [`Wait`]: rows wait for something that does not work now, and people are told why.
+//! [`Wait`]: a wait of rows for something that does not work now, reported with its reason.
 
 use super::delivery::{Desk, Interrupted};
 use crate::{backoff::Backoff, health::Trouble};
 
-/// A wait of rows for something that does not work now; over when it is dropped.
+/// A wait of rows for something that does not work now, until this is dropped.
 #[derive(Default)]
 pub(super) struct Wait {
     backoff: Backoff,
@@ -16,18 +16,18 @@ impl Wait {
         self.backoff.attempts() > 0
     }
 
-    /// Lets `/readyz` say why. Whether the log is to say so as well.
+    /// Reports the reason to `/readyz`. Returns whether to log it as well.
     pub(super) fn tell(&mut self, desk: &Desk, cause: impl Into<String>) -> bool {
         self.trouble = Some(desk.health.trouble(desk.flow.name(), cause));
         self.backoff.is_told()
     }
 
-    /// Pauses, longer each time.
+    /// Pauses, each time longer.
     pub(super) async fn pause(&mut self, desk: &Desk) -> Result<(), Interrupted> {
         desk.sleep(self.backoff.next()).await
     }
 
-    /// It works. Whether it did not before.
+    /// Marks it as working. Returns `true` if it was not before.
     pub(super) fn over(&mut self) -> bool {
         self.trouble.take().is_some()
     }

@@ -1,4 +1,5 @@
-//! What a source is given when it is opened: its flow, its place in durable storage, its peers.
+//! [`SourceContext`]: what a source gets when it is opened: its flow, durable positions, values
+//! that sources share.
 
 use std::{
     any::{Any, TypeId},
@@ -18,7 +19,7 @@ use crate::{
     quarantine::now_ms,
 };
 
-/// What a source is given when it is opened.
+/// What a source gets when it is opened.
 #[derive(Clone)]
 pub struct SourceContext {
     pub(crate) flow: Arc<str>,
@@ -29,7 +30,7 @@ pub struct SourceContext {
 }
 
 impl SourceContext {
-    /// A context by hand: for the tests of a source.
+    /// A context for the tests of a source.
     pub fn new(flow: impl Into<Arc<str>>, source: &str, durable: Arc<dyn Durable>) -> Self {
         let flow = flow.into();
         let positions = Positions::new(durable, source, &flow);
@@ -43,55 +44,55 @@ impl SourceContext {
         &self.flow
     }
 
-    /// Where a source without a server keeps how far it is.
+    /// The durable positions, for a source without a server.
     pub fn positions(&self) -> &Positions {
         &self.positions
     }
 
-    /// A value that all sources of one `serve` share, made by the first that asks: a listener that
-    /// serves several flows.
+    /// Returns a value that all sources of one `serve` share, such as a listener for several flows.
+    /// The first caller creates it.
     pub fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         self.shared.get()
     }
 
-    /// Cancelled when the flow stops reading: a source that is fed from outside then turns away
-    /// what is new, while what it handed out is still worked on.
+    /// Cancelled when the flow stops reading. A source that others post to then refuses new rows,
+    /// while the rows that it handed out are still in progress.
     pub fn draining(&self) -> &CancellationToken {
         &self.draining
     }
 
-    /// Reports a lasting problem, which `/readyz` tells for as long as the answer is kept: for what
-    /// somebody has to look at, while the source goes on. An error of
-    /// [`next`](crate::Source::next) is told by itself.
+    /// Reports a lasting problem that needs attention while the source continues: `/readyz` has it
+    /// until the returned value is dropped. Errors of [`next`](crate::Source::next) are reported
+    /// without it.
     pub fn problem(&self, cause: impl Into<String>) -> SourceProblem {
         SourceProblem::new(self.report.health.trouble(&self.flow, cause))
     }
 
-    /// Counts bytes that the source can no longer read, and that no function has seen: the metric
+    /// Counts bytes that the source can no longer read and that reached no function, in the metric
     /// `kisflow_source_lost_bytes_total`.
     pub fn count_lost(&self, bytes: u64) {
         self.report.lost.add(bytes);
     }
 
-    /// Counts bytes that belong to no row and were passed over: the metric
+    /// Counts skipped bytes that belong to no row, in the metric
     /// `kisflow_source_skipped_bytes_total`.
     pub fn count_skipped(&self, bytes: u64) {
         self.report.skipped.add(bytes);
     }
 
-    /// How many bytes were lost since the flow is served.
+    /// Returns how many bytes were lost since serving began.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.report.lost.total()
     }
 
-    /// How many bytes were skipped since the flow is served.
+    /// Returns how many bytes were skipped since serving began.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.report.skipped.total()
     }
 
-    /// Where [`problem`](Self::problem) reports to.
+    /// The health that [`problem`](Self::problem) reports to.
     #[must_use]
     pub fn health(&self) -> &Health {
         &self.report.health
@@ -119,7 +120,7 @@ impl SharedByType {
     }
 }
 
-/// How far a source without a server is, kept durably: one for each source and flow.
+/// The durable positions of a source without a server: one set for each source and flow.
 #[derive(Clone)]
 pub struct Positions {
     durable: Arc<dyn Durable>,
@@ -142,7 +143,7 @@ impl Positions {
         Self { durable, prefix: prefix(source, flow).into() }
     }
 
-    /// What was kept last for `part` of the source (a path), if anything.
+    /// Returns the last position of `part` of the source (a path), if there is one.
     ///
     /// # Errors
     ///
@@ -151,22 +152,22 @@ impl Positions {
         self.durable.read(SPACE, &self.key(part)).await
     }
 
-    /// Keeps the position of `part`; durable when it returns.
+    /// Keeps the position of `part`; it is durable when this returns.
     ///
     /// # Errors
     ///
-    /// When the storage cannot be written; the position is then as it was.
+    /// When the storage cannot be written; the position is then unchanged.
     pub async fn keep(&self, part: &str, position: impl Into<Bytes> + Send) -> Result<()> {
         let key = self.key(part);
         let kept = Change::put(KEPT, &key, now_ms().to_string());
         self.durable.write(vec![Change::put(SPACE, key, position), kept]).await
     }
 
-    /// Keeps the positions of several parts; all of them are durable when it returns, or none.
+    /// Keeps the positions of several parts, all or none; they are durable when this returns.
     ///
     /// # Errors
     ///
-    /// When the storage cannot be written; the positions are then as they were.
+    /// When the storage cannot be written; the positions are then unchanged.
     pub async fn keep_all(&self, positions: Vec<(Arc<str>, Bytes)>) -> Result<()> {
         let now = now_ms().to_string();
         let changes = positions.into_iter().flat_map(|(part, position)| {

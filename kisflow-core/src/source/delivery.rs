@@ -1,4 +1,4 @@
-//! [`Delivery`]: rows that a source hands out, and the [`Receipt`] that says what became of them.
+//! [`Delivery`]: rows that a source hands out, and the [`Receipt`] with which they are settled.
 
 use std::{fmt, time::Duration};
 
@@ -19,9 +19,8 @@ impl Delivery {
         Self { batch, receipt: Box::new(receipt), partition: 0 }
     }
 
-    /// Names the partition of the source that the rows come from: with `ordered: true` deliveries
-    /// of one partition are worked on one after the other. One source without partitions is one
-    /// partition.
+    /// Sets the partition of the source that the rows come from: with `ordered: true` deliveries of
+    /// one partition run one after the other. A source without partitions is one partition.
     pub fn partition(mut self, partition: u64) -> Self {
         self.partition = partition;
         self
@@ -46,27 +45,28 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// What the rows of a delivery became; see [`Receipt::done`].
+/// The result of a delivery's rows; see [`Receipt::done`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settled {
     /// Rows that were delivered or filtered.
     pub delivered: usize,
-    /// Rows that are in quarantine, safely written. One row of the delivery may have become several.
+    /// Rows that are durably in quarantine. One row of the delivery may have become several.
     pub quarantined: usize,
     /// The positions in the delivery, ascending, of the rows that those in quarantine come from;
-    /// `None` where that is not known of each.
+    /// `None` unless it is known for each.
     pub bad_rows: Option<Vec<usize>>,
 }
 
 impl Settled {
-    /// So many rows delivered and in quarantine; which those are, nobody knows.
+    /// A result with these numbers of rows delivered and in quarantine, without the positions of
+    /// the latter.
     pub fn new(delivered: usize, quarantined: usize) -> Self {
         let bad_rows = (quarantined == 0).then(Vec::new);
         Self { delivered, quarantined, bad_rows }
     }
 
-    /// Says which rows of the delivery are in quarantine.
+    /// Sets which rows of the delivery are in quarantine.
     pub fn bad_rows(mut self, rows: impl IntoIterator<Item = usize>) -> Self {
         let mut rows: Vec<usize> = rows.into_iter().collect();
         rows.sort_unstable();
@@ -76,45 +76,45 @@ impl Settled {
     }
 }
 
-/// What a source is told about rows that it handed out. Dropped without a word, it means "not
-/// done": the rows must come again.
+/// Settles rows that a source handed out. Dropping it unsettled means "not done": the rows must be
+/// redelivered.
 #[async_trait]
 pub trait Receipt: Send + Sync + 'static {
-    /// Where the row at this position of the batch came from, in the source's own words: a
-    /// stream's id, a sequence number, `path:offset`. The same row has the same position whenever
-    /// it comes.
+    /// Returns where the row at this position of the batch came from, in the source's terms: a
+    /// stream's id, a sequence number, `path:offset`. The same row has the same position each time
+    /// it is delivered.
     fn position(&self, row: usize) -> String;
 
-    /// Every row is done: acknowledge them. A source with offsets commits the contiguous prefix of
-    /// what is done, see [`Prefix`](super::Prefix).
+    /// Acknowledges the rows: every one is done. A source with offsets commits the contiguous
+    /// prefix of what is done, see [`Prefix`](super::Prefix).
     ///
     /// # Errors
     ///
-    /// When the source could not be told. The engine calls it again, after a pause; acknowledging
-    /// twice must do no harm.
+    /// When the acknowledgement fails. The engine calls it again after a pause; acknowledging twice
+    /// must be harmless.
     async fn done(&self, settled: &Settled) -> Result<()>;
 
-    /// The rows are not done and will not be, here: give them back, so that they come again at
-    /// once rather than after their lease.
+    /// Gives the rows back: they are not done and will not be by this reader. They are then
+    /// redelivered at once instead of after their lease.
     ///
     /// # Errors
     ///
-    /// When the source could not be told; the rows then come again after their lease.
+    /// When the rows cannot be given back; they are redelivered after their lease.
     async fn release(&self) -> Result<()> {
         Ok(())
     }
 
-    /// How long the rows are this reader's without a word; others may take them afterwards. `None`
-    /// where nobody else can.
+    /// Returns how long the rows belong to this reader unless it renews them; other readers may
+    /// take them afterwards. `None` if no other reader can.
     fn lease(&self) -> Option<Duration> {
         None
     }
 
-    /// Asks for another lease. The engine calls it three times a lease while the rows are worked on.
+    /// Renews the lease. The engine calls it three times per lease while the rows are in progress.
     ///
     /// # Errors
     ///
-    /// When the source could not be told; the rows may then come again, elsewhere.
+    /// When the lease cannot be renewed; another reader may then get the rows.
     async fn renew(&self) -> Result<()> {
         Ok(())
     }

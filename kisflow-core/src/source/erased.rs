@@ -8,7 +8,7 @@ use crate::{
     link::{Misfit, source_params},
 };
 
-/// A source with its type erased: one dynamic call a batch.
+/// A source with its type erased: one dynamic call per batch.
 pub(crate) trait ErasedSource: Send {
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Delivery>>>;
     fn lag(&mut self) -> BoxFuture<'_, Result<Option<u64>>>;
@@ -41,7 +41,7 @@ type Opening<'a> = BoxFuture<'a, Result<Box<dyn ErasedSource>>>;
 #[derive(Clone, Copy)]
 pub(crate) struct SourceDef {
     pub(crate) engine: &'static str,
-    /// What is wrong with the conf.
+    /// Checks the conf.
     pub(crate) check: fn(&SourceConf) -> Vec<Misfit>,
     pub(crate) open: for<'a> fn(&'a SourceConf, SourceContext) -> Opening<'a>,
 }

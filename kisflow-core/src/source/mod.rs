@@ -29,8 +29,8 @@ use crate::{conf::SourceConf, error::Result};
 ///
 /// The engine opens one reader for each flow, asks it for [`next`](Self::next), runs the rows
 /// through the flow, and settles the [`Delivery`]'s [`Receipt`] when every row is delivered,
-/// filtered, or safely in quarantine. It never holds more than `in_flight` deliveries: a source
-/// that is not asked must not read on without bound.
+/// filtered, or safely in quarantine. It never holds more than `in_flight` deliveries. While it
+/// does not call `next`, a source may read ahead only up to a bound.
 ///
 /// ```
 /// use kisflow_core::{async_trait, Batch, Delivery, Receipt, Result, Settled, Source, SourceConf, SourceContext};
@@ -87,47 +87,48 @@ use crate::{conf::SourceConf, error::Result};
 )]
 #[async_trait]
 pub trait Source: Sized + Send + 'static {
-    /// The word after `type:` in conf.
+    /// The value of `type:` in conf.
     const TYPE: &'static str;
     /// The source's `params`, checked at link; unknown ones are problems.
     type Params: DeserializeOwned + Send + 'static;
 
-    /// What is wrong with a conf whose params fit their type: the path of each key (`addrs`,
-    /// `group`, `params.lease_ms`) and why. Told with all other problems of the conf; nothing may
-    /// connect here.
+    /// Checks a conf whose params fit their type. Returns the path of each wrong key (`addrs`,
+    /// `group`, `params.lease_ms`) and why it is wrong; linking reports these with all other
+    /// problems of the conf. Must not connect.
     fn check(conf: &SourceConf, params: &Self::Params) -> Vec<(String, String)> {
         let _ = (conf, params);
         Vec::new()
     }
 
-    /// Opens a reader for one flow, where acknowledgement stopped, or at the conf's start position.
+    /// Opens a reader for one flow, behind the last acknowledged row or at the conf's start
+    /// position.
     ///
     /// # Errors
     ///
-    /// When it cannot read yet, within a bounded time, naming the address or path. The engine tries
-    /// again with growing pauses; other flows go on meanwhile.
+    /// When it cannot read yet; within a bounded time, with the address or path in the error. The
+    /// engine tries again with growing pauses; other flows continue meanwhile.
     async fn open(conf: &SourceConf, params: Self::Params, context: SourceContext) -> Result<Self>;
 
-    /// The next rows, as many as there are up to the conf's `batch.rows`, waiting at most
-    /// `batch.wait_ms` after the first for more of them; waits for the first as long as it takes.
-    /// `None` when there will never be more: the end of a file that does not grow.
+    /// Returns the next rows, up to the conf's `batch.rows`. Waits for the first row as long as it
+    /// takes, and for more at most `batch.wait_ms` after the first. Returns `None` when there will
+    /// never be more, as at the end of a file that does not grow.
     ///
     /// # Errors
     ///
     /// When the connection is lost, or a row cannot be read at all. The engine calls `next` again
-    /// after a pause that grows from call to call; the source mends its own connection and goes on
-    /// where it was. An error loses no row.
+    /// after a growing pause; the source repairs its own connection and continues where it was. An
+    /// error loses no row.
     ///
     /// # Cancel safety
     ///
-    /// Must be cancel safe: the engine drops the future to do something else, and asks again.
+    /// Must be cancel safe: the engine drops the future to do something else, and calls again.
     async fn next(&mut self) -> Result<Option<Delivery>>;
 
-    /// How many rows wait behind those that were read, where the source can tell.
+    /// Returns how many rows wait behind those that were read, if the source knows.
     ///
     /// # Errors
     ///
-    /// When it could not be asked; the engine leaves the metric as it is.
+    /// When the number cannot be fetched; the engine leaves the metric unchanged.
     ///
     /// # Cancel safety
     ///
@@ -136,11 +137,12 @@ pub trait Source: Sized + Send + 'static {
         Ok(None)
     }
 
-    /// How many bytes wait behind those that were read, where the source counts bytes and not rows.
+    /// Returns how many bytes wait behind those that were read, if the source counts bytes instead
+    /// of rows.
     ///
     /// # Errors
     ///
-    /// When it could not be asked; the engine leaves the metric as it is.
+    /// When the number cannot be fetched; the engine leaves the metric unchanged.
     ///
     /// # Cancel safety
     ///
@@ -149,12 +151,12 @@ pub trait Source: Sized + Send + 'static {
         Ok(None)
     }
 
-    /// Stops reading for good, gives back what was fetched and not handed out. Called once, when
-    /// the flow shuts down, after every delivery was settled or released.
+    /// Stops reading for good, and gives back what was fetched and not handed out. Called once,
+    /// when the flow shuts down, after every delivery was settled or released.
     ///
     /// # Errors
     ///
-    /// When it could not be told; what it held then comes again after its lease.
+    /// When the rows cannot be given back; they are redelivered after their lease.
     async fn close(self) -> Result<()> {
         Ok(())
     }

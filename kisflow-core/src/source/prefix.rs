@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// Which offset a source with offsets may commit: the end of the contiguous prefix of deliveries
+/// The offset that a source with offsets may commit: the end of the contiguous prefix of deliveries
 /// that are done.
 ///
 /// ```
@@ -31,13 +31,15 @@ impl<T> Prefix<T> {
         Self { first: 0, open: VecDeque::new() }
     }
 
-    /// A delivery that ends at `end` has been handed out; in the order of the source.
+    /// Records that a delivery was handed out that ends at `end`. Call it in the order of the
+    /// source.
     pub fn begin(&mut self, end: T) -> Ticket {
         self.open.push_back((end, false));
         Ticket(self.first + self.open.len() as u64 - 1)
     }
 
-    /// The delivery is done. The offset to commit, if the prefix has grown. Done twice is no harm.
+    /// Marks the delivery as done. Returns the offset to commit if the prefix has grown. Calling it
+    /// twice is harmless.
     pub fn done(&mut self, ticket: Ticket) -> Option<T> {
         let index = ticket.0.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         if let Some((_, done)) = index.and_then(|index| self.open.get_mut(index)) {
@@ -51,7 +53,7 @@ impl<T> Prefix<T> {
         commit
     }
 
-    /// How many deliveries are handed out and not below the prefix.
+    /// Returns how many deliveries were handed out and are not yet in the prefix.
     pub fn open(&self) -> usize {
         self.open.len()
     }

@@ -1,4 +1,4 @@
-//! [`SourceReport`]: what a source tells of beside its rows: lasting problems, bytes without rows.
+//! [`SourceReport`]: what a source reports beside its rows: lasting problems, bytes without rows.
 
 use std::{
     fmt,
@@ -52,7 +52,7 @@ impl Default for ByteCount {
     }
 }
 
-/// A problem that a source reports to `/readyz`; over when it is dropped. See
+/// A problem that a source reports to `/readyz`, until this is dropped. See
 /// [`SourceContext::problem`](super::SourceContext::problem).
 #[must_use = "the problem is over when this is dropped"]
 pub struct SourceProblem(#[allow(dead_code, reason = "its drop ends the problem")] Trouble);

@@ -1,4 +1,4 @@
-//! [`StoredPosition`]: how far a source is, as a store keeps it; for tools.
+//! [`StoredPosition`]: a position of a source in a store, for tools.
 
 use bytes::Bytes;
 
@@ -12,7 +12,7 @@ use crate::{
 /// How many entries are looked at in one go.
 const PAGE: usize = 200;
 
-/// How far a source is in one of its parts, as a store keeps it: for tools.
+/// A position of a source in a store, for tools.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredPosition {
@@ -22,14 +22,14 @@ pub struct StoredPosition {
     pub flow: String,
     /// The part of the source: the path of a file.
     pub part: String,
-    /// What the source has kept.
+    /// The position, in the source's own form.
     pub value: Bytes,
-    /// When it was kept, in milliseconds since 1970, where that is known.
+    /// When it was kept, in milliseconds since 1970, if known.
     pub kept_ms: Option<u64>,
 }
 
 impl StoredPosition {
-    /// A position by hand.
+    /// A position with these values, without a time.
     #[must_use]
     pub fn new(
         source: impl Into<String>,
@@ -41,7 +41,7 @@ impl StoredPosition {
         Self { source, flow, part, value, kept_ms: None }
     }
 
-    /// Every position that a store keeps, by source, flow and part.
+    /// Returns every position in a store, ordered by source, flow and part.
     ///
     /// # Errors
     ///
@@ -64,18 +64,18 @@ impl StoredPosition {
         }
     }
 
-    /// How many bytes were read, where the source keeps that as `offset` of a JSON object.
+    /// Returns how many bytes were read, if the source keeps that as `offset` of a JSON object.
     #[must_use]
     pub fn offset(&self) -> Option<u64> {
         let value: serde_json::Value = serde_json::from_slice(&self.value).ok()?;
         value.get("offset")?.as_u64()
     }
 
-    /// Keeps positions in the place of others, all or none; `old` are gone then.
+    /// Replaces the positions `old` by `new`, all or none.
     ///
     /// # Errors
     ///
-    /// When the store cannot be written; nothing was changed then.
+    /// When the store cannot be written; nothing is changed then.
     pub async fn replace(store: &dyn Durable, old: &[Self], new: &[Self]) -> Result<()> {
         let gone = old
             .iter()
@@ -118,7 +118,7 @@ pub(crate) async fn has_position(store: &dyn Durable, source: &str, flow: &str) 
         || store.read(SPACE, &prefix).await?.is_some())
 }
 
-/// What [`carry_over`] has done.
+/// What [`carry_over`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CarriedOver {
@@ -126,20 +126,20 @@ pub struct CarriedOver {
     pub positions: u64,
     /// Rows in quarantine.
     pub quarantined: u64,
-    /// Rows that were discarded.
+    /// Discarded rows.
     pub discarded: u64,
-    /// Entries that the other store has otherwise. Unless they were to be replaced, nothing was written.
+    /// Entries that differ in the other store. Without `replace`, nothing was written.
     pub conflicts: u64,
 }
 
-/// Writes positions and quarantine of a store to another, which has them as well then. What that has
-/// otherwise is a conflict: nothing is written, unless `replace` says that it is to be replaced.
+/// Copies the positions and the quarantine of a store to another. An entry that differs there is a
+/// conflict: nothing is written, unless `replace` is set.
 ///
-/// No service may use one of the stores meanwhile. When it was interrupted it can be done again.
+/// No service may use either store meanwhile. After an interruption, call it again.
 ///
 /// # Errors
 ///
-/// When a store cannot be read or written; a part may have been written then.
+/// When a store cannot be read or written; some entries may have been written then.
 pub async fn carry_over(
     from: &dyn Durable,
     to: &dyn Durable,

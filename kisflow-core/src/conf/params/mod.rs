@@ -1,4 +1,4 @@
-//! [`RawParams`]: params as they stand in conf, and [`RawParam`], one of them.
+//! [`RawParams`]: params as written in conf, and [`RawParam`], one of them.
 
 mod asked;
 mod secret;
@@ -14,8 +14,8 @@ pub use self::typed::ParamError;
 pub(super) use self::value::Kind;
 pub use self::value::RawParam;
 
-/// Params as they stand in conf, by name. Those whose name says that they are secret (`password`,
-/// `token`, …) do not show in its `Debug`.
+/// Params as written in conf, by name. `Debug` hides params with a secret name (`password`,
+/// `token`, …).
 ///
 /// ```
 /// use kisflow_core::RawParams;
@@ -36,13 +36,13 @@ impl RawParams {
         Self::default()
     }
 
-    /// One param.
+    /// Returns one param.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&RawParam> {
         self.0.get(name)
     }
 
-    /// Sets a param; gives the one that had this name.
+    /// Sets a param. Returns the former one with this name.
     pub fn insert(
         &mut self,
         name: impl Into<String>,
@@ -51,40 +51,40 @@ impl RawParams {
         self.0.insert(name.into(), value.into())
     }
 
-    /// Takes a param out.
+    /// Removes and returns a param.
     pub fn remove(&mut self, name: &str) -> Option<RawParam> {
         self.0.remove(name)
     }
 
-    /// Whether there is a param of this name.
+    /// Returns `true` if there is a param with this name.
     #[must_use]
     pub fn contains_key(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    /// How many there are.
+    /// Returns the number of params.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns `true` if there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The names, sorted.
+    /// Returns the names, sorted.
     pub fn keys(&self) -> impl Iterator<Item = &String> {
         self.0.keys()
     }
 
-    /// Names and values, sorted by name.
+    /// Returns names and values, sorted by name.
     pub fn iter(&self) -> std::collections::btree_map::Iter<'_, String, RawParam> {
         self.0.iter()
     }
 
-    /// The params as a type: each gets what it asks for, a text the text of the file, a number the
+    /// Reads the params as a type. A text field gets the text of the file, a number field the
     /// number. A number whose name ends in `_ms` may be written as a duration: `5s`, `1m30s`.
     ///
     /// # Errors
@@ -94,14 +94,14 @@ impl RawParams {
         typed::read_map(self)
     }
 
-    /// The params as a type, and the names that the type knows; none where it does not say.
+    /// Reads the params as a type. Returns the names that the type knows as well, if it says so.
     pub(crate) fn read_known<T: DeserializeOwned>(
         &self,
     ) -> (Result<T, ParamError>, &'static [&'static str]) {
         typed::read_known(self)
     }
 
-    /// One param as a type.
+    /// Reads one param as a type.
     pub(crate) fn read_one<T: DeserializeOwned>(
         &self,
         name: &str,
@@ -127,7 +127,7 @@ impl fmt::Debug for RawParams {
 impl Index<&str> for RawParams {
     type Output = RawParam;
 
-    /// The param of this name; an empty one if there is none.
+    /// Returns the param with this name; an empty one if there is none.
     fn index(&self, name: &str) -> &RawParam {
         self.get(name).unwrap_or(RawParam::nothing())
     }

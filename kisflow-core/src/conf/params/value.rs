@@ -1,4 +1,4 @@
-//! [`RawParam`]: one param, as it stands in conf.
+//! [`RawParam`]: one param, as written in conf.
 
 use std::fmt;
 
@@ -17,8 +17,7 @@ use crate::conf::{
 /// The name by which our own deserializer knows that a raw param is wanted.
 pub(super) const NAME: &str = "$kisflow::RawParam";
 
-/// One param, as it stands in conf: a scalar, which is kept as the text of the file, a list, or
-/// params by name.
+/// One param, as written in conf: a scalar, with the text of the file, a list, or params by name.
 ///
 /// ```
 /// use kisflow_core::RawParam;
@@ -46,14 +45,14 @@ impl RawParam {
         &NOTHING
     }
 
-    /// The text as it stands in the file: `01234`, `1.10`, `0x1F`, `true`. `None` for a list, a map,
-    /// and where nothing stands.
+    /// Returns the text of the file: `01234`, `1.10`, `0x1F`, `true`. `None` for a list, a map, and
+    /// an empty value.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         self.scalar()?.as_text()
     }
 
-    /// The whole number from 0 that the text says.
+    /// Returns the text as a whole number from 0.
     #[must_use]
     pub fn as_u64(&self) -> Option<u64> {
         let whole = scalar::whole(self.as_str()?).ok()?;
@@ -63,7 +62,7 @@ impl RawParam {
         whole.magnitude.try_into().ok()
     }
 
-    /// The whole number that the text says.
+    /// Returns the text as a whole number.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         let whole = scalar::whole(self.as_str()?).ok()?;
@@ -71,19 +70,19 @@ impl RawParam {
         i64::try_from(if whole.negative { -magnitude } else { magnitude }).ok()
     }
 
-    /// The number that the text says.
+    /// Returns the text as a number.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         scalar::float(self.as_str()?).ok()
     }
 
-    /// The boolean that the text says: `true`, `false`, `yes`, `no`, `on`, `off`.
+    /// Returns the text as a boolean: `true`, `false`, `yes`, `no`, `on`, `off`.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         scalar::boolean(self.as_str()?)
     }
 
-    /// The items of a list.
+    /// Returns the items of a list.
     #[must_use]
     pub fn as_list(&self) -> Option<&[Self]> {
         match &self.0 {
@@ -92,7 +91,7 @@ impl RawParam {
         }
     }
 
-    /// The fields of a map.
+    /// Returns the fields of a map.
     #[must_use]
     pub fn as_map(&self) -> Option<&RawParams> {
         match &self.0 {
@@ -101,13 +100,13 @@ impl RawParam {
         }
     }
 
-    /// Whether nothing stands there: `null`, `~`.
+    /// Returns `true` if it is empty: `null`, `~`.
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.scalar().is_some_and(Scalar::is_null)
     }
 
-    /// The JSON value: a number where the text is a number that JSON can hold.
+    /// Returns the JSON value: a number if the text is a number that JSON can hold.
     #[must_use]
     pub fn to_json(&self) -> Value {
         match &self.0 {
@@ -119,7 +118,7 @@ impl RawParam {
         }
     }
 
-    /// The param as a type: a text gets the text of the file, a number the number.
+    /// Reads the param as a type: a text gets the text of the file, a number the number.
     ///
     /// # Errors
     ///
@@ -136,7 +135,7 @@ impl RawParam {
     }
 }
 
-/// The text as it stands in the file; a list or a map as JSON.
+/// The text of the file; a list or a map as JSON.
 impl fmt::Display for RawParam {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
