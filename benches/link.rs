@@ -7,6 +7,7 @@
 
 mod support;
 
+use std::time::Duration;
 use std::time::Instant;
 
 use kisflow::prelude::*;
@@ -60,7 +61,7 @@ fn conf(flows: usize) -> Conf {
                 .source("scores")
                 .must("stu_id")
                 .connector("Scores")
-                .retry(3, 50);
+                .retry(3, Duration::from_millis(50));
             conf = conf.function(function.param("id", "stu_id"));
         }
         conf.flow(steps)

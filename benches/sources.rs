@@ -90,7 +90,7 @@ async fn serve(source: SourceConf, rows: u64) -> Duration {
     let sum = Sum::new(rows);
     let conf = Conf::new()
         .flow(FlowConf::new("Readings").source("readings").then::<sum_readings>())
-        .source(source.batch(BATCH, 5))
+        .source(source.batch(BATCH, Duration::from_millis(5)))
         .connector(ConnConf::new("kept", "redb").addrs(kept))
         .global(GlobalConf::default().quarantine(QuarantineConf::on("kept")));
     let registry = Registry::linked()

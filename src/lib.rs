@@ -62,6 +62,8 @@
 #[cfg(feature = "cli")]
 #[doc(inline)]
 pub use kisflow_cli::{cli, cli_with};
+#[doc(inline)]
+pub use kisflow_core::millis;
 #[doc(hidden)]
 pub use kisflow_core::{__private, __submit};
 #[doc(inline)]

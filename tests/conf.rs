@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
+use std::time::Duration;
 use std::{fs, path::Path};
 
 use kisflow::{Result, prelude::*};
@@ -441,7 +442,7 @@ fn kisflows_own_files_load_as_they_are() {
         ("func/func-3.yml", "kistype: func\nfname: AvgStuScore\nfmode: Calculate\n"),
     ]);
     let conf = Registry::linked().check(files.path()).unwrap();
-    assert_eq!(conf.functions["SaveScore"].option.retry_duration, Some(500));
+    assert_eq!(conf.functions["SaveScore"].option.retry_duration, Some(Duration::from_millis(500)));
     assert_eq!(conf.functions["VerifyStu"].source.must, ["order_id", "user_id"]);
     assert_eq!(conf.connectors["ConnName1"].params["args2"], "value2");
 }
@@ -453,7 +454,7 @@ fn the_better_name_of_return_duration_is_known_and_both_at_once_are_a_problem() 
     };
     let conf =
         Registry::linked().check(dir(&[FLOW, AVG, ("x.yml", &function(""))]).path()).unwrap();
-    assert_eq!(conf.functions["X"].option.retry_duration, Some(7));
+    assert_eq!(conf.functions["X"].option.retry_duration, Some(Duration::from_millis(7)));
     check(
         &function("  return_duration: 8\n"),
         "x.yml:6: option.return_duration: this is KisFlow's name of `retry_duration`; keep one of the two",
@@ -471,8 +472,8 @@ async fn what_is_exported_loads_back_to_the_same() {
             FunctionConf::new("SaveScore", Mode::Save)
                 .must("a b")
                 .connector("Ünï/cöde")
-                .retry(3, 7)
-                .timeout(9)
+                .retry(3, Duration::from_millis(7))
+                .timeout(Duration::from_millis(9))
                 .jump("AvgStuScore"),
         )
         .function(

@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use kisflow::{
     Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, OnReject, Ordered, QuarantineConf,
@@ -152,10 +152,10 @@ fn flow() -> impl Strategy<Value = FlowConf> {
 
 fn function() -> impl Strategy<Value = FunctionConf> {
     let mode = select(vec![Mode::Verify, Mode::Save, Mode::Load, Mode::Calculate, Mode::Expand]);
-    let retry = proptest::option::of((any::<u32>(), any::<u64>()));
+    let retry = proptest::option::of((any::<u32>(), duration()));
     let options = (
         retry,
-        proptest::option::of(any::<u64>()),
+        proptest::option::of(duration()),
         proptest::option::of(name()),
         vec(name(), 0..3),
         vec((name(), name()), 0..3),
@@ -189,12 +189,16 @@ fn connector() -> impl Strategy<Value = ConnConf> {
     )
 }
 
+fn duration() -> impl Strategy<Value = Duration> {
+    any::<u64>().prop_map(Duration::from_millis)
+}
+
 fn source() -> impl Strategy<Value = SourceConf> {
     let start =
         prop_oneof![Just(Start::Earliest), Just(Start::Latest), text().prop_map(Start::After)];
     let ordered =
         prop_oneof![Just(Ordered::No), Just(Ordered::Partition), name().prop_map(Ordered::Key)];
-    let numbers = (1..u32::MAX, any::<u64>(), 1..u32::MAX, any::<u32>(), any::<u64>());
+    let numbers = (1..u32::MAX, duration(), 1..u32::MAX, any::<u32>(), duration());
     (name(), name(), vec(text(), 3), numbers, start, ordered, any::<bool>(), params()).prop_map(
         |(name, engine, texts, numbers, start, ordered, isolate, params)| {
             let (rows, wait, in_flight, times, base) = numbers;
@@ -215,20 +219,20 @@ fn source() -> impl Strategy<Value = SourceConf> {
 }
 
 fn quarantine() -> impl Strategy<Value = QuarantineConf> {
-    let numbers = (any::<u64>(), any::<u64>(), proptest::option::of(any::<u64>()));
+    let numbers = (any::<u64>(), any::<u64>(), proptest::option::of(duration()));
     (proptest::option::of(name()), numbers, any::<bool>()).prop_map(
         |(cname, (rows, bytes, age), drop)| {
             let mut quarantine = QuarantineConf::default().limit(rows, bytes);
-            (quarantine.cname, quarantine.max_age_ms) = (cname, age);
+            (quarantine.cname, quarantine.max_age) = (cname, age);
             if drop { quarantine.when_full(WhenFull::DropOldest) } else { quarantine }
         },
     )
 }
 
 fn conf() -> impl Strategy<Value = Conf> {
-    let global = (any::<bool>(), text(), any::<u64>(), quarantine());
+    let global = (any::<bool>(), text(), duration(), quarantine());
     let global = global.prop_map(|(enable, serve, grace, quarantine)| {
-        let global = GlobalConf::prometheus(serve).grace_ms(grace);
+        let global = GlobalConf::prometheus(serve).grace(grace);
         let mut global = global.quarantine(quarantine);
         global.prometheus_enable = enable;
         global

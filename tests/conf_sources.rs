@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::fs;
+use std::time::Duration;
 
 use kisflow::{
     Delivery, Ordered, QuarantineConf, Result, SourceContext, Start, Status, WhenFull, async_trait,
@@ -87,16 +88,17 @@ fn everything_that_a_source_may_say_is_read() {
         .addrs("a:1")
         .key("k")
         .group("g")
-        .batch(7, 8)
+        .batch(7, Duration::from_millis(8))
         .in_flight(9)
         .start(Start::After("17-0".to_owned()))
         .ordered(Ordered::Key("id".to_owned()))
         .isolate(false)
-        .retry(5, 6)
+        .retry(5, Duration::from_millis(6))
         .param("depth", 1);
     assert_eq!(conf.sources.get("s"), Some(&expected));
-    let quarantine = kisflow::QuarantineConf::on("kept").limit(1, 2).max_age_ms(3);
-    let global = GlobalConf::default().grace_ms(5);
+    let quarantine =
+        kisflow::QuarantineConf::on("kept").limit(1, 2).max_age(Duration::from_millis(3));
+    let global = GlobalConf::default().grace(Duration::from_millis(5));
     assert_eq!(conf.global, global.quarantine(quarantine.when_full(WhenFull::DropOldest)));
 }
 

@@ -406,7 +406,11 @@ async fn a_server_that_dies_in_a_run_and_comes_back_loses_nothing_that_is_retrie
     let server = RedisServer::start(&[]);
     let conf = Conf::new()
         .connector(connector(server.addr()).param("command_timeout_ms", 2_000))
-        .function(FunctionConf::new("SaveWithHelp", Mode::Save).connector("scores").retry(20, 10))
+        .function(
+            FunctionConf::new("SaveWithHelp", Mode::Save)
+                .connector("scores")
+                .retry(20, Duration::from_millis(10)),
+        )
         .flow(FlowConf::new("Save").then::<save_with_help>());
     let server = Arc::new(Mutex::new(server));
     let registry =

@@ -134,7 +134,9 @@ fn one(function: FunctionConf) -> Conf {
 }
 
 fn flaky_conf(failures: u32, retries: u32) -> Conf {
-    one(FunctionConf::of::<flaky>(Mode::Expand).param("failures", failures).retry(retries, 1_000))
+    one(FunctionConf::of::<flaky>(Mode::Expand)
+        .param("failures", failures)
+        .retry(retries, Duration::from_secs(1)))
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,7 +194,11 @@ async fn a_panic_is_an_error_like_any_other_and_the_process_lives() {
 #[tokio::test(start_paused = true)]
 async fn an_async_function_that_never_returns_is_dropped_at_its_timeout() {
     let shared = Shared::default();
-    let flow = link(one(FunctionConf::of::<hangs>(Mode::Expand).timeout(250)), &shared).await;
+    let flow = link(
+        one(FunctionConf::of::<hangs>(Mode::Expand).timeout(Duration::from_millis(250))),
+        &shared,
+    )
+    .await;
     let error = flow.run(vec![1_u32]).await.unwrap_err();
     error.report().assert_balanced();
     assert!(error.is_timeout());
@@ -207,15 +213,19 @@ async fn an_async_function_that_never_returns_is_dropped_at_its_timeout() {
 fn a_sync_function_that_never_returns_is_left_behind_at_its_timeout() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let flow =
-            link(one(FunctionConf::of::<blocks>(Mode::Expand).timeout(20)), &Shared::default())
-                .await;
+        let flow = link(
+            one(FunctionConf::of::<blocks>(Mode::Expand).timeout(Duration::from_millis(20))),
+            &Shared::default(),
+        )
+        .await;
         let error = flow.run(vec![1_u32]).await.unwrap_err();
         error.report().assert_balanced();
         assert!(error.is_timeout(), "{error}");
-        let other =
-            link(one(FunctionConf::of::<panics>(Mode::Expand).timeout(60_000)), &Shared::default())
-                .await;
+        let other = link(
+            one(FunctionConf::of::<panics>(Mode::Expand).timeout(Duration::from_secs(60))),
+            &Shared::default(),
+        )
+        .await;
         assert!(
             other.run(vec![1_u32]).await.unwrap_err().is_panic(),
             "a panic on its thread is a panic here"

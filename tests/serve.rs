@@ -24,6 +24,7 @@ mod stopping;
 #[path = "serve/tape.rs"]
 mod tape;
 
+use std::time::Duration;
 use std::{
     collections::BTreeMap,
     future::pending,
@@ -146,7 +147,12 @@ impl World {
         let flow = functions
             .iter()
             .fold(FlowConf::new("Orders").source("orders"), |flow, name| flow.then_named(*name));
-        let source = source(SourceConf::new("orders", "tape").key(tape).batch(100, 10).retry(0, 1));
+        let source = source(
+            SourceConf::new("orders", "tape")
+                .key(tape)
+                .batch(100, Duration::from_millis(10))
+                .retry(0, Duration::from_millis(1)),
+        );
         let conf = Conf::new()
             .flow(flow)
             .source(source)

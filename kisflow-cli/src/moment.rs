@@ -1,15 +1,19 @@
 //! Points in time, as people write and read them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// `2h` ago, a date and time of RFC 3339, or milliseconds since 1970; as milliseconds since 1970.
-pub(crate) fn parse(text: &str) -> Result<u64, String> {
-    parse_at(text, now())
+/// `2h` ago, a date and time of RFC 3339, or milliseconds since 1970.
+pub(crate) fn parse(text: &str) -> Result<SystemTime, String> {
+    let time =
+        UNIX_EPOCH.checked_add(Duration::from_millis(parse_at(text, millis(SystemTime::now()))?));
+    time.ok_or_else(|| "expected a time before the year 292,277,026,596".to_owned())
 }
 
 fn parse_at(text: &str, now: u64) -> Result<u64, String> {
@@ -29,8 +33,8 @@ fn parse_at(text: &str, now: u64) -> Result<u64, String> {
 }
 
 /// How long ago, in the largest unit that fits.
-pub(crate) fn age(ms: u64) -> String {
-    age_at(ms, now())
+pub(crate) fn age(time: SystemTime) -> String {
+    age_at(millis(time), millis(SystemTime::now()))
 }
 
 fn age_at(ms: u64, now: u64) -> String {
@@ -44,16 +48,25 @@ fn age_at(ms: u64, now: u64) -> String {
 }
 
 /// A date and time of RFC 3339, to the second.
-pub(crate) fn utc(ms: u64) -> String {
+pub(crate) fn utc(time: SystemTime) -> String {
+    let ms = millis(time);
     let (year, month, day) = date(ms / DAY);
     let of = |unit, most| ms / unit % most;
     let (hour, minute, second) = (of(HOUR, 24), of(MINUTE, 60), of(SECOND, 60));
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Now, in milliseconds since 1970.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+/// Writes a time as milliseconds since 1970.
+pub(crate) fn serialize<S: Serializer>(
+    time: &Option<SystemTime>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    time.map(millis).serialize(serializer)
+}
+
+/// The milliseconds from 1970 to a time.
+pub(crate) fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -131,7 +144,7 @@ fn date(mut days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{age_at, parse_at, utc};
+    use super::{age_at, parse, parse_at, utc};
 
     /// 2026-03-01T12:00:00Z.
     const NOON: u64 = 1_772_366_400_000;
@@ -173,7 +186,7 @@ mod tests {
     #[test]
     fn a_time_is_written_as_it_is_read() {
         for text in ["1970-01-01T00:00:00Z", "2024-02-29T23:59:59Z", "2026-12-31T01:02:03Z"] {
-            assert_eq!(utc(parse_at(text, 0).unwrap()), text);
+            assert_eq!(utc(parse(text).unwrap()), text);
         }
     }
 

@@ -30,6 +30,7 @@ mod health;
 mod inspect;
 mod link;
 mod metrics;
+pub mod millis;
 mod parameter;
 mod quarantine;
 mod registry;

@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
+use std::time::Duration;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Debug,
@@ -225,14 +226,17 @@ fn a_duration_is_written_with_units_or_as_milliseconds() {
     let file = "kistype: source\nsname: S\ntype: file\nbatch: {wait_ms: 1s}\nretry_duration: 1m30s\n---\nkistype: func\nfname: F\nfmode: Verify\noption: {timeout: 5s, retry_duration: 250}\n---\nkistype: func\nfname: G\nfmode: Verify\noption: {return_duration: 2s}\n---\nkistype: global\ngrace_ms: 1h\nquarantine: {max_age_ms: 7d}\n";
     let conf = Conf::read(dir(file).path()).unwrap();
     assert_eq!(
-        (conf.sources["S"].batch.wait_ms, conf.sources["S"].retry_duration),
-        (1_000, 90_000)
+        (conf.sources["S"].batch.wait, conf.sources["S"].retry_duration),
+        (Duration::from_secs(1), Duration::from_secs(90))
     );
     let option = |name: &str| &conf.functions[name].option;
-    assert_eq!((option("F").timeout, option("F").retry_duration), (Some(5_000), Some(250)));
-    assert_eq!(option("G").retry_duration, Some(2_000));
-    assert_eq!(conf.global.grace_ms, 3_600_000);
-    assert_eq!(conf.global.quarantine.max_age_ms, Some(604_800_000));
+    assert_eq!(
+        (option("F").timeout, option("F").retry_duration),
+        (Some(Duration::from_secs(5)), Some(Duration::from_millis(250)))
+    );
+    assert_eq!(option("G").retry_duration, Some(Duration::from_secs(2)));
+    assert_eq!(conf.global.grace, Duration::from_secs(3_600));
+    assert_eq!(conf.global.quarantine.max_age, Some(Duration::from_secs(604_800)));
     let expected =
         "expected milliseconds or a duration such as `250ms`, `5s`, `1m30s`, `7d`, found";
     check(

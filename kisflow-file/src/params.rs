@@ -26,13 +26,15 @@ pub struct FileParams {
     /// Whether to wait for more at the end of the file, for ever, and to go on with the file that
     /// takes its place (default false: its end is the source's end).
     pub follow: bool,
-    /// How often a file that is followed is looked at while it changes, in milliseconds, at least 1
-    /// (default 100). One that is quiet is looked at when the operating system says that it changed,
+    /// How often a file that is followed is looked at while it changes, at least 1 ms (default
+    /// 100 ms). One that is quiet is looked at when the operating system says that it changed,
     /// and every two seconds in any case.
-    pub poll_ms: u64,
-    /// How long a file that was rotated away has to be quiet before the next one is read, in
-    /// milliseconds (default 5,000): who writes to it may go on for a while.
-    pub rotate_wait_ms: u64,
+    #[serde(rename = "poll_ms", with = "kisflow_core::millis")]
+    pub poll: Duration,
+    /// How long a file that was rotated away has to be quiet before the next one is read (default
+    /// 5 s): the process that writes to it may go on for a while.
+    #[serde(rename = "rotate_wait_ms", with = "kisflow_core::millis")]
+    pub rotate_wait: Duration,
     /// In which order the files of a pattern are read (default by name).
     pub order: Order,
     /// The ids of losses that somebody has looked at: `/readyz` tells them no longer.
@@ -60,9 +62,10 @@ pub struct FileParams {
     /// CSV: how many lines a record may have whose quotes have line ends in them, at least 1 (default
     /// 100). After so many, its first line is a row that cannot be read.
     pub quote_lines: usize,
-    /// CSV: how long a quote may stay open while nothing more comes, in milliseconds (default 1000). The
+    /// CSV: how long a quote may stay open while nothing more comes (default 1 s). The
     /// line that it began in is then a row that cannot be read.
-    pub quote_wait_ms: u64,
+    #[serde(rename = "quote_wait_ms", with = "kisflow_core::millis")]
+    pub quote_wait: Duration,
 }
 
 impl Default for FileParams {
@@ -71,8 +74,8 @@ impl Default for FileParams {
         Self {
             format: input.format,
             follow: false,
-            poll_ms: 100,
-            rotate_wait_ms: 5000,
+            poll: Duration::from_millis(100),
+            rotate_wait: Duration::from_secs(5),
             order: Order::Name,
             acknowledged: Vec::new(),
             max_line_bytes: input.max_line_bytes,
@@ -84,7 +87,7 @@ impl Default for FileParams {
             comment: input.comment,
             decimal_comma: input.decimal_comma,
             quote_lines: input.quote_lines,
-            quote_wait_ms: input.quote_wait_ms,
+            quote_wait: input.quote_wait,
         }
     }
 }
@@ -115,8 +118,9 @@ pub struct StdinParams {
     pub decimal_comma: bool,
     /// CSV: how many lines a record may have, at least 1 (default 100).
     pub quote_lines: usize,
-    /// CSV: how long a quote may stay open while nothing more comes, in milliseconds (default 1000).
-    pub quote_wait_ms: u64,
+    /// CSV: how long a quote may stay open while nothing more comes (default 1 s).
+    #[serde(rename = "quote_wait_ms", with = "kisflow_core::millis")]
+    pub quote_wait: Duration,
 }
 
 impl Default for StdinParams {
@@ -132,7 +136,7 @@ impl Default for StdinParams {
             comment: None,
             decimal_comma: false,
             quote_lines: 100,
-            quote_wait_ms: 1000,
+            quote_wait: Duration::from_secs(1),
         }
     }
 }
@@ -200,10 +204,10 @@ impl FileParams {
             comment: self.comment.clone(),
             decimal_comma: self.decimal_comma,
             quote_lines: self.quote_lines,
-            quote_wait_ms: self.quote_wait_ms,
+            quote_wait: self.quote_wait,
         };
-        let poll = (self.poll_ms == 0)
-            .then(|| problem("poll_ms", "expected a whole number from 1, found `0`"));
+        let poll = (self.poll.is_zero())
+            .then(|| problem("poll_ms", "expected a duration from 1ms, found `0`"));
         let of_ending = |framing: Framing| match (framing.json, ending(path).as_deref()) {
             // Its rows are lines, whatever one line is by itself.
             (Json::ByContent { .. }, Some("ndjson" | "jsonl")) => {
@@ -243,7 +247,7 @@ impl StdinParams {
                 },
                 csv,
                 limit: self.max_line_bytes,
-                quiet: Duration::from_millis(self.quote_wait_ms),
+                quiet: self.quote_wait,
             }),
             false => Err(problems),
         }
@@ -305,7 +309,7 @@ impl StdinParams {
             ("comment", self.comment.is_some()),
             ("decimal_comma", self.decimal_comma),
             ("quote_lines", self.quote_lines != Self::default().quote_lines),
-            ("quote_wait_ms", self.quote_wait_ms != Self::default().quote_wait_ms),
+            ("quote_wait_ms", self.quote_wait != Self::default().quote_wait),
         ];
         let given = given.into_iter().filter(|(_, given)| *given);
         problems

@@ -163,7 +163,7 @@ impl Stdin {
             chunks,
             framer: Framer::new(path.clone(), framing),
             rows: usize::try_from(conf.batch.rows).unwrap_or(usize::MAX).max(1),
-            wait: Duration::from_millis(conf.batch.wait_ms),
+            wait: conf.batch.wait,
             due: None,
             path,
         })
@@ -211,7 +211,7 @@ mod tests {
     }
 
     fn open(input: impl Read + Send + 'static, rows: u32) -> Stdin {
-        let conf = SourceConf::new("piped", "stdin").batch(rows, 20);
+        let conf = SourceConf::new("piped", "stdin").batch(rows, Duration::from_millis(20));
         Stdin::reading(input, StdinParams::default().framing().unwrap(), &conf).unwrap()
     }
 
@@ -273,7 +273,7 @@ mod tests {
     #[tokio::test]
     async fn lines_that_are_written_one_by_one_travel_together() {
         let (reader, mut writer) = pipe().unwrap();
-        let conf = SourceConf::new("piped", "stdin").batch(10, 60_000);
+        let conf = SourceConf::new("piped", "stdin").batch(10, Duration::from_secs(60));
         let framing = StdinParams::default().framing().unwrap();
         let mut stdin = Stdin::reading(reader, framing, &conf).unwrap();
         writer.write_all(b"{}\n").unwrap();

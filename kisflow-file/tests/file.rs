@@ -4,6 +4,7 @@
 mod support;
 
 use std::sync::{Arc, atomic::Ordering};
+use std::time::Duration;
 
 use kisflow_core::{Settled, Source, SourceContext, Start, error_chain};
 use kisflow_file::{File, FileError};
@@ -30,7 +31,10 @@ async fn a_large_file_comes_whole_in_batches() {
         .map(|id| format!("{{\"id\":{id},\"text\":\"{}\"}}", "x".repeat(id % 97)))
         .collect();
     let place = Place::with("rows.ndjson", lines.join("\n"));
-    let mut file = place.open_as(&place.conf().batch(700, 20), json!({})).await.unwrap();
+    let mut file = place
+        .open_as(&place.conf().batch(700, Duration::from_millis(20)), json!({}))
+        .await
+        .unwrap();
     assert!(rest(&mut file).await == lines, "rows differ");
 }
 
@@ -72,7 +76,7 @@ async fn a_new_group_that_begins_in_a_csv_file_knows_the_header() {
 #[tokio::test]
 async fn a_restart_goes_on_behind_what_is_done_and_knows_the_header() {
     let place = Place::with("rows.csv", "id,name\n1,a\n2,b\n3,c\n4,d\n");
-    let conf = place.conf().batch(1, 0);
+    let conf = place.conf().batch(1, Duration::ZERO);
     let mut file = place.open_as(&conf, json!({})).await.unwrap();
     assert_eq!(take(&mut file, 2).await.len(), 2);
     let third = next(&mut file).await;
@@ -152,7 +156,7 @@ async fn a_group_that_began_at_the_end_stays_there_over_a_restart() {
 #[tokio::test]
 async fn a_position_is_committed_up_to_the_first_row_that_is_not_done() {
     let place = Place::with("rows.ndjson", "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n");
-    let conf = place.conf().batch(1, 0);
+    let conf = place.conf().batch(1, Duration::ZERO);
     let mut file = place.open_as(&conf, json!({})).await.unwrap();
     let deliveries = [next(&mut file).await, next(&mut file).await, next(&mut file).await];
     done(&deliveries[2]).await;
@@ -178,7 +182,7 @@ async fn what_is_done_while_a_write_goes_on_needs_one_more_write() {
     let lines: String = (0..100).map(|id| format!("{{\"id\":{id}}}\n")).collect();
     let mut place = Place::with("rows.ndjson", lines);
     place.shelf = Arc::new(Shelf { gate: Some(Semaphore::new(0)), ..Shelf::default() });
-    let mut file = place.open_as(&place.conf().batch(1, 0), json!({})).await.unwrap();
+    let mut file = place.open_as(&place.conf().batch(1, Duration::ZERO), json!({})).await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     let mut first = true;
     while let Some(delivery) = soon(file.next()).await.unwrap() {
@@ -206,7 +210,7 @@ async fn what_is_done_while_a_write_goes_on_needs_one_more_write() {
 #[tokio::test]
 async fn a_position_that_cannot_be_kept_is_an_error_and_can_be_tried_again() {
     let place = Place::with("rows.ndjson", "{\"a\":1}\n{\"a\":2}\n");
-    let mut file = place.open_as(&place.conf().batch(1, 0), json!({})).await.unwrap();
+    let mut file = place.open_as(&place.conf().batch(1, Duration::ZERO), json!({})).await.unwrap();
     let (first, second) = (next(&mut file).await, next(&mut file).await);
     done(&second).await;
     place.shelf.broken.store(true, Ordering::SeqCst);

@@ -6,6 +6,7 @@ mod support;
 use kisflow_core::Source;
 use kisflow_file::FileError;
 use serde_json::json;
+use std::time::Duration;
 use support::{Place, append, follow, next, rows_of, silent, soon, take};
 
 #[tokio::test]
@@ -173,7 +174,7 @@ async fn a_file_in_utf16_is_an_error_until_another_takes_its_place() {
 #[tokio::test]
 async fn lines_that_are_written_one_by_one_travel_together() {
     let place = Place::new("rows.ndjson");
-    let conf = place.conf().batch(10, 60_000);
+    let conf = place.conf().batch(10, Duration::from_secs(60));
     let mut file = place.open_as(&conf, follow()).await.unwrap();
     place.append("{\"id\":0}\n");
     silent(&mut file).await;
@@ -185,7 +186,7 @@ async fn lines_that_are_written_one_by_one_travel_together() {
 #[tokio::test]
 async fn not_more_than_some_deliveries_are_handed_out_behind_one_that_is_not_done() {
     let place = Place::with("rows.ndjson", "{\"a\":1}\n".repeat(5000));
-    let mut file = place.open_as(&place.conf().batch(1, 0), json!({})).await.unwrap();
+    let mut file = place.open_as(&place.conf().batch(1, Duration::ZERO), json!({})).await.unwrap();
     let first = next(&mut file).await;
     for _ in 1..4096 {
         support::done(&next(&mut file).await).await;

@@ -16,7 +16,7 @@ use kisflow_file::{FileError, Stdin, StdinParams};
 use support::{LONG, mode, next, rest, silent, start_child, tell, told};
 
 async fn open(context: &SourceContext) -> kisflow_core::Result<Stdin> {
-    let conf = SourceConf::new("piped", "stdin").batch(500, 20);
+    let conf = SourceConf::new("piped", "stdin").batch(500, Duration::from_millis(20));
     Stdin::open(&conf, StdinParams::default(), context.clone()).await
 }
 

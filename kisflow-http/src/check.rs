@@ -32,13 +32,14 @@ pub(crate) fn check(conf: &SourceConf, params: &HttpParams) -> Vec<Misfit> {
     misfit("params.max_body_bytes", within(params.max_body_bytes, 1..=1 << 30));
     misfit("params.queue", within(params.queue, 1..=10_000));
     misfit("params.memory_bytes", memory(params));
-    for (path, value) in [
-        ("params.timeout_ms", params.timeout_ms),
-        ("params.idle_ms", params.idle_ms),
-        ("params.min_bytes_per_second", params.min_bytes_per_second),
-    ] {
-        misfit(path, (value == 0).then(|| "expected at least 1".to_owned()));
+    for (path, duration) in [("params.timeout_ms", params.timeout), ("params.idle_ms", params.idle)]
+    {
+        misfit(path, duration.is_zero().then(|| "expected at least 1ms".to_owned()));
     }
+    misfit(
+        "params.min_bytes_per_second",
+        (params.min_bytes_per_second == 0).then(|| "expected at least 1".to_owned()),
+    );
     misfit("params.idempotency_keys", within(params.idempotency_keys, 0..=1_000_000));
     if let Err((path, message)) = Tls::read(params) {
         misfit(path, Some(message));

@@ -1,5 +1,7 @@
 //! [`HttpParams`]: `params` of an HTTP source.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 /// `params` of an HTTP source; all of them may be left out.
@@ -26,18 +28,21 @@ pub struct HttpParams {
     /// with a few bytes for each row (default 64 MiB, or four times `max_body_bytes` where that is
     /// more). While they are used up, posts are told to come again (429).
     pub memory_bytes: Option<usize>,
-    /// How long a body may take to arrive, and then its rows to be done, from 1 (milliseconds,
-    /// default 30,000).
-    pub timeout_ms: u64,
-    /// How long a client may take from one piece of a body to the next, from 1 (milliseconds,
-    /// default 5,000).
-    pub idle_ms: u64,
+    /// How long a body may take to arrive, and then its rows to be done, at least 1 ms
+    /// (default 30 s).
+    #[serde(rename = "timeout_ms", with = "kisflow_core::millis")]
+    pub timeout: Duration,
+    /// How long a client may take from one piece of a body to the next, at least 1 ms
+    /// (default 5 s).
+    #[serde(rename = "idle_ms", with = "kisflow_core::millis")]
+    pub idle: Duration,
     /// How many bytes of a body must come in a second, on the average and once `idle_ms` has passed,
     /// from 1 (default 256).
     pub min_bytes_per_second: u64,
-    /// How long an idempotency key is remembered whose rows are done (milliseconds, default
-    /// 600,000); 0 is not at all.
-    pub idempotency_ms: u64,
+    /// How long an idempotency key is remembered whose rows are done (default 10 min);
+    /// 0 is not at all.
+    #[serde(rename = "idempotency_ms", with = "kisflow_core::millis")]
+    pub idempotency: Duration,
     /// How many idempotency keys whose rows are done are remembered, up to 1,000,000 (default
     /// 10,000); the oldest are forgotten first.
     pub idempotency_keys: usize,
@@ -58,10 +63,10 @@ impl Default for HttpParams {
             max_body_bytes: 10 << 20,
             queue: 64,
             memory_bytes: None,
-            timeout_ms: 30_000,
-            idle_ms: 5_000,
+            timeout: Duration::from_secs(30),
+            idle: Duration::from_secs(5),
             min_bytes_per_second: 256,
-            idempotency_ms: 600_000,
+            idempotency: Duration::from_secs(600),
             idempotency_keys: 10_000,
             token_env: None,
             tls: None,

@@ -1,6 +1,6 @@
 //! [`Http`]: the source itself.
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use kisflow_core::{Delivery, Result, Source, SourceConf, SourceContext, async_trait};
 use tokio::net::lookup_host;
@@ -62,18 +62,18 @@ impl Source for Http {
         let rows = usize::try_from(conf.batch.rows).unwrap_or(usize::MAX);
         let (entrance, queue) = queue(params.queue, rows);
         let path = if conf.key.is_empty() { "/".to_owned() } else { conf.key.clone() };
-        let limit = Duration::from_millis(params.timeout_ms);
+        let limit = params.timeout;
         let rules = Rules {
             pace: Pace {
                 bytes: params.max_body_bytes,
                 whole: limit,
-                idle: Duration::from_millis(params.idle_ms),
+                idle: params.idle,
                 rate: params.min_bytes_per_second,
             },
             queue: params.queue,
             limit,
             memory_bytes: params.memory(),
-            keys: (Duration::from_millis(params.idempotency_ms), params.idempotency_keys),
+            keys: (params.idempotency, params.idempotency_keys),
             token,
         };
         let draining = context.draining().clone();

@@ -1,6 +1,6 @@
 //! [`NatsParams`]: `params` of a source of `type: nats`.
 
-use std::env::VarError;
+use std::{env::VarError, time::Duration};
 
 use serde::Deserialize;
 
@@ -27,8 +27,9 @@ pub struct NatsParams {
     /// files, without limits, one replica (default false). One that exists stays as it is.
     pub create_stream: bool,
     /// How long a row stays with a reader that is silent, until another may have it; it is the
-    /// consumer's `ack_wait` (milliseconds, default 30,000). A reader that works asks for more.
-    pub lease_ms: u64,
+    /// consumer's `ack_wait` (default 30 s). A reader that works asks for more.
+    #[serde(rename = "lease_ms", with = "kisflow_core::millis")]
+    pub lease: Duration,
     /// The user (default: none).
     pub user: Option<String>,
     /// The environment variable that holds the user's password.
@@ -43,11 +44,13 @@ pub struct NatsParams {
     /// A PEM file with certificates of further authorities to trust.
     pub tls_ca: Option<String>,
     /// How long opening may take until it is an error, and each later attempt to connect
-    /// (milliseconds, default 5,000).
-    pub connect_timeout_ms: u64,
-    /// How long an answer may take: to a request, and to rows that are settled (milliseconds,
-    /// default 5,000).
-    pub request_timeout_ms: u64,
+    /// (default 5 s).
+    #[serde(rename = "connect_timeout_ms", with = "kisflow_core::millis")]
+    pub connect_timeout: Duration,
+    /// How long an answer may take: to a request, and to rows that are settled (default
+    /// 5 s).
+    #[serde(rename = "request_timeout_ms", with = "kisflow_core::millis")]
+    pub request_timeout: Duration,
 }
 
 impl Default for NatsParams {
@@ -55,15 +58,15 @@ impl Default for NatsParams {
         Self {
             stream: None,
             create_stream: false,
-            lease_ms: 30_000,
+            lease: Duration::from_secs(30),
             user: None,
             password_env: None,
             token_env: None,
             creds: None,
             tls: false,
             tls_ca: None,
-            connect_timeout_ms: 5_000,
-            request_timeout_ms: 5_000,
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(5),
         }
     }
 }
@@ -109,15 +112,12 @@ impl NatsParams {
             problem("create_stream", "`create_stream` needs the name of the stream in `stream`");
         }
         for (param, value) in [
-            ("lease_ms", self.lease_ms),
-            ("connect_timeout_ms", self.connect_timeout_ms),
-            ("request_timeout_ms", self.request_timeout_ms),
+            ("lease_ms", self.lease),
+            ("connect_timeout_ms", self.connect_timeout),
+            ("request_timeout_ms", self.request_timeout),
         ] {
-            if value == 0 {
-                problem(
-                    param,
-                    &format!("`{param}` is 0; expected a number of milliseconds from 1"),
-                );
+            if value.is_zero() {
+                problem(param, &format!("`{param}` is 0; expected a duration from 1ms"));
             }
         }
         if let Some(error) =
@@ -165,9 +165,9 @@ mod tests {
         check(|params| params.tls_ca = Some("x".into()), &["tls_ca"]);
         check(|params| params.create_stream = true, &["create_stream"]);
         check(|params| params.stream = Some("A.B".into()), &["stream"]);
-        check(|params| params.lease_ms = 0, &["lease_ms"]);
-        check(|params| params.request_timeout_ms = 0, &["request_timeout_ms"]);
-        check(|params| params.connect_timeout_ms = 0, &["connect_timeout_ms"]);
+        check(|params| params.lease = Duration::ZERO, &["lease_ms"]);
+        check(|params| params.request_timeout = Duration::ZERO, &["request_timeout_ms"]);
+        check(|params| params.connect_timeout = Duration::ZERO, &["connect_timeout_ms"]);
         let both = NatsParams { token_env: some(), creds: some(), ..NatsParams::default() };
         let problems = both.problems();
         assert_eq!(

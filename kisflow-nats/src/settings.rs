@@ -79,15 +79,15 @@ impl Settings {
             addresses,
             options: options(conf, params)?,
             named: params.user.is_some() || params.token_env.is_some() || params.creds.is_some(),
-            connect_timeout: Duration::from_millis(params.connect_timeout_ms),
-            request_timeout: Duration::from_millis(params.request_timeout_ms),
+            connect_timeout: params.connect_timeout,
+            request_timeout: params.request_timeout,
         };
         let wanted = Wanted {
             subject: conf.key.clone(),
             stream: params.stream.clone(),
             create_stream: params.create_stream,
             consumer: group(conf, Some(flow))?,
-            lease: Duration::from_millis(params.lease_ms),
+            lease: params.lease,
             begin: begin(&conf.start, params.stream.as_deref())?,
         };
         Ok(Self { servers, wanted })
@@ -120,8 +120,8 @@ fn options(conf: &SourceConf, params: &NatsParams) -> Result<ConnectOptions, Nat
     let rows = usize::try_from(conf.batch.rows).unwrap_or(usize::MAX);
     let options = ConnectOptions::new()
         .name(format!("kisflow:{}", conf.sname))
-        .connection_timeout(Duration::from_millis(params.connect_timeout_ms))
-        .request_timeout(Some(Duration::from_millis(params.request_timeout_ms)))
+        .connection_timeout(params.connect_timeout)
+        .request_timeout(Some(params.request_timeout))
         // A server that hangs is found out within half a minute.
         .ping_interval(Duration::from_secs(10))
         // A pull and what a pull before a reconnect left on its way, and words of the server.

@@ -78,7 +78,7 @@ impl Source for Nats {
             .map_err(|_| NatsError::silent(&link.place, "the stream and its consumer", limit))??;
         let stream = Arc::from(consumer.cached_info().stream_name.as_str());
         let batch = usize::try_from(conf.batch.rows.max(1)).unwrap_or(usize::MAX);
-        let shelf = Arc::new(Shelf::new(batch, Duration::from_millis(conf.batch.wait_ms), lease));
+        let shelf = Arc::new(Shelf::new(batch, conf.batch.wait, lease));
         let pump = Pump::new(group.clone(), shelf.clone(), lease, consumer).await?;
         let stop = Arc::new(Notify::new());
         let told = stop.clone();

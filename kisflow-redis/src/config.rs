@@ -42,15 +42,14 @@ impl Settings {
             tls: tls(addresses, params)?,
             ..Config::default()
         };
-        let command_timeout = Duration::from_millis(params.command_timeout_ms);
+        let command_timeout = params.command_timeout;
         let performance = PerformanceConfig {
             default_command_timeout: command_timeout,
             ..PerformanceConfig::default()
         };
         // fred tries the addresses one after the other: a dead one must not use up the time.
         let share = u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
-        let each = (Duration::from_millis(params.connect_timeout_ms) / share)
-            .max(Duration::from_millis(1));
+        let each = (params.connect_timeout / share).max(Duration::from_millis(1));
         let connection = ConnectionConfig {
             connection_timeout: each,
             internal_command_timeout: each,
@@ -65,13 +64,18 @@ impl Settings {
             },
             ..ConnectionConfig::default()
         };
-        let pause = params.reconnect_ms.max(1);
-        let longest = params.reconnect_max_ms.max(pause);
+        let pause = millis(params.reconnect).max(1);
+        let longest = millis(params.reconnect_max).max(pause);
         let mut reconnect =
             ReconnectPolicy::new_exponential(params.reconnect_attempts, pause, longest, 2);
         reconnect.set_jitter(pause);
         Ok(Self { config, performance, connection, reconnect })
     }
+}
+
+/// As fred counts pauses.
+fn millis(pause: Duration) -> u32 {
+    u32::try_from(pause.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// What stands at the addresses.
@@ -84,17 +88,17 @@ fn check(params: &RedisParams) -> Result<(), RedisError> {
         return Err(RedisError::conf("`pool` is 0; at least 1 connection is needed"));
     }
     for (name, value) in [
-        ("connect_timeout_ms", params.connect_timeout_ms),
-        ("command_timeout_ms", params.command_timeout_ms),
+        ("connect_timeout_ms", params.connect_timeout),
+        ("command_timeout_ms", params.command_timeout),
     ] {
-        if value == 0 {
+        if value.is_zero() {
             return Err(RedisError::conf(format!(
                 "`{name}` is 0; at least 1 millisecond is needed"
             )));
         }
     }
-    if params.ttl_ms == Some(0) {
-        return Err(RedisError::conf("`ttl_ms` is 0; leave it out for records that live for ever"));
+    if params.ttl == Some(Duration::ZERO) {
+        return Err(RedisError::conf("`ttl_ms` is 0; leave it out for records that live forever"));
     }
     if params.tls_ca.is_some() && !params.tls {
         return Err(RedisError::conf("`tls_ca` is set, and TLS is off; set `tls: true`"));
@@ -190,13 +194,13 @@ mod tests {
         check("a:1", |p| p.pool = 0, "`pool` is 0; at least 1 connection is needed");
         check(
             "a:1",
-            |p| p.command_timeout_ms = 0,
+            |p| p.command_timeout = Duration::ZERO,
             "`command_timeout_ms` is 0; at least 1 millisecond is needed",
         );
         check(
             "a:1",
-            |p| p.ttl_ms = Some(0),
-            "`ttl_ms` is 0; leave it out for records that live for ever",
+            |p| p.ttl = Some(Duration::ZERO),
+            "`ttl_ms` is 0; leave it out for records that live forever",
         );
         check(
             "a:1",

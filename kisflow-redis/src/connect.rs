@@ -101,7 +101,7 @@ impl Connector for Redis {
     /// Dropping the future, as a failure does, leaves no connection and no task behind.
     async fn connect(conf: &ConnConf, params: RedisParams) -> Result<Self> {
         let connection = Arc::new(Connection::open(&conf.addrs, &params, &conf.cname).await?);
-        let ttl = params.ttl_ms.map(Duration::from_millis);
+        let ttl = params.ttl;
         Ok(Self { connection, prefix: conf.key.clone(), ttl })
     }
 

@@ -79,7 +79,7 @@ impl Connection {
         let pool =
             Pool::new(config, Some(performance), Some(connection), Some(reconnect), params.pool)
                 .map_err(refused)?;
-        let limit = Duration::from_millis(params.connect_timeout_ms);
+        let limit = params.connect_timeout;
         let name = |client: &Client| Naming(name_connections(client, client_name(owner)));
         let naming = pool.clients().iter().map(name).collect();
         let tasks =
@@ -91,7 +91,7 @@ impl Connection {
                     Failure::Refused(cause) => refused(cause),
                 },
             )?;
-        let command_timeout = Duration::from_millis(params.command_timeout_ms);
+        let command_timeout = params.command_timeout;
         let options = Options {
             max_attempts: Some(1),
             timeout: Some(command_timeout),

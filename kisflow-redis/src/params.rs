@@ -1,6 +1,6 @@
 //! [`RedisParams`]: `params` of a Redis connector.
 
-use std::{env::VarError, fmt};
+use std::{env::VarError, fmt, time::Duration};
 
 use kisflow_core::Address;
 use serde::{Deserialize, Deserializer, de};
@@ -45,22 +45,27 @@ pub struct RedisParams {
     /// batches; more than one lets them be encoded and decoded on several cores.
     pub pool: usize,
     /// How long connecting may take at the start, until it is an error; and each later attempt
-    /// (milliseconds, default 5,000).
-    pub connect_timeout_ms: u64,
+    /// (default 5 s).
+    #[serde(rename = "connect_timeout_ms", with = "kisflow_core::millis")]
+    pub connect_timeout: Duration,
     /// How long the answer to a batch may take, and in an outage how long a batch waits for the
-    /// connection to come back (milliseconds, default 5,000). A connection that answers nothing for
+    /// connection to come back (default 5 s). A connection that answers nothing for
     /// so long is closed and made again.
-    pub command_timeout_ms: u64,
-    /// The pause before the first attempt to reconnect (milliseconds, default 50); it doubles each
+    #[serde(rename = "command_timeout_ms", with = "kisflow_core::millis")]
+    pub command_timeout: Duration,
+    /// The pause before the first attempt to reconnect (default 50 ms); it doubles each
     /// time.
-    pub reconnect_ms: u32,
-    /// The longest pause between two attempts to reconnect (milliseconds, default 5,000).
-    pub reconnect_max_ms: u32,
+    #[serde(rename = "reconnect_ms", with = "kisflow_core::millis")]
+    pub reconnect: Duration,
+    /// The longest pause between two attempts to reconnect (default 5 s).
+    #[serde(rename = "reconnect_max_ms", with = "kisflow_core::millis")]
+    pub reconnect_max: Duration,
     /// How many attempts to reconnect fail in a row until the connector gives up; 0 is never
     /// (default 0).
     pub reconnect_attempts: u32,
-    /// How long a record lives after it was last written (milliseconds, default: for ever).
-    pub ttl_ms: Option<u64>,
+    /// How long a record lives after it was last written (default: forever).
+    #[serde(rename = "ttl_ms", with = "kisflow_core::millis::option")]
+    pub ttl: Option<Duration>,
     /// Whether to speak TLS (default false). The servers' certificates must be signed by an
     /// authority that this machine trusts, or by that of `tls_ca`, for the host of `addrs`.
     pub tls: bool,
@@ -101,12 +106,12 @@ impl Default for RedisParams {
             sentinel_password_env: None,
             database: 0,
             pool: 2,
-            connect_timeout_ms: 5_000,
-            command_timeout_ms: 5_000,
-            reconnect_ms: 50,
-            reconnect_max_ms: 5_000,
+            connect_timeout: Duration::from_secs(5),
+            command_timeout: Duration::from_secs(5),
+            reconnect: Duration::from_millis(50),
+            reconnect_max: Duration::from_secs(5),
             reconnect_attempts: 0,
-            ttl_ms: None,
+            ttl: None,
             tls: false,
             tls_ca: None,
         }

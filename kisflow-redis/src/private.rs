@@ -49,8 +49,8 @@ pub(crate) async fn start(conf: &ConnConf, params: RedisParams) -> Result<Privat
 
 /// The params for a server that asks nobody for a password.
 fn alone(params: &RedisParams) -> RedisParams {
-    let RedisParams { database, pool, command_timeout_ms, ttl_ms, .. } = *params;
-    RedisParams { database, pool, command_timeout_ms, ttl_ms, ..RedisParams::default() }
+    let RedisParams { database, pool, command_timeout, ttl, .. } = *params;
+    RedisParams { database, pool, command_timeout, ttl, ..RedisParams::default() }
 }
 
 fn is_installed() -> bool {

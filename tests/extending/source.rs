@@ -30,12 +30,13 @@ struct Inbox {
 #[derive(Deserialize)]
 #[serde(default)]
 struct InboxParams {
-    poll_ms: u64,
+    #[serde(rename = "poll_ms", with = "kisflow::millis")]
+    poll: Duration,
 }
 
 impl Default for InboxParams {
     fn default() -> Self {
-        Self { poll_ms: 100 }
+        Self { poll: Duration::from_millis(100) }
     }
 }
 
@@ -55,8 +56,8 @@ impl Source for Inbox {
         if conf.key.is_empty() {
             problems.push(("key".to_owned(), "this key is required: the directory".to_owned()));
         }
-        if params.poll_ms == 0 {
-            problems.push(("params.poll_ms".to_owned(), "must be at least 1".to_owned()));
+        if params.poll.is_zero() {
+            problems.push(("params.poll_ms".to_owned(), "must be at least 1ms".to_owned()));
         }
         problems
     }
@@ -68,7 +69,7 @@ impl Source for Inbox {
         Ok(Self {
             dir: PathBuf::from(&conf.key),
             rows: usize::try_from(conf.batch.rows)?,
-            poll: Duration::from_millis(params.poll_ms),
+            poll: params.poll,
             last: last.unwrap_or_default(),
             committed: Arc::new(Committed { positions, prefix: Mutex::default() }),
         })
@@ -173,7 +174,13 @@ impl World for Directory {
     async fn open(&self, _: Lease) -> Inbox {
         let conf = SourceConf::new("orders", Inbox::TYPE).key(self.dir.path().to_string_lossy());
         let context = SourceContext::new("flow", "orders", self.entries.clone());
-        Inbox::open(&conf.batch(10, 20), InboxParams { poll_ms: 1 }, context).await.unwrap()
+        Inbox::open(
+            &conf.batch(10, Duration::from_millis(20)),
+            InboxParams { poll: Duration::from_millis(1) },
+            context,
+        )
+        .await
+        .unwrap()
     }
 
     async fn feed(&self, rows: Vec<String>) {

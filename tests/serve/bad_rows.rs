@@ -1,6 +1,7 @@
 //! Rows that cannot be processed stand alone, and nothing else suffers.
 
 use kisflow::QuarantineFilter;
+use std::time::Duration;
 
 use super::{
     Scene, World,
@@ -12,8 +13,9 @@ async fn check(rows: u64, batch: u32, poison: Vec<u64>) {
     let tape = Tape::new(&format!("poison-{rows}-{batch}-{poison:?}"), rows);
     let scene = Scene::poisoned(poison.clone());
     let name = format!("poison-{rows}-{batch}-{poison:?}");
-    let world =
-        World::new(&scene, &name, &["Deliver"], |source| source.batch(batch, 10).retry(2, 1));
+    let world = World::new(&scene, &name, &["Deliver"], |source| {
+        source.batch(batch, Duration::from_millis(10)).retry(2, Duration::from_millis(1))
+    });
     let (flows, ledger) = world.serve().await;
 
     assert_eq!(ledger.read, rows);
@@ -111,12 +113,12 @@ fn note(rows: &[super::Order]) -> kisflow::Action {
 async fn a_flow_that_may_jump_begins_anew_for_what_failed() {
     Tape::new("jumps", 64);
     let scene = Scene::poisoned([9]);
-    let world = World::new(&scene, "jumps", &["Note2", "Deliver"], |source| source.batch(64, 10))
-        .with(|conf| {
-            conf.function(
-                kisflow::FunctionConf::new("Deliver", kisflow::Mode::Calculate).jump("Note2"),
-            )
-        });
+    let world = World::new(&scene, "jumps", &["Note2", "Deliver"], |source| {
+        source.batch(64, Duration::from_millis(10))
+    })
+    .with(|conf| {
+        conf.function(kisflow::FunctionConf::new("Deliver", kisflow::Mode::Calculate).jump("Note2"))
+    });
     let (flows, ledger) = world.serve().await;
     assert_eq!((ledger.delivered, ledger.quarantined), (63, 1), "{ledger}");
     let kept = flows.quarantine().unwrap().list(&QuarantineFilter::new(), 10).await.unwrap();

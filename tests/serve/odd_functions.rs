@@ -2,6 +2,7 @@
 //! same.
 
 use kisflow::{Action, FunctionConf, Mode, QuarantineFilter, Quarantined, Result, prelude::*};
+use std::time::Duration;
 
 use super::{
     Order, Scene, World,
@@ -165,7 +166,7 @@ async fn rows_that_jump_without_saying_so_do_not_suffer_from_one_that_fails() {
     Tape::new("undeclared", 20);
     let scene = Scene::poisoned([7]);
     let world = World::new(&scene, "undeclared", &["Bump", "Again", "Deliver"], |source| {
-        source.retry(0, 1)
+        source.retry(0, Duration::from_millis(1))
     });
     let (flows, ledger) = world.serve().await;
     let kept = kept(&flows).await;
@@ -187,7 +188,7 @@ fn enough(rows: &[Order]) -> Action {
 async fn rows_of_a_flow_that_aborts_are_filtered() {
     let tape = Tape::new("abort", 100);
     let world = World::new(&Scene::default(), "abort", &["Enough", "Deliver"], |source| {
-        source.batch(10, 10)
+        source.batch(10, Duration::from_millis(10))
     });
     let (_, ledger) = world.serve().await;
     assert_eq!((ledger.delivered, ledger.filtered), (50, 50), "{ledger}");
@@ -204,8 +205,9 @@ fn sum(rows: &[Order]) -> Vec<Order> {
 async fn what_was_made_of_many_rows_is_kept_with_the_places_of_all_of_them() {
     let tape = Tape::new("sum", 20);
     let scene = Scene::poisoned([(10..20).sum::<u64>()]);
-    let world =
-        World::new(&scene, "sum", &["Sum", "Judge", "Deliver"], |source| source.batch(10, 10));
+    let world = World::new(&scene, "sum", &["Sum", "Judge", "Deliver"], |source| {
+        source.batch(10, Duration::from_millis(10))
+    });
     let (flows, ledger) = world.serve().await;
     assert_eq!((ledger.folded, ledger.delivered, ledger.quarantined), (18, 1, 1), "{ledger}");
     let kept = kept(&flows).await;

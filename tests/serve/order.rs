@@ -1,6 +1,7 @@
 //! The order of rows, where the conf asks for one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kisflow::{Ordered, Result, prelude::*};
 
@@ -23,7 +24,7 @@ async fn order(name: &str, ordered: Ordered) -> Vec<u64> {
     Tape::new(name, 1_000);
     let scene = Scene::poisoned([123, 700]);
     let world = World::new(&scene, name, &["Dawdle"], |source| {
-        source.batch(10, 10).in_flight(8).ordered(ordered)
+        source.batch(10, Duration::from_millis(10)).in_flight(8).ordered(ordered)
     });
     let (_, ledger) = world.serve().await;
     assert_eq!((ledger.delivered, ledger.quarantined), (998, 2), "{ledger}");

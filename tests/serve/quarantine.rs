@@ -1,6 +1,9 @@
 //! Rows in quarantine: looked at, mended, sent on, discarded; and what happens when it is full.
 
-use std::{future::pending, time::SystemTime};
+use std::{
+    future::pending,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use kisflow::{QuarantineConf, QuarantineFilter, RetryFrom, WhenFull};
 
@@ -103,7 +106,7 @@ async fn rows_are_found_by_what_they_are_and_counted_by_cause() {
     assert_eq!(count(all().cause("order 15")).await, 1);
     assert_eq!(count(all().function("Deliver")).await, 0);
     assert_eq!(count(all().flow("Orders").source("orders").function("Judge")).await, 4);
-    assert_eq!(count(all().until_ms(1)).await, 0);
+    assert_eq!(count(all().until(UNIX_EPOCH + Duration::from_millis(1))).await, 0);
     assert_eq!(quarantine.list(&all(), 3).await.unwrap().len(), 3);
 
     let ids = quarantine.ids(&all()).await.unwrap();
@@ -124,19 +127,19 @@ async fn the_same_row_is_kept_once_however_often_it_comes() {
     let (flows, _) = world.serve().await;
     let first = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
     drop(flows);
-    until_ms(first[0].since_ms + 1);
+    wait_until(first[0].since + Duration::from_millis(1));
     Tape::new(name, 10);
     let (flows, ledger) = world.serve().await;
     assert_eq!(ledger.quarantined, 1);
     let kept = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
     assert_eq!(kept.len(), 1);
-    assert_eq!(kept[0].since_ms, first[0].since_ms, "it has been here since then");
-    assert!(kept[0].tried_ms > first[0].tried_ms);
+    assert_eq!(kept[0].since, first[0].since, "it has been here since then");
+    assert!(kept[0].tried > first[0].tried);
 }
 
 /// Waits for the clock.
-fn until_ms(ms: u64) {
-    while SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() < u128::from(ms) {
+fn wait_until(time: SystemTime) {
+    while SystemTime::now() < time {
         std::hint::spin_loop();
     }
 }
@@ -245,7 +248,7 @@ async fn rows_that_are_older_than_the_conf_allows_make_way() {
     let scene = Scene::poisoned([1]);
     Tape::new("old", 10);
     let aged = |conf: kisflow::Conf| {
-        let quarantine = QuarantineConf::on("kept").max_age_ms(1);
+        let quarantine = QuarantineConf::on("kept").max_age(Duration::from_millis(1));
         let global = conf.global.clone().quarantine(quarantine);
         conf.global(global)
     };
@@ -256,7 +259,7 @@ async fn rows_that_are_older_than_the_conf_allows_make_way() {
     drop(flows);
     *scene.0.poison.lock().unwrap() = vec![2];
     Tape::new("old", 10);
-    until_ms(first[0].since_ms + 3);
+    wait_until(first[0].since + Duration::from_millis(3));
     let (flows, _) = world.serve().await;
     let kept = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
     let positions: Vec<_> = kept.iter().map(|row| &*row.position).collect();

@@ -1,6 +1,7 @@
 //! Being told to stop, back pressure, and flows that do not wait for each other.
 
 use std::future::pending;
+use std::time::Duration;
 
 use kisflow::{CancellationToken, FlowConf, Ledger, ServedOutcome, Shutdown, SourceConf};
 
@@ -34,7 +35,7 @@ async fn what_is_not_done_when_the_grace_time_is_over_is_given_back() {
     let scene = Scene::default();
     let world =
         World::new(&scene, "grace", &["Deliver"], |source| source.in_flight(3)).with(|conf| {
-            let global = conf.global.clone().grace_ms(1);
+            let global = conf.global.clone().grace(Duration::from_millis(1));
             conf.global(global)
         });
     let _gate = scene.0.gate.write().await;
@@ -55,7 +56,7 @@ async fn a_second_request_to_stop_ends_the_grace_time() {
     // The functions never come through the gate, and the grace time outlasts the test.
     let world =
         World::new(&scene, "twice", &["Deliver"], |source| source.in_flight(3)).with(|conf| {
-            let global = conf.global.clone().grace_ms(3_600_000);
+            let global = conf.global.clone().grace(Duration::from_secs(3600));
             conf.global(global)
         });
     let _gate = scene.0.gate.write().await;
@@ -150,7 +151,7 @@ async fn stop_at_once(name: &str, tape: impl FnOnce(std::sync::Arc<Tape>) -> std
     let tape = tape(Tape::new(name, 1_000).endless());
     let scene = Scene::default();
     let world = World::new(&scene, name, &["Deliver"], |source| source.in_flight(3)).with(|conf| {
-        let global = conf.global.clone().grace_ms(0);
+        let global = conf.global.clone().grace(Duration::ZERO);
         conf.global(global)
     });
     let _gate = scene.0.gate.write().await;
@@ -226,12 +227,13 @@ async fn dropped_it_ends_its_tasks_and_acknowledges_nothing() {
 async fn a_row_that_waits_for_its_next_attempt_is_given_back() {
     let tape = Tape::new("patient", 1).endless();
     let scene = Scene::poisoned([0]);
-    let world = World::new(&scene, "patient", &["Deliver"], |source| source.retry(5, 60_000)).with(
-        |conf| {
-            let global = conf.global.clone().grace_ms(0);
-            conf.global(global)
-        },
-    );
+    let world = World::new(&scene, "patient", &["Deliver"], |source| {
+        source.retry(5, Duration::from_secs(60))
+    })
+    .with(|conf| {
+        let global = conf.global.clone().grace(Duration::ZERO);
+        conf.global(global)
+    });
     let serving = world.start().await;
     scene.called(1).await;
     assert_eq!(serving.stopped().await.flows["Orders"].ledger.returned, 1);
@@ -243,7 +245,7 @@ async fn when_the_source_ends_what_was_read_may_take_as_long_as_it_takes() {
     let tape = Tape::new("hasty", 300).hasty();
     let scene = Scene::default();
     let world = World::new(&scene, "hasty", &["Deliver"], |source| source).with(|conf| {
-        let global = conf.global.clone().grace_ms(0);
+        let global = conf.global.clone().grace(Duration::ZERO);
         conf.global(global)
     });
     let gate = scene.0.gate.write().await;

@@ -1,6 +1,9 @@
 //! `positions reset`, `positions move` and `positions copy`.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use kisflow_core::{Durable, StoredPosition, carry_over, suggest};
 use kisflow_file::{ResetTo, reset_position};
@@ -19,7 +22,7 @@ use crate::{
 };
 
 /// A position that was kept so lately may be kept again by a service that is running.
-const JUST_NOW: u64 = 10_000;
+const JUST_NOW: Duration = Duration::from_secs(10);
 
 /// What `--output json` prints.
 #[derive(Serialize)]
@@ -57,7 +60,7 @@ pub(super) async fn reset(store: &Store, common: &Common, args: ResetArgs) -> Re
         let value = reset_position(Path::new(&part), to)
             .map_err(|error| Failure::usage(one_line(&format!("{part}: {error}"))))?;
         let mut position = StoredPosition::new(sname, &flow, part, value);
-        position.kept_ms = Some(moment::now());
+        position.kept = Some(SystemTime::now());
         new.push(position);
     }
     replace(&*durable, &kept, &new).await?;
@@ -147,14 +150,14 @@ pub(super) async fn copy(store: &Store, common: &Common, args: &CopyArgs) -> Res
 ///
 /// When a service may be running: a store that several can open does not say.
 fn is_quiet(store: &Store, kept: &[StoredPosition], force: bool) -> Result<(), Failure> {
-    let since = moment::now().saturating_sub(JUST_NOW);
-    let is_new = |kept: &StoredPosition| kept.kept_ms.is_some_and(|ms| ms > since);
+    let since = SystemTime::now().checked_sub(JUST_NOW).unwrap_or(UNIX_EPOCH);
+    let is_new = |kept: &StoredPosition| kept.kept.is_some_and(|time| time > since);
     match kept.iter().find(|kept| is_new(kept)) {
         Some(_) if force || store.is_exclusive() => Ok(()),
         Some(kept) => Err(Failure::no(one_line(&format!(
             "a service may be running: the position of flow `{}` was kept {} ago; stop it, and say --force unless ten seconds have passed",
             kept.flow,
-            moment::age(kept.kept_ms.unwrap_or_default())
+            moment::age(kept.kept.unwrap_or(UNIX_EPOCH))
         )))),
         None => Ok(()),
     }

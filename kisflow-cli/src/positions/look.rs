@@ -1,6 +1,6 @@
 //! `positions list` and `positions show`.
 
-use std::{fs, io::Read};
+use std::{fs, io::Read, time::SystemTime};
 
 use indicatif::HumanCount;
 use kisflow_core::{Conf, StoredPosition};
@@ -29,7 +29,8 @@ struct Stand {
     offset: Option<u64>,
     /// Bytes that are still to be read, where that is known.
     behind: Option<u64>,
-    kept_ms: Option<u64>,
+    #[serde(rename = "kept_ms", serialize_with = "moment::serialize")]
+    kept: Option<SystemTime>,
     /// What the source has kept.
     value: Option<String>,
     /// What there is to say where no position is kept, or nobody reads on behind it.
@@ -53,14 +54,14 @@ pub(super) async fn list(store: &Store, common: &Common, which: &Which) -> Resul
     let count =
         |count: Option<u64>| count.map_or("-".to_owned(), |count| HumanCount(count).to_string());
     let lines = stands.iter().map(|stand| {
-        let Stand { flow, source, part, offset, behind, kept_ms, note, .. } = stand;
+        let Stand { flow, source, part, offset, behind, kept, note, .. } = stand;
         vec![
             flow.clone(),
             source.clone(),
             part.clone().unwrap_or("-".to_owned()),
             count(*offset),
             count(*behind),
-            kept_ms.map_or("-".to_owned(), |ms| moment::age(ms) + " ago"),
+            kept.map_or("-".to_owned(), |time| moment::age(time) + " ago"),
             note.clone().unwrap_or_default(),
         ]
     });
@@ -90,7 +91,7 @@ fn described(stand: &Stand) -> String {
     text += &of("part", stand.part.clone());
     text += &of("offset", number(stand.offset));
     text += &of("behind", number(stand.behind).map(|bytes| format!("{bytes} bytes")));
-    text += &of("kept", stand.kept_ms.map(moment::utc));
+    text += &of("kept", stand.kept.map(moment::utc));
     text += &of("note", stand.note.clone());
     if let Some(value) = &stand.value {
         text += &format!("value    {}\n", harmless(value));
@@ -119,7 +120,7 @@ fn stands(conf: &Conf, kept: &[StoredPosition], which: &Which) -> Vec<Stand> {
             part: None,
             offset: None,
             behind: None,
-            kept_ms: None,
+            kept: None,
             value: None,
             note: Some(elsewhere(&source.engine, &source.group, flow)),
         });
@@ -154,7 +155,7 @@ fn of(conf: &Conf, kept: &StoredPosition) -> Stand {
         part: Some(kept.part.clone()),
         offset,
         behind: behind.and_then(|offset| Some(length(&kept.part)?.saturating_sub(offset))),
-        kept_ms: kept.kept_ms,
+        kept: kept.kept,
         value: Some(String::from_utf8_lossy(&kept.value).into_owned()),
         note: (!reads).then(|| "no flow of the conf goes on behind it".to_owned()),
         engine,

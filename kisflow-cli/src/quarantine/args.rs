@@ -1,6 +1,6 @@
 //! What the commands of `quarantine` are told.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, time::SystemTime};
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 use kisflow_core::{QuarantineFilter, RetryFrom};
@@ -63,10 +63,10 @@ pub(super) struct Filters {
     fields: Vec<(String, String)>,
     /// Only rows put there since: 15m, 2h or 3d ago, or 2026-03-01T12:00:00Z
     #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
-    since: Option<u64>,
+    since: Option<SystemTime>,
     /// Only rows put there before
     #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
-    until: Option<u64>,
+    until: Option<SystemTime>,
 }
 
 impl Filters {
@@ -78,8 +78,8 @@ impl Filters {
         filter.cause = self.cause;
         filter.contains = self.contains;
         filter.fields = self.fields;
-        filter.since_ms = self.since;
-        filter.until_ms = self.until;
+        filter.since = self.since;
+        filter.until = self.until;
         filter
     }
 }

@@ -68,7 +68,7 @@ pub(super) async fn list(store: &Store, common: &Common, args: ListArgs) -> Resu
             row.id.get(..shown).unwrap_or(&row.id).to_owned(),
             row.flow.clone(),
             row.function.clone(),
-            moment::age(row.since_ms),
+            moment::age(row.since),
             row.attempt.to_string(),
             row.discarded.as_ref().unwrap_or(&row.cause).clone(),
         ]
@@ -124,8 +124,8 @@ fn described(row: &Quarantined) -> String {
     text += &of("function", &format!("{}, step {} of the flow", row.function, row.at + 1));
     text += &of("source", &row.source);
     text += &of("position", &row.position);
-    text += &of("since", &at(row.since_ms));
-    text += &of("tried", &format!("{}, attempt {}", at(row.tried_ms), row.attempt));
+    text += &of("since", &at(row.since));
+    text += &of("tried", &format!("{}, attempt {}", at(row.tried), row.attempt));
     if let Some(field) = &row.field {
         text += &of("field", field);
     }
@@ -183,7 +183,7 @@ pub(super) async fn stats(store: &Store, common: &Common, filters: Filters) -> R
             HumanCount(cause.rows).to_string(),
             cause.flow.clone(),
             cause.function.clone(),
-            moment::age(cause.since_ms),
+            moment::age(cause.since),
             ids::short(&cause.example_id).to_owned(),
             cause.cause.clone(),
         ]

@@ -67,7 +67,7 @@ pub(crate) async fn run(
     let registry = registry.log_rows(args.log_rows);
     let mut inspection = conf::inspect(registry.clone(), common.dir(&args.dir))?;
     only::only(&mut inspection, &args.flow)?;
-    let grace = Duration::from_millis(inspection.conf.global.grace_ms);
+    let grace = inspection.conf.global.grace;
     // Lines that a program reads have nothing between them.
     let is_for_people = common.log_format == LogFormat::Text;
     let view = View::new(terminal::is_watched() && !args.no_view && is_for_people);

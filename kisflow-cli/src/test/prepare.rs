@@ -1,5 +1,7 @@
 //! The flow that a test runs: of the conf, no more than the test needs.
 
+use std::time::Duration;
+
 use kisflow_core::{
     Conf, FlowConf, Flows, GlobalConf, OnReject, Registry, Status, StepConf, TestConf, error_chain,
 };
@@ -61,7 +63,7 @@ fn reduced(mut conf: Conf, test: &TestConf) -> Conf {
     conf.tests.clear();
     conf.global = GlobalConf::default();
     for function in conf.functions.values_mut() {
-        function.option.retry_duration = Some(0);
+        function.option.retry_duration = Some(Duration::ZERO);
         if test.function.is_some() {
             function.option.jump.clear();
         }

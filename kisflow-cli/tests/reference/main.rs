@@ -79,7 +79,7 @@ fn every_param_that_a_type_reads_is_written_down_and_the_other_way_round() {
 fn the_defaults_that_are_written_down_are_those_of_the_types() {
     for described in all() {
         for param in &described.params {
-            let real = described.default_of(&param.name);
+            let real = described.default_of(&param.field);
             if let Err(problem) = param.agrees(real.as_deref()) {
                 panic!("`type: {}`, `{}`: {problem}", described.word, param.name);
             }

@@ -8,6 +8,8 @@ use crate::written::{self, Field};
 
 pub(crate) struct Param {
     pub(crate) name: String,
+    /// The field of the struct.
+    pub(crate) field: String,
     takes: Takes,
     /// What the doc comment says.
     pub(crate) default: Option<String>,
@@ -21,6 +23,7 @@ pub(crate) struct Param {
 enum Takes {
     Boolean,
     Number,
+    Duration,
     Text,
     Texts,
     Words(Vec<String>),
@@ -28,16 +31,17 @@ enum Takes {
 
 impl Param {
     /// A field of a struct of the crate at `home`.
-    pub(crate) fn new(home: &Path, Field { name, ty, doc }: Field) -> Self {
+    pub(crate) fn new(home: &Path, Field { key, name, ty, doc }: Field) -> Self {
         assert!(doc.ends_with('.'), "the doc comment of `{name}` is no sentence: {doc:?}");
         let (default, meaning) = split(&doc);
-        Self { takes: Takes::of(home, &ty), name, default, meaning, doc }
+        Self { takes: Takes::of(home, &ty), name: key, field: name, default, meaning, doc }
     }
 
     pub(crate) fn takes(&self) -> String {
         match &self.takes {
             Takes::Boolean => "true or false".to_owned(),
             Takes::Number => "whole number".to_owned(),
+            Takes::Duration => "duration".to_owned(),
             Takes::Text => "text".to_owned(),
             Takes::Texts => "list of texts".to_owned(),
             Takes::Words(words) => format!("`{}`", words.join("`, `")),
@@ -48,6 +52,7 @@ impl Param {
         let mut schema = match &self.takes {
             Takes::Boolean => json!({ "$ref": "#/$defs/boolean" }),
             Takes::Number => json!({ "$ref": "#/$defs/number" }),
+            Takes::Duration => json!({ "$ref": "#/$defs/millis" }),
             Takes::Text => json!({ "$ref": "#/$defs/text" }),
             Takes::Texts => json!({ "$ref": "#/$defs/texts" }),
             Takes::Words(words) => {
@@ -69,6 +74,9 @@ impl Param {
         let written = self.default.as_deref();
         let same = match real {
             None | Some("None" | "[]") => true,
+            Some(real) if matches!(self.takes, Takes::Duration) => {
+                written.and_then(number) == debug_millis(real)
+            }
             Some(real) => match (real.parse::<u64>(), real.parse::<bool>()) {
                 (Ok(real), _) => written.and_then(number) == Some(real),
                 (_, Ok(real)) => written.and_then(boolean) == Some(real),
@@ -91,6 +99,7 @@ impl Takes {
         match ty {
             "bool" => Self::Boolean,
             "u8" | "u16" | "u32" | "u64" | "usize" => Self::Number,
+            "Duration" => Self::Duration,
             "String" | "Secret" => Self::Text,
             "Vec<String>" => Self::Texts,
             name => Self::Words(written::words(home, name)),
@@ -98,7 +107,7 @@ impl Takes {
     }
 }
 
-/// `(default 5,000)` and `(milliseconds, default 5,000)`: the default, and the sentence without it.
+/// `(default 5,000)` and `(in bytes, default 5,000)`: the default, and the sentence without it.
 fn split(doc: &str) -> (Option<String>, String) {
     let Some(start) = doc.find("default") else { return (None, doc.to_owned()) };
     let (before, after) = doc.split_at(start);
@@ -123,11 +132,20 @@ fn boolean(text: &str) -> Option<bool> {
     text.split(':').next()?.parse().ok()
 }
 
-/// `5,000`, `1 MiB`.
+/// The milliseconds of a whole duration as `{:?}` shows it: `5s`, `100ms`.
+fn debug_millis(text: &str) -> Option<u64> {
+    let start = text.find(|c: char| !c.is_ascii_digit())?;
+    let (digits, unit) = text.split_at(start);
+    number(&format!("{digits} {unit}"))
+}
+
+/// `5,000`, `1 MiB`, `5 s` in milliseconds.
 fn number(text: &str) -> Option<u64> {
     let (digits, unit) = text.split_once(' ').unwrap_or((text, ""));
     let factor = match unit {
         "" | "ms" => 1,
+        "s" => 1_000,
+        "min" => 60_000,
         "KiB" => 1 << 10,
         "MiB" => 1 << 20,
         "GiB" => 1 << 30,
@@ -142,19 +160,17 @@ fn a_doc_comment_is_taken_apart() {
         assert_eq!(split(doc), (default.map(str::to_owned), meaning.to_owned()));
     };
     check("The user (default: none).", Some("none"), "The user.");
+    check("A limit (in bytes, default 5,000). More.", Some("5,000"), "A limit (in bytes). More.");
     check(
-        "A limit (milliseconds, default 5,000). More.",
-        Some("5,000"),
-        "A limit (milliseconds). More.",
-    );
-    check(
-        "A lease (milliseconds, default 30,000, from 10 to a week).",
-        Some("30,000"),
-        "A lease (milliseconds, from 10 to a week).",
+        "A lease (default 30 s, from 10 ms to a week).",
+        Some("30 s"),
+        "A lease (from 10 ms to a week).",
     );
     check("The user.", None, "The user.");
     assert_eq!(number("5,000"), Some(5_000));
     assert_eq!(number("10 MiB"), Some(10 << 20));
+    assert_eq!(number("10 min"), Some(600_000));
+    assert_eq!(debug_millis("600s"), Some(600_000));
     assert_eq!(number("none"), None);
     assert_eq!(boolean("false: its end is the source's end"), Some(false));
 }

@@ -8,6 +8,8 @@ use std::{
 
 /// A field of a struct.
 pub(crate) struct Field {
+    /// As conf spells it.
+    pub(crate) key: String,
     pub(crate) name: String,
     pub(crate) ty: String,
     pub(crate) doc: String,
@@ -57,15 +59,19 @@ fn item(home: &Path, head: &str) -> Vec<String> {
 pub(crate) fn fields(home: &Path, name: &str) -> Vec<Field> {
     let mut fields = Vec::new();
     let mut doc = Vec::new();
+    let mut key = None;
     for line in item(home, &format!("pub struct {name} {{")) {
         let line = line.trim();
         if let Some(text) = line.strip_prefix("///") {
             doc.push(text.trim().to_owned());
+        } else if let Some(rename) = line.split_once("rename = \"").map(|(_, rename)| rename) {
+            key = rename.split('"').next().map(str::to_owned);
         } else if let Some((name, ty)) =
             line.strip_prefix("pub ").and_then(|line| line.split_once(": "))
         {
             let text = std::mem::take(&mut doc).join(" ");
             fields.push(Field {
+                key: key.take().unwrap_or_else(|| name.to_owned()),
                 name: name.to_owned(),
                 ty: ty.trim_end_matches(',').to_owned(),
                 doc: text.replace("  ", " ").replace("[`", "`").replace("`]", "`"),

@@ -1,5 +1,7 @@
 //! The same conf, built in code.
 
+use std::time::Duration;
+
 use super::{
     Conf, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GlobalConf, Mode, OnReject,
     OptionConf, Origin, Problem, QuarantineConf, RawParam, RawParams, RowDefaults, SourceConf,
@@ -259,16 +261,16 @@ impl FunctionConf {
         self
     }
 
-    /// Repeats a failed call up to this many times, first after `base_ms` milliseconds.
-    pub fn retry(mut self, times: u32, base_ms: u64) -> Self {
+    /// Repeats a failed call up to this many times, first after `pause`.
+    pub fn retry(mut self, times: u32, pause: Duration) -> Self {
         self.option.retry_times = times;
-        self.option.retry_duration = Some(base_ms);
+        self.option.retry_duration = Some(pause);
         self
     }
 
-    /// Bounds one call, in milliseconds.
-    pub fn timeout(mut self, ms: u64) -> Self {
-        self.option.timeout = Some(ms);
+    /// Bounds one call.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.option.timeout = Some(timeout);
         self
     }
 
@@ -377,9 +379,9 @@ impl GlobalConf {
         }
     }
 
-    /// Sets how long a flow that is asked to stop may work on what it has read, in milliseconds.
-    pub fn grace_ms(mut self, ms: u64) -> Self {
-        self.grace_ms = ms;
+    /// Sets how long a flow that is asked to stop may work on what it has read.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
         self
     }
 

@@ -19,9 +19,11 @@ mod test;
 mod variables;
 mod write;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
+
+use crate::millis;
 
 pub use self::address::{Address, AddressError};
 pub(crate) use self::params::is_secret;
@@ -204,13 +206,13 @@ pub struct OptionConf {
     /// How often a failed call is repeated (default 0).
     #[serde(skip_serializing_if = "is_default")]
     pub retry_times: u32,
-    /// The pause before the first repetition, in milliseconds (default 100); it doubles each time,
-    /// up to a minute, and is jittered. KisFlow spells it `return_duration`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_duration: Option<u64>,
-    /// How long one call may take, in milliseconds (default: no limit).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<u64>,
+    /// The pause before the first repetition (default 100 ms); it doubles each time, up to a
+    /// minute, and is jittered. KisFlow spells it `return_duration`.
+    #[serde(with = "millis::option", skip_serializing_if = "Option::is_none")]
+    pub retry_duration: Option<Duration>,
+    /// How long one call may take (default: no limit).
+    #[serde(with = "millis::option", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
     /// The functions that this one may jump to. Linking checks the jumps that are declared here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub jump: Vec<String>,
@@ -267,10 +269,14 @@ pub struct GlobalConf {
     /// `require`).
     #[serde(skip_serializing_if = "is_default")]
     pub row_defaults: RowDefaults,
-    /// How long a flow that is asked to stop may work on what it has read, in milliseconds (default
-    /// 30,000); what is not done then is given back to its source.
-    #[serde(skip_serializing_if = "source::is_default_grace")]
-    pub grace_ms: u64,
+    /// How long a flow that is asked to stop may work on what it has read (default 30 s); what is
+    /// not done then is given back to its source. The key is `grace_ms`.
+    #[serde(
+        rename = "grace_ms",
+        with = "millis",
+        skip_serializing_if = "source::is_default_grace"
+    )]
+    pub grace: Duration,
     /// The store of rows that cannot be processed.
     #[serde(skip_serializing_if = "is_default")]
     pub quarantine: QuarantineConf,
@@ -279,7 +285,7 @@ pub struct GlobalConf {
 }
 
 /// The default of `grace_ms`.
-const GRACE_MS: u64 = 30_000;
+const GRACE: Duration = Duration::from_secs(30);
 
 impl Default for GlobalConf {
     fn default() -> Self {
@@ -288,7 +294,7 @@ impl Default for GlobalConf {
             prometheus_listen: false,
             prometheus_serve: String::new(),
             row_defaults: RowDefaults::Require,
-            grace_ms: GRACE_MS,
+            grace: GRACE,
             quarantine: QuarantineConf::default(),
             origin: Origin::Code,
         }

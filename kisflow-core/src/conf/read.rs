@@ -6,9 +6,8 @@ use std::{
 };
 
 use super::{
-    Conf, ConfError, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GRACE_MS, GlobalConf,
-    Mode, OnReject, OptionConf, Origin, Problem, RowDefaults, SourceConf, Status, StepConf,
-    TestConf,
+    Conf, ConfError, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GRACE, GlobalConf, Mode,
+    OnReject, OptionConf, Origin, Problem, RowDefaults, SourceConf, Status, StepConf, TestConf,
     node::Node,
     parse::parse,
     private::test_engine,
@@ -218,8 +217,8 @@ fn function(section: &mut Section<'_>) -> Option<FunctionConf> {
         must: source.texts("must"),
     });
     let option = section.section("option", |option| {
-        let kisflow = option.millis("return_duration");
-        let ours = option.millis("retry_duration");
+        let kisflow = option.duration("return_duration");
+        let ours = option.duration("retry_duration");
         if kisflow.is_some()
             && ours.is_some()
             && let Some(node) = option.take("return_duration")
@@ -240,7 +239,7 @@ fn function(section: &mut Section<'_>) -> Option<FunctionConf> {
             cnames: cnames.unwrap_or_default(),
             retry_times: option.small("retry_times").unwrap_or_default(),
             retry_duration: ours.or(kisflow),
-            timeout: option.millis("timeout"),
+            timeout: option.duration("timeout"),
             jump: option.texts("jump"),
             default_params: option.params("default_params"),
         }
@@ -272,7 +271,7 @@ fn global(section: &mut Section<'_>) -> GlobalConf {
         prometheus_listen: section.boolean("prometheus_listen").unwrap_or_default(),
         prometheus_serve: section.text("prometheus_serve").unwrap_or_default(),
         row_defaults: word(section, "row_defaults", RowDefaults::WORDS).unwrap_or_default(),
-        grace_ms: section.millis("grace_ms").unwrap_or(GRACE_MS),
+        grace: section.duration("grace_ms").unwrap_or(GRACE),
         quarantine: quarantine(section),
         origin: Origin::Code,
     }

@@ -1,6 +1,6 @@
 //! Takes a map of conf apart key by key; whatever is left over or of the wrong kind is a problem.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use super::{
     Problem, RawParam, RawParams, duration,
@@ -139,12 +139,12 @@ impl<'a> Section<'a> {
         None
     }
 
-    /// A duration in milliseconds: `250`, `5s`, `1m30s`.
-    pub(super) fn millis(&mut self, key: &'static str) -> Option<u64> {
+    /// A duration: `250` milliseconds, `5s`, `1m30s`.
+    pub(super) fn duration(&mut self, key: &'static str) -> Option<Duration> {
         let node = self.take(key)?;
         let found = node.describe();
         let why = match node.as_text().map(duration::millis) {
-            Some(Ok(millis)) => return Some(millis),
+            Some(Ok(millis)) => return Some(Duration::from_millis(millis)),
             Some(Err(why)) => format!(": {why}"),
             None => String::new(),
         };

@@ -1,7 +1,11 @@
 //! `kistype: source`, and the keys of `kistype: global` for serving: the structs, their builders,
 //! and how they are read.
 
+use std::time::Duration;
+
 use serde::{Serialize, Serializer};
+
+use crate::millis;
 
 use super::{
     Origin, RawParam, RawParams,
@@ -45,8 +49,9 @@ pub struct SourceConf {
     /// How often an isolated row that fails is tried again before it goes to quarantine (default
     /// 2).
     pub retry_times: u32,
-    /// The pause before the first repetition, in milliseconds (default 100); it doubles each time.
-    pub retry_duration: u64,
+    /// The pause before the first repetition (default 100 ms); it doubles each time.
+    #[serde(with = "millis")]
+    pub retry_duration: Duration,
     /// The source's params.
     #[serde(skip_serializing_if = "RawParams::is_empty")]
     pub params: RawParams,
@@ -60,13 +65,14 @@ pub struct SourceConf {
 pub struct BatchConf {
     /// The most rows of a batch, at least 1 (default 500).
     pub rows: u32,
-    /// How long a batch that is not full waits for more rows, in milliseconds (default 50).
-    pub wait_ms: u64,
+    /// How long a batch that is not full waits for more rows (default 50 ms). The key is `wait_ms`.
+    #[serde(rename = "wait_ms", with = "millis")]
+    pub wait: Duration,
 }
 
 impl Default for BatchConf {
     fn default() -> Self {
-        Self { rows: 500, wait_ms: 50 }
+        Self { rows: 500, wait: Duration::from_millis(50) }
     }
 }
 
@@ -125,10 +131,14 @@ pub struct QuarantineConf {
     pub max_rows: u64,
     /// The most bytes that it keeps (default 1 GiB).
     pub max_bytes: u64,
-    /// How long a row is kept, in milliseconds (default: until it is sent on or discarded). An
-    /// older row is dropped, counted, and logged with its text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_age_ms: Option<u64>,
+    /// How long a row is kept (default: until it is sent on or discarded). An older row is dropped,
+    /// counted, and logged with its text. The key is `max_age_ms`.
+    #[serde(
+        rename = "max_age_ms",
+        with = "millis::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub max_age: Option<Duration>,
     /// What happens when it is full (default `stop`).
     pub when_full: WhenFull,
 }
@@ -139,7 +149,7 @@ impl Default for QuarantineConf {
             cname: None,
             max_rows: 100_000,
             max_bytes: 1 << 30,
-            max_age_ms: None,
+            max_age: None,
             when_full: WhenFull::Stop,
         }
     }
@@ -172,7 +182,7 @@ impl SourceConf {
             ordered: Ordered::No,
             isolate: true,
             retry_times: 2,
-            retry_duration: 100,
+            retry_duration: Duration::from_millis(100),
             params: RawParams::new(),
             origin: Origin::Code,
         }
@@ -197,8 +207,8 @@ impl SourceConf {
     }
 
     /// Sets the most rows of a batch, and how long a batch waits to be full.
-    pub fn batch(mut self, rows: u32, wait_ms: u64) -> Self {
-        self.batch = BatchConf { rows, wait_ms };
+    pub fn batch(mut self, rows: u32, wait: Duration) -> Self {
+        self.batch = BatchConf { rows, wait };
         self
     }
 
@@ -226,10 +236,9 @@ impl SourceConf {
         self
     }
 
-    /// Sets how often an isolated row that fails is tried again, first after `base_ms`
-    /// milliseconds.
-    pub fn retry(mut self, times: u32, base_ms: u64) -> Self {
-        (self.retry_times, self.retry_duration) = (times, base_ms);
+    /// Sets how often an isolated row that fails is tried again, first after `pause`.
+    pub fn retry(mut self, times: u32, pause: Duration) -> Self {
+        (self.retry_times, self.retry_duration) = (times, pause);
         self
     }
 
@@ -263,13 +272,13 @@ impl QuarantineConf {
         self
     }
 
-    /// How long a row is kept, in milliseconds.
-    pub fn max_age_ms(mut self, ms: u64) -> Self {
-        self.max_age_ms = Some(ms);
+    /// Sets how long a row is kept.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
         self
     }
 
-    /// What happens when it is full.
+    /// Sets what happens when it is full.
     pub fn when_full(mut self, when_full: WhenFull) -> Self {
         self.when_full = when_full;
         self
@@ -285,7 +294,7 @@ pub(super) fn source(section: &mut Section<'_>) -> Option<SourceConf> {
     conf.group = section.text("group").unwrap_or_default();
     conf.batch = section.section("batch", |batch| BatchConf {
         rows: positive(batch, "rows").unwrap_or(conf.batch.rows),
-        wait_ms: batch.millis("wait_ms").unwrap_or(conf.batch.wait_ms),
+        wait: batch.duration("wait_ms").unwrap_or(conf.batch.wait),
     });
     conf.in_flight = positive(section, "in_flight").unwrap_or(conf.in_flight);
     conf.start = match section.text("start").as_deref() {
@@ -296,7 +305,7 @@ pub(super) fn source(section: &mut Section<'_>) -> Option<SourceConf> {
     conf.ordered = ordered(section);
     conf.isolate = section.boolean("isolate").unwrap_or(conf.isolate);
     conf.retry_times = section.small("retry_times").unwrap_or(conf.retry_times);
-    conf.retry_duration = section.millis("retry_duration").unwrap_or(conf.retry_duration);
+    conf.retry_duration = section.duration("retry_duration").unwrap_or(conf.retry_duration);
     conf.params = section.params("params");
     (!conf.sname.is_empty() && !conf.engine.is_empty()).then_some(conf)
 }
@@ -339,13 +348,13 @@ pub(super) fn quarantine(section: &mut Section<'_>) -> QuarantineConf {
             cname: section.text("cname").filter(|name| !name.is_empty()),
             max_rows: section.number("max_rows").unwrap_or(default.max_rows),
             max_bytes: section.number("max_bytes").unwrap_or(default.max_bytes),
-            max_age_ms: section.millis("max_age_ms"),
+            max_age: section.duration("max_age_ms"),
             when_full: word(section, "when_full", words).unwrap_or_default(),
         }
     })
 }
 
 /// Defaults are left out of the global conf.
-pub(super) fn is_default_grace(ms: &u64) -> bool {
-    *ms == super::GRACE_MS
+pub(super) fn is_default_grace(grace: &Duration) -> bool {
+    *grace == super::GRACE
 }

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{AsStorage, Connector, Fields, Private, Record, StartPrivate, Storage};
-use crate::{conf::ConnConf, error::Result};
+use crate::{conf::ConnConf, error::Result, millis};
 
 /// Records in this process, gone when it ends. Only functions of a conf that name the same
 /// connector share them.
@@ -47,13 +47,14 @@ impl fmt::Debug for Memory {
 pub struct MemoryParams {
     /// The most records that it keeps (default 1,000,000).
     pub max_records: usize,
-    /// How long a record lives after it was last written, in milliseconds (default: for ever).
-    pub ttl_ms: Option<u64>,
+    /// How long a record lives after it was last written (default: forever). The param is `ttl_ms`.
+    #[serde(rename = "ttl_ms", with = "millis::option")]
+    pub ttl: Option<Duration>,
 }
 
 impl Default for MemoryParams {
     fn default() -> Self {
-        Self { max_records: 1_000_000, ttl_ms: None }
+        Self { max_records: 1_000_000, ttl: None }
     }
 }
 
@@ -79,7 +80,7 @@ impl Memory {
         Self {
             name: name.to_owned(),
             max_records: params.max_records,
-            ttl: params.ttl_ms.map(Duration::from_millis),
+            ttl: params.ttl,
             records: Mutex::default(),
             changed: Notify::new(),
         }

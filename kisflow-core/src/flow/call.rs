@@ -26,6 +26,9 @@ use crate::{
     text::{excerpt, excerpt_chain},
 };
 
+/// The default of `retry_duration`.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
 /// Why a call failed.
 pub(super) enum Fail {
     Error(BoxError),
@@ -118,7 +121,7 @@ async fn attempts(
         if number > node.conf.option.retry_times {
             return result.map_err(|fail| (number, fail));
         }
-        let base = Duration::from_millis(node.conf.option.retry_duration.unwrap_or(100));
+        let base = node.conf.option.retry_duration.unwrap_or(RETRY_PAUSE);
         let pause = pause(base, number, Duration::from_secs(60));
         let (flow, function) = (&*run.flow.name, &*node.name);
         warn!(flow, function, run = %run.id, attempt = number, ?pause, cause, "a call failed and is repeated");

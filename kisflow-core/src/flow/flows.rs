@@ -250,8 +250,8 @@ impl Flows {
         Some((conf.clone(), *known.iter().find(|def| def.engine == conf.engine)?))
     }
 
-    pub(crate) fn grace_ms(&self) -> u64 {
-        self.inner.conf.global.grace_ms
+    pub(crate) fn grace(&self) -> Duration {
+        self.inner.conf.global.grace
     }
 
     pub(crate) fn with_recorder<T>(&self, make: impl FnOnce() -> T) -> T {

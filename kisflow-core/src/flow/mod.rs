@@ -11,7 +11,7 @@ mod run;
 mod store;
 mod walk;
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc};
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
@@ -332,7 +332,7 @@ impl Linked {
             .with_recorder(|| crate::metrics::FunctionMetrics::new(flow, &conf.fname, conf.fmode));
         Arc::new(Node {
             name: conf.fname.as_str().into(),
-            timeout: conf.option.timeout.map(Duration::from_millis),
+            timeout: conf.option.timeout,
             conf,
             params,
             function,

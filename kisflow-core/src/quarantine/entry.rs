@@ -7,9 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use tracing::warn;
 
-use crate::text::excerpt;
-
-use crate::batch::CsvForm;
+use crate::{batch::CsvForm, millis::since_epoch, text::excerpt};
 
 /// One row that could not be processed: its text, its origin, and the cause.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -30,10 +28,13 @@ pub struct Quarantined {
     pub at: usize,
     /// How often it was tried, from 1.
     pub attempt: u32,
-    /// When it was first put here, in milliseconds since 1970.
-    pub since_ms: u64,
-    /// When it was last tried, in milliseconds since 1970.
-    pub tried_ms: u64,
+    /// When it was first put here, to the millisecond. As JSON: `since_ms`, in milliseconds since
+    /// 1970.
+    #[serde(rename = "since_ms", with = "since_epoch")]
+    pub since: SystemTime,
+    /// When it was last tried, to the millisecond. As JSON: `tried_ms`.
+    #[serde(rename = "tried_ms", with = "since_epoch")]
+    pub tried: SystemTime,
     /// The field at which the function failed, if there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub field: Option<String>,
@@ -60,7 +61,7 @@ impl Quarantined {
     /// Returns the row's place in the order of lists, the oldest first.
     #[must_use]
     pub fn cursor(&self) -> String {
-        format!("{:020}-{}", self.since_ms, self.id)
+        format!("{:020}-{}", since_epoch::of(self.since), self.id)
     }
 
     /// Returns the row as it came from the source, if known.
@@ -106,12 +107,6 @@ impl fmt::Debug for Quarantined {
             "{id}: flow `{flow}`, function `{function}`, attempt {attempt}: row {position} `{row}`: {cause}"
         )
     }
-}
-
-/// Now, in milliseconds since 1970.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The text of a row, or its bytes if it is not text.

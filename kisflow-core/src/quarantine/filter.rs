@@ -1,6 +1,10 @@
 //! [`QuarantineFilter`]: which rows in quarantine to choose, and their counts.
 
+use std::time::SystemTime;
+
 use serde::Serialize;
+
+use crate::millis::since_epoch;
 
 use super::{Quarantined, RowText, fold_cause};
 
@@ -16,10 +20,10 @@ pub struct QuarantineFilter {
     pub function: Option<String>,
     /// Only rows whose cause contains this text, in full or [folded](super::fold_cause).
     pub cause: Option<String>,
-    /// Only rows that came to quarantine at this time or later, in milliseconds since 1970.
-    pub since_ms: Option<u64>,
-    /// Only rows that came to quarantine before this time, in milliseconds since 1970.
-    pub until_ms: Option<u64>,
+    /// Only rows that came to quarantine at this time or later.
+    pub since: Option<SystemTime>,
+    /// Only rows that came to quarantine before this time.
+    pub until: Option<SystemTime>,
     /// Only rows whose text contains this: as it reached the function, or as it came from the
     /// source.
     pub contains: Option<String>,
@@ -59,15 +63,15 @@ impl QuarantineFilter {
         self
     }
 
-    /// Only rows that came to quarantine at this time or later, in milliseconds since 1970.
-    pub fn since_ms(mut self, ms: u64) -> Self {
-        self.since_ms = Some(ms);
+    /// Only rows that came to quarantine at this time or later.
+    pub fn since(mut self, time: SystemTime) -> Self {
+        self.since = Some(time);
         self
     }
 
-    /// Only rows that came to quarantine before this time, in milliseconds since 1970.
-    pub fn until_ms(mut self, ms: u64) -> Self {
-        self.until_ms = Some(ms);
+    /// Only rows that came to quarantine before this time.
+    pub fn until(mut self, time: SystemTime) -> Self {
+        self.until = Some(time);
         self
     }
 
@@ -93,8 +97,8 @@ impl QuarantineFilter {
             && self.cause.as_ref().is_none_or(|text| has_cause(row, text))
             && self.contains.as_ref().is_none_or(|text| has_text(row, text))
             && self.fields.iter().all(|(path, value)| has_field(row, path, value))
-            && self.since_ms.is_none_or(|since| row.since_ms >= since)
-            && self.until_ms.is_none_or(|until| row.since_ms < until)
+            && self.since.is_none_or(|since| row.since >= since)
+            && self.until.is_none_or(|until| row.since < until)
     }
 }
 
@@ -132,8 +136,9 @@ pub struct CauseCount {
     pub cause: String,
     /// The number of rows.
     pub rows: u64,
-    /// When the oldest of them was put there, in milliseconds since 1970.
-    pub since_ms: u64,
+    /// When the oldest of them was put there. As JSON: `since_ms`, in milliseconds since 1970.
+    #[serde(rename = "since_ms", with = "since_epoch")]
+    pub since: SystemTime,
     /// The whole cause of the oldest of them.
     pub example: String,
     /// The id of the oldest of them.
@@ -142,6 +147,8 @@ pub struct CauseCount {
 
 #[cfg(test)]
 mod tests {
+    use crate::millis::since_epoch;
+
     use super::{super::room::tests::row, QuarantineFilter};
 
     fn check(filter: &QuarantineFilter, takes: bool) {

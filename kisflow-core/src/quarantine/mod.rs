@@ -18,7 +18,6 @@ use std::{
 
 use tokio::{sync::Mutex, time::timeout};
 
-pub(crate) use self::entry::now_ms;
 pub use self::{
     cause::fold_cause,
     entry::{Quarantined, RowText},
@@ -257,13 +256,13 @@ impl Quarantine {
                     function: function.clone(),
                     cause: cause.clone(),
                     rows: 0,
-                    since_ms: u64::MAX,
+                    since: row.since,
                     example: String::new(),
                     example_id: String::new(),
                 });
             count.rows += 1;
-            if row.since_ms < count.since_ms {
-                count.since_ms = row.since_ms;
+            if count.rows == 1 || row.since < count.since {
+                count.since = row.since;
                 (count.example, count.example_id) = (row.cause, row.id);
             }
         })

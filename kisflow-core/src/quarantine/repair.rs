@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    PAGE, Quarantine, QuarantineError, QuarantineFilter, Quarantined, RowText, SPACE, now_ms, put,
+    PAGE, Quarantine, QuarantineError, QuarantineFilter, Quarantined, RowText, SPACE, put,
 };
 use crate::{
     batch::Batch,
@@ -11,6 +11,7 @@ use crate::{
     durable::Change,
     error::error_chain,
     flow::{Flow, RunError},
+    millis::since_epoch,
     reject::Reject,
 };
 
@@ -100,7 +101,7 @@ impl Quarantine {
         from: RetryFrom,
         mut progress: impl FnMut(RetryReport),
     ) -> Result<RetryReport, QuarantineError> {
-        let begun = now_ms();
+        let begun = since_epoch::now();
         let mut report = RetryReport::default();
         let mut after = String::new();
         loop {
@@ -110,7 +111,7 @@ impl Quarantine {
             after.clone_from(last);
             for (id, entry) in &page {
                 let row = super::decode(id, entry)?;
-                if row.since_ms <= begun && filter.takes(&row) {
+                if row.since <= begun && filter.takes(&row) {
                     let one = self.send(row, from).await?;
                     report.delivered += one.delivered;
                     report.failed += one.failed;
@@ -154,7 +155,7 @@ impl Quarantine {
         // One row may have become several, and more than one of them may have been rejected.
         for (ordinal, reject) in rejects.iter().enumerate() {
             let mut other = again(&row, source_row.clone(), reject);
-            (other.since_ms, other.attempt) = (other.tried_ms, 1);
+            (other.since, other.attempt) = (other.tried, 1);
             // Separate from what its source may redeliver.
             other.id = other.id(false, ordinal + 1);
             changes.push(put(SPACE, &other));
@@ -249,5 +250,5 @@ fn failed(row: &Quarantined, source_row: Option<RowText>, error: &RunError) -> Q
 }
 
 fn tried(row: &Quarantined) -> Quarantined {
-    Quarantined { attempt: row.attempt.saturating_add(1), tried_ms: now_ms(), ..row.clone() }
+    Quarantined { attempt: row.attempt.saturating_add(1), tried: since_epoch::now(), ..row.clone() }
 }

@@ -1,10 +1,8 @@
 //! Keeping rows, and making room for them.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::{
-    PAGE, Quarantine, QuarantineError, QuarantineFilter, Quarantined, SPACE, decode, now_ms, put,
-};
+use super::{PAGE, Quarantine, QuarantineError, QuarantineFilter, Quarantined, SPACE, decode, put};
 use crate::{
     conf::WhenFull,
     durable::{Change, Usage},
@@ -28,8 +26,8 @@ impl Quarantine {
             if let Some(entry) = there {
                 // A redelivered batch contains rows that are here already: they take no more room,
                 // and keep their age.
-                let since_ms = decode(&row.id, &entry).map_or(row.since_ms, |row| row.since_ms);
-                changes.push(put(SPACE, &Quarantined { since_ms, ..row.clone() }));
+                let since = decode(&row.id, &entry).map_or(row.since, |row| row.since);
+                changes.push(put(SPACE, &Quarantined { since, ..row.clone() }));
             } else {
                 let change = put(SPACE, row);
                 new.entries += 1;
@@ -93,12 +91,13 @@ impl Quarantine {
 
     /// Drops rows that are too old. The search reads all entries, so it runs only now and then.
     async fn drop_expired(&self, last: &mut Option<Instant>) -> Result<(), QuarantineError> {
-        let Some(age) = self.inner.conf.max_age_ms else { return Ok(()) };
-        let pause = EXPIRY.min(Duration::from_millis(age));
+        let Some(age) = self.inner.conf.max_age else { return Ok(()) };
+        let pause = EXPIRY.min(age);
         if last.is_some_and(|last| last.elapsed() < pause) {
             return Ok(());
         }
-        let expired = QuarantineFilter::new().until_ms(now_ms().saturating_sub(age));
+        let now = SystemTime::now();
+        let expired = QuarantineFilter::new().until(now.checked_sub(age).unwrap_or(UNIX_EPOCH));
         loop {
             let old = self.list(&expired, PAGE).await?;
             if old.is_empty() {
@@ -216,8 +215,8 @@ pub(super) mod tests {
             function: String::new(),
             at: 0,
             attempt: 1,
-            since_ms,
-            tried_ms: since_ms,
+            since: crate::millis::since_epoch::time(since_ms),
+            tried: crate::millis::since_epoch::time(since_ms),
             field: None,
             cause: String::new(),
             row: "{}".into(),
@@ -252,6 +251,6 @@ pub(super) mod tests {
     async fn a_row_that_could_not_be_dropped_is_not_counted() {
         drops_one_row(QuarantineConf::default().limit(1, 1 << 20).when_full(WhenFull::DropOldest))
             .await;
-        drops_one_row(QuarantineConf::default().max_age_ms(1)).await;
+        drops_one_row(QuarantineConf::default().max_age(Duration::from_millis(1))).await;
     }
 }

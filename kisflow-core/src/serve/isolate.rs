@@ -16,7 +16,8 @@ use crate::{
     caas::BoxFuture,
     error::error_chain,
     flow::{Lineage, Report, RunError},
-    quarantine::{Quarantined, now_ms},
+    millis::since_epoch::now,
+    quarantine::Quarantined,
     reject::Reject,
     source::Delivery,
     text::excerpt_chain,
@@ -84,7 +85,7 @@ impl Desk {
                 }
                 if failures < self.source.retry_times {
                     failed.failures = failures + 1;
-                    let base = Duration::from_millis(self.source.retry_duration);
+                    let base = self.source.retry_duration;
                     self.sleep(pause(base, failed.failures, Duration::from_secs(60))).await?;
                     piece = failed;
                     continue;
@@ -223,8 +224,8 @@ impl Desk {
             function: function.to_owned(),
             at,
             attempt,
-            since_ms: now_ms(),
-            tried_ms: now_ms(),
+            since: now(),
+            tried: now(),
             field,
             cause,
             row: row.into(),

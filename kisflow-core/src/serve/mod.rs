@@ -237,7 +237,7 @@ impl Keeper {
             hard_stop: CancellationToken::new(),
             jumps: self.flow.may_jump(),
         };
-        let grace = Duration::from_millis(self.flows.grace_ms());
+        let grace = self.flows.grace();
         let (stop, at_once) = (self.stop.clone(), self.at_once.clone());
         Some(Reader { desk: Arc::new(desk), def, context, stop, at_once, grace })
     }

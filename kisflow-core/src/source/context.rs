@@ -6,6 +6,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use crate::{
     durable::{Change, Durable},
     error::Result,
     health::Health,
-    quarantine::now_ms,
+    millis::since_epoch,
 };
 
 /// What a source gets when it is opened.
@@ -159,7 +160,7 @@ impl Positions {
     /// When the storage cannot be written; the position is then unchanged.
     pub async fn keep(&self, part: &str, position: impl Into<Bytes> + Send) -> Result<()> {
         let key = self.key(part);
-        let kept = Change::put(KEPT, &key, now_ms().to_string());
+        let kept = Change::put(KEPT, &key, since_epoch::of(SystemTime::now()).to_string());
         self.durable.write(vec![Change::put(SPACE, key, position), kept]).await
     }
 
@@ -169,7 +170,7 @@ impl Positions {
     ///
     /// When the storage cannot be written; the positions are then unchanged.
     pub async fn keep_all(&self, positions: Vec<(Arc<str>, Bytes)>) -> Result<()> {
-        let now = now_ms().to_string();
+        let now = since_epoch::of(SystemTime::now()).to_string();
         let changes = positions.into_iter().flat_map(|(part, position)| {
             let key = self.key(&part);
             [Change::put(KEPT, &key, now.clone()), Change::put(SPACE, key, position)]

@@ -1,11 +1,14 @@
 //! [`StoredPosition`]: a position of a source in a store, for tools.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 
 use super::context::{KEPT, SPACE, prefix};
 use crate::{
     durable::{Change, Durable},
     error::Result,
+    millis::since_epoch,
     quarantine::{DISCARDED, SPACE as QUARANTINE},
 };
 
@@ -24,8 +27,8 @@ pub struct StoredPosition {
     pub part: String,
     /// The position, in the source's own form.
     pub value: Bytes,
-    /// When it was kept, in milliseconds since 1970, if known.
-    pub kept_ms: Option<u64>,
+    /// When it was kept, if known; to the millisecond.
+    pub kept: Option<SystemTime>,
 }
 
 impl StoredPosition {
@@ -38,7 +41,7 @@ impl StoredPosition {
         value: impl Into<Bytes>,
     ) -> Self {
         let (source, flow, part, value) = (source.into(), flow.into(), part.into(), value.into());
-        Self { source, flow, part, value, kept_ms: None }
+        Self { source, flow, part, value, kept: None }
     }
 
     /// Returns every position in a store, ordered by source, flow and part.
@@ -57,8 +60,8 @@ impl StoredPosition {
                 let Some((source, flow, part)) = names(&key) else { continue };
                 let kept = store.read(KEPT, &key).await?;
                 let mut position = Self::new(source, flow, part, value);
-                position.kept_ms =
-                    kept.and_then(|kept| std::str::from_utf8(&kept).ok()?.parse().ok());
+                let millis = kept.and_then(|kept| std::str::from_utf8(&kept).ok()?.parse().ok());
+                position.kept = millis.map(since_epoch::time);
                 all.push(position);
             }
         }
@@ -83,8 +86,9 @@ impl StoredPosition {
         let mut changes: Vec<Change> = gone.collect();
         for position in new {
             changes.push(Change::put(SPACE, position.key(), position.value.clone()));
-            if let Some(ms) = position.kept_ms {
-                changes.push(Change::put(KEPT, position.key(), ms.to_string()));
+            if let Some(kept) = position.kept {
+                let millis = since_epoch::of(kept).to_string();
+                changes.push(Change::put(KEPT, position.key(), millis));
             }
         }
         store.write(changes).await
@@ -225,7 +229,7 @@ mod tests {
             shown(&all),
             ["a b/c  None", "a/b c /x:y Some(18446744073709551615)", "ключ 3:x p Some(7)"]
         );
-        assert!(all.iter().all(|position| position.kept_ms.is_some()));
+        assert!(all.iter().all(|position| position.kept.is_some()));
         for (source, flow, has) in [("a/b", "c", true), ("a", "b/c", true), ("a", "b", false)] {
             assert_eq!(has_position(&*store, source, flow).await.unwrap(), has);
         }

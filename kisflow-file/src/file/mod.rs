@@ -20,7 +20,7 @@ mod reset;
 mod tracked;
 mod watcher;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use kisflow_core::{Delivery, Result, Source, SourceConf, SourceContext, Start, async_trait};
 
@@ -164,10 +164,10 @@ impl Source for File {
         };
         let manner = Manner {
             follows: params.follow,
-            poll: Duration::from_millis(params.poll_ms),
-            rotate_wait: Duration::from_millis(params.rotate_wait_ms),
+            poll: params.poll,
+            rotate_wait: params.rotate_wait,
             rows: usize::try_from(conf.batch.rows).unwrap_or(usize::MAX).max(1),
-            wait: Duration::from_millis(conf.batch.wait_ms),
+            wait: conf.batch.wait,
             returns: true,
         };
         let reader = Reader::open(conf, &params, framing, manner, begins, context).await?;

@@ -19,7 +19,8 @@ fn lines(limit: usize) -> Framing {
 /// CSV, with what `set` says.
 fn options(set: impl FnOnce(&mut StdinParams)) -> Framing {
     let format = Some(Format::Csv);
-    let mut params = StdinParams { format, quote_wait_ms: 0, ..StdinParams::default() };
+    let mut params =
+        StdinParams { format, quote_wait: std::time::Duration::ZERO, ..StdinParams::default() };
     set(&mut params);
     framing(&params)
 }

@@ -54,7 +54,8 @@ impl Folder {
     /// A new process, with the same store.
     pub async fn open(&mut self, rows: u32) -> FileSource {
         let key = self.path(&self.key);
-        let conf = SourceConf::new("lines", "file").key(key.to_str().unwrap()).batch(rows, 0);
+        let conf =
+            SourceConf::new("lines", "file").key(key.to_str().unwrap()).batch(rows, Duration::ZERO);
         let params: FileParams = serde_json::from_value(self.params.clone()).unwrap();
         soon(FileSource::open(&conf, params, self.context.clone())).await.unwrap()
     }

@@ -111,7 +111,7 @@ impl Place {
     }
 
     pub fn conf(&self) -> SourceConf {
-        SourceConf::new("lines", "file").key(self.path()).batch(10, 20)
+        SourceConf::new("lines", "file").key(self.path()).batch(10, Duration::from_millis(20))
     }
 
     pub async fn open(&self, params: Value) -> Result<File> {

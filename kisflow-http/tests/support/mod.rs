@@ -44,7 +44,10 @@ pub(crate) fn free_port() -> u16 {
 
 /// A source at a port: batches of 10 rows.
 pub(crate) fn conf(port: u16, path: &str) -> SourceConf {
-    SourceConf::new("posts", "http").addrs(format!("127.0.0.1:{port}")).key(path).batch(10, 20)
+    SourceConf::new("posts", "http")
+        .addrs(format!("127.0.0.1:{port}"))
+        .key(path)
+        .batch(10, Duration::from_millis(20))
 }
 
 pub(crate) fn params(change: impl FnOnce(&mut HttpParams)) -> HttpParams {

@@ -1,5 +1,7 @@
 //! The rules of sources.
 
+use std::time::Duration;
+
 use kisflow_core::{
     async_trait,
     conformance::{self, Lease, SourceWorld, World},
@@ -34,7 +36,11 @@ impl World for Stream {
             Lease::Short => 500,
             Lease::Long => 600_000,
         };
-        open(&conf(&*self.0.lock().await), params(|params| params.lease_ms = lease_ms)).await
+        open(
+            &conf(&*self.0.lock().await),
+            params(|params| params.lease = Duration::from_millis(lease_ms)),
+        )
+        .await
     }
 
     async fn feed(&self, rows: Vec<String>) {

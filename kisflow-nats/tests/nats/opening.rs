@@ -16,14 +16,14 @@ use crate::{
 
 /// Whatever stands there, the answer is there in time.
 async fn refused_in_time(conf: &SourceConf, params: NatsParams) -> String {
-    let limit = Duration::from_millis(params.connect_timeout_ms);
+    let limit = params.connect_timeout;
     let (error, took) = timed(refusal(conf, params)).await;
     assert!(took < limit + Duration::from_secs(4), "{error}: only after {took:?}");
     error
 }
 
 fn hasty() -> NatsParams {
-    params(|params| params.connect_timeout_ms = 500)
+    params(|params| params.connect_timeout = Duration::from_millis(500))
 }
 
 #[tokio::test]
@@ -264,7 +264,7 @@ fn what_cannot_be_right_is_found_before_anything_connects() {
             params.token_env = Some("PATH".into());
             params.tls_ca = Some("/ca.pem".into());
             params.user = Some("billing".into());
-            params.lease_ms = 0;
+            params.lease = Duration::ZERO;
         }),
         &[
             "addrs",
@@ -296,7 +296,7 @@ async fn tls_is_spoken_with_the_authority_of_the_conf() {
             (params.tls, params.tls_ca) = (tls, ca);
             params.stream = Some("ORDERS".to_owned());
             params.create_stream = true;
-            params.connect_timeout_ms = 2_000;
+            params.connect_timeout = Duration::from_secs(2);
         })
     };
     open(&conf(&server), with(true, Some(file("ca.pem")))).await;

@@ -1,5 +1,7 @@
 //! A server that goes away under a reader, and comes back.
 
+use std::time::Duration;
+
 use kisflow_core::{Source, error_chain};
 use kisflow_nats::NatsError;
 
@@ -44,7 +46,8 @@ async fn a_reader_says_that_its_server_is_away_and_goes_on_when_it_is_back() {
 #[tokio::test]
 async fn what_is_done_while_the_server_is_away_can_be_told_when_it_is_back() {
     let mut server = server(0..10).await;
-    let mut reader = open(&conf(&server), params(|params| params.lease_ms = 600_000)).await;
+    let mut reader =
+        open(&conf(&server), params(|params| params.lease = Duration::from_secs(600))).await;
     let delivery = next(&mut reader).await;
     server.stop();
     let error = done(delivery.receipt()).await.unwrap_err();
@@ -61,7 +64,9 @@ async fn what_is_done_while_the_server_is_away_can_be_told_when_it_is_back() {
 #[tokio::test]
 async fn a_server_that_hangs_is_an_error_in_time() {
     let server = server(0..30).await;
-    let mut reader = open(&conf(&server), params(|params| params.request_timeout_ms = 1_000)).await;
+    let mut reader =
+        open(&conf(&server), params(|params| params.request_timeout = Duration::from_secs(1)))
+            .await;
     let delivery = next(&mut reader).await;
     fetched(&server, 20).await;
     server.signal("STOP");

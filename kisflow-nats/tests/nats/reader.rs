@@ -21,7 +21,10 @@ pub(crate) fn context(flow: &str) -> SourceContext {
 
 /// Subject `orders.>` of stream `ORDERS`, ten rows a batch.
 pub(crate) fn conf(server: &NatsServer) -> SourceConf {
-    SourceConf::new("orders", "nats").addrs(server.addr()).key("orders.>").batch(10, 20)
+    SourceConf::new("orders", "nats")
+        .addrs(server.addr())
+        .key("orders.>")
+        .batch(10, Duration::from_millis(20))
 }
 
 pub(crate) fn params(change: impl FnOnce(&mut NatsParams)) -> NatsParams {

@@ -19,7 +19,7 @@ const LEASE: Duration = Duration::from_millis(900);
 
 /// A lease that no test outlasts: nothing comes again by itself.
 fn long() -> NatsParams {
-    params(|params| params.lease_ms = 600_000)
+    params(|params| params.lease = Duration::from_secs(600))
 }
 
 async fn info(server: &NatsServer, consumer: &str) -> Option<Info> {
@@ -83,7 +83,7 @@ async fn the_lag_is_what_was_not_handed_out() {
 #[tokio::test]
 async fn rows_of_a_reader_that_is_gone_without_a_word_are_taken_over_after_the_lease() {
     let server = server(0..10).await;
-    let lease = params(|params| params.lease_ms = LEASE.as_millis() as u64);
+    let lease = params(|params| params.lease = LEASE);
     let mut gone = open(&conf(&server), lease.clone()).await;
     let mut other = open(&conf(&server), lease).await;
     let start = Instant::now();
@@ -100,7 +100,7 @@ async fn rows_of_a_reader_that_is_gone_without_a_word_are_taken_over_after_the_l
 #[tokio::test]
 async fn rows_stay_with_a_reader_that_renews_and_with_one_that_has_fetched_them() {
     let server = server(0..20).await;
-    let lease = params(|params| params.lease_ms = LEASE.as_millis() as u64);
+    let lease = params(|params| params.lease = LEASE);
     let mut reader = open(&conf(&server), lease.clone()).await;
     let held = next(&mut reader).await;
     assert_eq!(held.receipt().lease(), Some(LEASE));
@@ -162,7 +162,7 @@ async fn nothing_is_fetched_before_it_is_asked_for() {
 async fn a_consumer_that_is_deleted_is_made_again_where_the_group_was() {
     let server = server(0..10).await;
     // The server says so; nobody waits for an answer that does not come.
-    let params = params(|params| params.request_timeout_ms = 120_000);
+    let params = params(|params| params.request_timeout = Duration::from_secs(120));
     let mut reader = open(&conf(&server), params).await;
     assert_eq!(read(&mut reader, 10).await, texts(0..10));
     assert_eq!(reader.lag().await.unwrap(), Some(0));
@@ -210,7 +210,7 @@ async fn a_row_that_is_no_text_is_a_row() {
 #[tokio::test]
 async fn a_batch_larger_than_the_servers_usual_limits_is_fetched() {
     let server = server(0..2_500).await;
-    let mut reader = open(&conf(&server).batch(3_000, 200), long()).await;
+    let mut reader = open(&conf(&server).batch(3_000, Duration::from_millis(200)), long()).await;
     let mut held = Vec::new();
     while held.iter().map(|delivery: &Delivery| delivery.batch().len()).sum::<usize>() < 2_500 {
         held.push(next(&mut reader).await);

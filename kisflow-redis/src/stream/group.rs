@@ -16,8 +16,11 @@ use fred::{
 };
 use kisflow_core::{SourceConf, Start};
 
-use super::{id::EntryId, in_flight::InFlight, params::LONGEST_LEASE_MS};
+use super::{id::EntryId, in_flight::InFlight, params::LONGEST_LEASE};
 use crate::{connection::Connection, error::RedisError, permission::Denied, script::Script};
+
+/// What is given back is marked as if it had lain idle for so long.
+const LONGEST_LEASE_MS: u64 = LONGEST_LEASE.as_secs() * 1_000;
 
 /// The consumer group of a stream, as one of its readers and the receipts see it.
 pub(super) struct Group {

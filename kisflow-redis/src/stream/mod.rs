@@ -102,13 +102,13 @@ impl Source for RedisStream {
             Connection::open(&conf.addrs, &settings, &conf.sname)
         )?;
         let name = if conf.group.is_empty() { context.flow() } else { &conf.group };
-        let lease = Duration::from_millis(params.lease_ms);
+        let lease = params.lease;
         let source = Self {
             group: Arc::new(Group::open(control, conf, name, lease).await?),
             connection: Arc::new(connection),
             reading: Reading {
                 rows: usize::try_from(conf.batch.rows).unwrap_or(usize::MAX).max(1),
-                wait: Duration::from_millis(conf.batch.wait_ms),
+                wait: conf.batch.wait,
                 field: RowField::new(params.field.as_deref()),
             },
             reader: None,

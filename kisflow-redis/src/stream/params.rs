@@ -1,5 +1,7 @@
 //! [`RedisStreamParams`]: `params` of a source of type `redis_stream`.
 
+use std::time::Duration;
+
 use kisflow_core::{SourceConf, Start, error_chain};
 use serde::Deserialize;
 
@@ -9,12 +11,12 @@ use crate::{
     params::{RedisMode, RedisParams, Secret},
 };
 
-/// The longest lease, in milliseconds: a week. What is given back is marked as if it had lain idle
+/// The longest lease: a week. What is given back is marked as if it had lain idle
 /// for so long, so that every reader may take it.
-pub(super) const LONGEST_LEASE_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+pub(super) const LONGEST_LEASE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// The shortest lease, in milliseconds: less than that passes while rows are on their way.
-const SHORTEST_LEASE_MS: u64 = 10;
+/// The shortest lease: less than that passes while rows are on their way.
+const SHORTEST_LEASE: Duration = Duration::from_millis(10);
 
 /// `params` of a source of type `redis_stream`; all of them may be left out.
 ///
@@ -38,10 +40,11 @@ pub struct RedisStreamParams {
     /// `"*"` says that it is always all fields. An entry that has no field of the name becomes a row
     /// of all its fields, so that it is seen where rows are that cannot be read.
     pub field: Option<String>,
-    /// How long rows are a reader's own without a word of it (milliseconds, default 30,000, from 10
-    /// to a week). The engine renews it while rows are worked on; rows of a reader that died are taken
+    /// How long rows are a reader's own without a word of it (default 30 s, from 10 ms to a
+    /// week). The engine renews it while rows are worked on; rows of a reader that died are taken
     /// over when it has passed. It ought to be the same for all readers of a group.
-    pub lease_ms: u64,
+    #[serde(rename = "lease_ms", with = "kisflow_core::millis")]
+    pub lease: Duration,
     /// What stands at the addresses: `single`, `cluster` or `sentinel` (default: `single` for one
     /// address, `cluster` for several).
     pub mode: Option<RedisMode>,
@@ -62,16 +65,20 @@ pub struct RedisStreamParams {
     /// The database, from 0 (default 0). A cluster has no other.
     pub database: u8,
     /// How long connecting may take at the start, until it is an error; and each later attempt
-    /// (milliseconds, default 5,000).
-    pub connect_timeout_ms: u64,
+    /// (default 5 s).
+    #[serde(rename = "connect_timeout_ms", with = "kisflow_core::millis")]
+    pub connect_timeout: Duration,
     /// How long an answer may take, and in an outage how long a read or an acknowledgement waits for
-    /// the connection to come back (milliseconds, default 5,000).
-    pub command_timeout_ms: u64,
-    /// The pause before the first attempt to reconnect (milliseconds, default 50); it doubles each
+    /// the connection to come back (default 5 s).
+    #[serde(rename = "command_timeout_ms", with = "kisflow_core::millis")]
+    pub command_timeout: Duration,
+    /// The pause before the first attempt to reconnect (default 50 ms); it doubles each
     /// time.
-    pub reconnect_ms: u32,
-    /// The longest pause between two attempts to reconnect (milliseconds, default 5,000).
-    pub reconnect_max_ms: u32,
+    #[serde(rename = "reconnect_ms", with = "kisflow_core::millis")]
+    pub reconnect: Duration,
+    /// The longest pause between two attempts to reconnect (default 5 s).
+    #[serde(rename = "reconnect_max_ms", with = "kisflow_core::millis")]
+    pub reconnect_max: Duration,
     /// Whether to speak TLS (default false), as [`RedisParams::tls`].
     pub tls: bool,
     /// A PEM file with certificates of further authorities to trust.
@@ -83,7 +90,7 @@ impl Default for RedisStreamParams {
         let connection = RedisParams::default();
         Self {
             field: None,
-            lease_ms: 30_000,
+            lease: Duration::from_secs(30),
             mode: None,
             service: None,
             username: None,
@@ -93,10 +100,10 @@ impl Default for RedisStreamParams {
             sentinel_password: None,
             sentinel_password_env: None,
             database: connection.database,
-            connect_timeout_ms: connection.connect_timeout_ms,
-            command_timeout_ms: connection.command_timeout_ms,
-            reconnect_ms: connection.reconnect_ms,
-            reconnect_max_ms: connection.reconnect_max_ms,
+            connect_timeout: connection.connect_timeout,
+            command_timeout: connection.command_timeout,
+            reconnect: connection.reconnect,
+            reconnect_max: connection.reconnect_max,
             tls: connection.tls,
             tls_ca: None,
         }
@@ -117,12 +124,12 @@ impl RedisStreamParams {
             sentinel_password_env: self.sentinel_password_env.clone(),
             database: self.database,
             pool: 1,
-            connect_timeout_ms: self.connect_timeout_ms,
-            command_timeout_ms: self.command_timeout_ms,
-            reconnect_ms: self.reconnect_ms,
-            reconnect_max_ms: self.reconnect_max_ms,
+            connect_timeout: self.connect_timeout,
+            command_timeout: self.command_timeout,
+            reconnect: self.reconnect,
+            reconnect_max: self.reconnect_max,
             reconnect_attempts: 0,
-            ttl_ms: None,
+            ttl: None,
             tls: self.tls,
             tls_ca: self.tls_ca.clone(),
         }
@@ -149,21 +156,21 @@ impl RedisStreamParams {
                 "`field` is empty; leave it out, or write \"*\" for all fields".to_owned(),
             );
         }
-        match self.lease_ms {
-            ms if ms < SHORTEST_LEASE_MS => wrong(
+        match self.lease {
+            lease if lease < SHORTEST_LEASE => wrong(
                 "params.lease_ms",
-                format!("`lease_ms` is {ms}; at least {SHORTEST_LEASE_MS} are needed"),
+                format!("`lease_ms` is {lease:?}; at least {SHORTEST_LEASE:?} are needed"),
             ),
-            ms if ms > LONGEST_LEASE_MS => wrong(
+            lease if lease > LONGEST_LEASE => wrong(
                 "params.lease_ms",
-                format!("`lease_ms` is {ms}; the most is {LONGEST_LEASE_MS}, a week"),
+                format!("`lease_ms` is {lease:?}; the most is a week, `7d`"),
             ),
             // Rows wait for their batch under their lease.
-            ms if conf.batch.wait_ms > ms / 3 => wrong(
+            lease if conf.batch.wait > lease / 3 => wrong(
                 "batch.wait_ms",
                 format!(
-                    "`wait_ms` is {}, and `lease_ms` {ms}; a batch may wait for a third of a lease at most",
-                    conf.batch.wait_ms
+                    "`wait_ms` is {:?}, and `lease_ms` {lease:?}; a batch may wait for a third of a lease at most",
+                    conf.batch.wait
                 ),
             ),
             _ => {}

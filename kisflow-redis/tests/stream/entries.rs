@@ -21,7 +21,7 @@ async fn a_row_is_a_field_of_an_entry_or_all_of_them() {
         server.cli(&[["XADD", "orders", "*"].as_slice(), fields].concat());
     }
     let read = async |field: &str, group: &str| {
-        let mut conf = orders(server.addr()).group(group).batch(4, 1_000);
+        let mut conf = orders(server.addr()).group(group).batch(4, Duration::from_secs(1));
         if !field.is_empty() {
             conf = conf.param("field", field);
         }
@@ -72,7 +72,7 @@ async fn without_a_group_the_flow_is_one() {
 async fn a_batch_that_is_not_full_waits_for_more_and_not_for_longer() {
     let server = RedisServer::start(&[]);
     // It is full long before the wait is over.
-    let mut patient = open(&orders(server.addr()).batch(2, 9_000)).await;
+    let mut patient = open(&orders(server.addr()).batch(2, Duration::from_secs(9))).await;
     add(&server, 1..2);
     let started = Instant::now();
     let read = tokio::spawn(async move { positions(&next(&mut patient).await) });
@@ -81,7 +81,8 @@ async fn a_batch_that_is_not_full_waits_for_more_and_not_for_longer() {
     assert_eq!(read.await.unwrap(), ["1-0", "2-0"]);
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
 
-    let mut quick = open(&orders(server.addr()).group("other").batch(10, 300)).await;
+    let mut quick =
+        open(&orders(server.addr()).group("other").batch(10, Duration::from_millis(300))).await;
     let started = Instant::now();
     assert_eq!(positions(&next(&mut quick).await), ["1-0", "2-0"]);
     assert!(started.elapsed() >= Duration::from_millis(300), "{:?}", started.elapsed());
@@ -91,7 +92,7 @@ async fn a_batch_that_is_not_full_waits_for_more_and_not_for_longer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_to_read_is_known() {
     let server = RedisServer::start(&[]);
-    let mut reader = open(&orders(server.addr()).batch(2, 0)).await;
+    let mut reader = open(&orders(server.addr()).batch(2, Duration::ZERO)).await;
     add(&server, 1..8);
     assert_eq!(reader.lag().await.unwrap(), Some(7));
     let delivery = next(&mut reader).await;

@@ -140,7 +140,7 @@ fn what_a_conf_cannot_mean_is_found_before_anything_connects() {
         &[("params.lease_ms", "`lease_ms` is 700000000; the most is 604800000, a week")],
     );
     check(
-        good().batch(10, 500).param("lease_ms", 1_000),
+        good().batch(10, Duration::from_millis(500)).param("lease_ms", 1_000),
         &[(
             "batch.wait_ms",
             "`wait_ms` is 500, and `lease_ms` 1000; a batch may wait for a third of a lease at most",

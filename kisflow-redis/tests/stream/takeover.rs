@@ -20,7 +20,7 @@ fn take(server: &RedisServer, consumer: &str, count: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_of_a_reader_that_died_come_in_order_when_their_lease_has_passed() {
     let server = RedisServer::start(&[]);
-    let conf = orders(server.addr()).batch(3, 0).param("lease_ms", 2_000);
+    let conf = orders(server.addr()).batch(3, Duration::ZERO).param("lease_ms", 2_000);
     add(&server, 1..7);
     let mut dead = open(&conf).await;
     let taken = [next(&mut dead).await, next(&mut dead).await];
@@ -133,7 +133,7 @@ async fn what_was_fetched_ahead_and_lay_too_long_is_asked_for_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn names_of_readers_that_are_gone_are_removed() {
     let server = RedisServer::start(&[]);
-    let conf = orders(server.addr()).param("lease_ms", 50).batch(10, 0);
+    let conf = orders(server.addr()).param("lease_ms", 50).batch(10, Duration::ZERO);
     let mut reader = open(&conf).await;
     add(&server, 1..3);
     take(&server, "had_nothing", "1");

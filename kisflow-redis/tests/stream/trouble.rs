@@ -166,7 +166,7 @@ async fn lost_rows_are_more_than_a_batch_and_some_are_deleted() {
     let server = RedisServer::start(&[]);
     let cut = Arc::new(AtomicBool::new(false));
     let addr = proxy(server.addr(), cut.clone()).await;
-    let mut reader = open(&orders(addr).batch(2, 0).param("lease_ms", 600_000)).await;
+    let mut reader = open(&orders(addr).batch(2, Duration::ZERO).param("lease_ms", 600_000)).await;
     add(&server, 1..4);
     let in_hand = next(&mut reader).await;
     // The second batch is fetched ahead; the third is lost.

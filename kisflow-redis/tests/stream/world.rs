@@ -18,7 +18,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The conf of a source of the stream `orders`.
 pub(crate) fn orders(addrs: impl Into<String>) -> SourceConf {
-    SourceConf::new("orders", "redis_stream").addrs(addrs).key("orders").group("g").batch(10, 20)
+    SourceConf::new("orders", "redis_stream")
+        .addrs(addrs)
+        .key("orders")
+        .group("g")
+        .batch(10, Duration::from_millis(20))
 }
 
 /// The params of a conf as the engine would read them.
