@@ -20,48 +20,46 @@ use crate::frame::{Csv, CsvOptions, Framing, Json, Trim};
 #[serde(default)]
 #[non_exhaustive]
 pub struct FileParams {
-    /// How rows are written (default: by the file's ending, `.csv` and `.tsv` are CSV; all else is
-    /// NDJSON or JSON, as its beginning tells).
+    /// The format of the rows (default: by the file's ending, `.csv` and `.tsv` are CSV; anything
+    /// else is NDJSON or JSON, by its beginning).
     pub format: Option<Format>,
-    /// Whether to wait for more at the end of the file, for ever, and to go on with the file that
-    /// takes its place (default false: its end is the source's end).
+    /// Whether to wait for more at the end of the file, and to continue with the file that replaces
+    /// it (default false: the source ends with the file).
     pub follow: bool,
-    /// How often a file that is followed is looked at while it changes, in milliseconds, at least 1
-    /// (default 100). One that is quiet is looked at when the operating system says that it changed,
-    /// and every two seconds in any case.
+    /// How often to look at a followed file while it changes, in milliseconds, at least 1 (default
+    /// 100). A quiet file is looked at when the operating system reports a change, and every two
+    /// seconds in any case.
     pub poll_ms: u64,
-    /// How long a file that was rotated away has to be quiet before the next one is read, in
-    /// milliseconds (default 5,000): who writes to it may go on for a while.
+    /// How long a rotated file has to be quiet before the next one is read, in milliseconds
+    /// (default 5,000): its writer may continue for a while.
     pub rotate_wait_ms: u64,
-    /// In which order the files of a pattern are read (default by name).
+    /// The order in which the files of a pattern are read (default by name).
     pub order: Order,
-    /// The ids of losses that somebody has looked at: `/readyz` tells them no longer.
+    /// The ids of losses that are dealt with: `/readyz` does not report them any longer.
     pub acknowledged: Vec<String>,
-    /// The longest line that is a row, in bytes, at least 1 (default 1 MiB). Of a longer one the
-    /// first 1,024 bytes go to quarantine; it takes no memory.
+    /// The longest line that is a row, in bytes, at least 1 (default 1 MiB). The first 1,024 bytes
+    /// of a longer line go to quarantine; it takes no memory.
     pub max_line_bytes: usize,
-    /// CSV: what stands between fields, one ASCII character (default `,`; for `.tsv` a tab).
+    /// CSV: the delimiter between fields, one ASCII character (default `,`; for `.tsv` a tab).
     pub delimiter: Option<String>,
-    /// CSV: whether the first record has the fields' names (default true).
+    /// CSV: whether the first record has the names of the fields (default true).
     pub header: bool,
     /// CSV: the fields' names, with `header: false`.
     pub fields: Vec<String>,
-    /// CSV: the fields whose values are text whatever they look like; nothing is then `""`, not
-    /// `null`.
+    /// CSV: the fields whose values are always text; an empty one is then `""`, not `null`.
     pub text: Vec<String>,
-    /// CSV: where blanks are left out: `header` around the names, `all` around the values as well
+    /// CSV: where to drop blanks: `header` around the names, `all` around the values as well
     /// (default `none`).
     pub trim: Trim,
-    /// CSV: the character, one of ASCII, that a line begins with which is a comment (default: there
-    /// are none).
+    /// CSV: the ASCII character with which comment lines begin (default: no comments).
     pub comment: Option<String>,
-    /// CSV: whether `1,5` is the number 1.5 (default false). A value with a point is text then.
+    /// CSV: whether `1,5` is the number 1.5 (default false). A value with a point is then text.
     pub decimal_comma: bool,
-    /// CSV: how many lines a record may have whose quotes have line ends in them, at least 1 (default
-    /// 100). After so many, its first line is a row that cannot be read.
+    /// CSV: how many lines a record with quoted line ends may have, at least 1 (default 100).
+    /// Beyond that, its first line is a row that cannot be read.
     pub quote_lines: usize,
-    /// CSV: how long a quote may stay open while nothing more comes, in milliseconds (default 1000). The
-    /// line that it began in is then a row that cannot be read.
+    /// CSV: how long a quote may stay open while no byte comes, in milliseconds (default 1000). The
+    /// line in which it began is then a row that cannot be read.
     pub quote_wait_ms: u64,
 }
 
@@ -95,27 +93,27 @@ impl Default for FileParams {
 #[serde(default)]
 #[non_exhaustive]
 pub struct StdinParams {
-    /// How rows are written (default: NDJSON or JSON, as the beginning tells).
+    /// The format of the rows (default: NDJSON or JSON, by the beginning).
     pub format: Option<Format>,
     /// The longest line that is a row, in bytes, at least 1 (default 1 MiB).
     pub max_line_bytes: usize,
-    /// CSV: what stands between fields, one ASCII character (default `,`).
+    /// CSV: the delimiter between fields, one ASCII character (default `,`).
     pub delimiter: Option<String>,
-    /// CSV: whether the first record has the fields' names (default true).
+    /// CSV: whether the first record has the names of the fields (default true).
     pub header: bool,
     /// CSV: the fields' names, with `header: false`.
     pub fields: Vec<String>,
-    /// CSV: the fields whose values are text whatever they look like.
+    /// CSV: the fields whose values are always text.
     pub text: Vec<String>,
-    /// CSV: where blanks are left out (default `none`).
+    /// CSV: where to drop blanks (default `none`).
     pub trim: Trim,
-    /// CSV: the character that a line begins with which is a comment.
+    /// CSV: the ASCII character with which comment lines begin.
     pub comment: Option<String>,
     /// CSV: whether `1,5` is the number 1.5 (default false).
     pub decimal_comma: bool,
     /// CSV: how many lines a record may have, at least 1 (default 100).
     pub quote_lines: usize,
-    /// CSV: how long a quote may stay open while nothing more comes, in milliseconds (default 1000).
+    /// CSV: how long a quote may stay open while no byte comes, in milliseconds (default 1000).
     pub quote_wait_ms: u64,
 }
 

@@ -59,7 +59,7 @@ pub struct RedisParams {
     /// How many attempts to reconnect fail in a row until the connector gives up; 0 is never
     /// (default 0).
     pub reconnect_attempts: u32,
-    /// How long a record lives after it was last written (milliseconds, default: for ever).
+    /// How long a record lives after it was last written (milliseconds, default: forever).
     pub ttl_ms: Option<u64>,
     /// Whether to speak TLS (default false). The servers' certificates must be signed by an
     /// authority that this machine trusts, or by that of `tls_ca`, for the host of `addrs`.

@@ -47,7 +47,7 @@ impl fmt::Debug for Memory {
 pub struct MemoryParams {
     /// The most records that it keeps (default 1,000,000).
     pub max_records: usize,
-    /// How long a record lives after it was last written, in milliseconds (default: for ever).
+    /// How long a record lives after it was last written, in milliseconds (default: forever).
     pub ttl_ms: Option<u64>,
 }
 
