@@ -1,4 +1,4 @@
-//! [`FileParams`], [`StdinParams`]: `params` of the sources, and what is wrong with them.
+//! [`FileParams`], [`StdinParams`]: `params` of the sources, and their problems.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::frame::{Csv, CsvOptions, Framing, Json, Trim};
 
-/// `params` of a source of `type: file`; all of them may be left out.
+/// `params` of a source of `type: file`, all optional.
 ///
 /// ```
 /// use kisflow_core::SourceConf;
@@ -87,8 +87,8 @@ impl Default for FileParams {
     }
 }
 
-/// `params` of a source of `type: stdin`; all of them may be left out. They say what those of
-/// [`FileParams`] say.
+/// `params` of a source of `type: stdin`, all optional, with the meaning that they have in
+/// [`FileParams`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -135,34 +135,34 @@ impl Default for StdinParams {
     }
 }
 
-/// In which order files are read.
+/// The order in which files are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Order {
-    /// By their names, byte by byte.
+    /// By name, byte by byte.
     #[default]
     Name,
-    /// By the time when they were written last, the oldest first.
+    /// By the time of their last write, the oldest first.
     Time,
 }
 
-/// How rows are written.
+/// The format of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Format {
-    /// One JSON value a line.
+    /// One JSON value per line.
     Ndjson,
     /// Comma-separated values, as people and spreadsheets write them.
     Csv,
-    /// JSON values that may span lines, or stand in one array.
+    /// JSON values that may span lines, or are in one array.
     Json,
 }
 
 impl Format {
-    /// What a file's ending says: `.csv` and `.tsv` are CSV, all else is NDJSON, unless the text
-    /// begins as other JSON does. An ending `.gz` is left out.
+    /// Returns the format by a file's ending: `.csv` and `.tsv` are CSV, anything else is NDJSON,
+    /// unless the text begins like other JSON. An ending `.gz` is ignored.
     pub fn of(path: &str) -> Self {
         match ending(path).as_deref() {
             Some("csv" | "tsv") => Self::Csv,
@@ -171,7 +171,7 @@ impl Format {
     }
 }
 
-/// The ending of the text in it, in lower case: that before `.gz`.
+/// The ending in lower case, without `.gz`.
 fn ending(path: &str) -> Option<String> {
     let packed = path.len().checked_sub(3).and_then(|end| path.split_at_checked(end));
     let packed = packed.filter(|(_, ending)| ending.eq_ignore_ascii_case(".gz"));
@@ -179,11 +179,11 @@ fn ending(path: &str) -> Option<String> {
     path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase())
 }
 
-/// The path of each key that is wrong, and why.
+/// The path of each wrong key, and why it is wrong.
 pub(crate) type Problems = Vec<(String, String)>;
 
 impl FileParams {
-    /// How the file at `path` is cut into rows.
+    /// Returns how the file at `path` is cut into rows.
     pub(crate) fn framing(&self, path: &str) -> Result<Framing, Problems> {
         let format = self.format.unwrap_or(Format::of(path));
         let tab = format == Format::Csv && ending(path).as_deref() == Some("tsv");
@@ -219,7 +219,7 @@ impl FileParams {
 }
 
 impl StdinParams {
-    /// How the input is cut into rows.
+    /// Returns how the input is cut into rows.
     pub(crate) fn framing(&self) -> Result<Framing, Problems> {
         let mut problems = Vec::new();
         if self.max_line_bytes == 0 {
