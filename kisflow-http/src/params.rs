@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// `params` of an HTTP source; all of them may be left out.
+/// `params` of an HTTP source, all optional.
 ///
 /// ```
 /// use kisflow_core::SourceConf;
@@ -73,7 +73,7 @@ impl Default for HttpParams {
 }
 
 impl HttpParams {
-    /// The bytes that all posts may hold.
+    /// Returns the bytes that all posts may hold.
     pub(crate) fn memory(&self) -> usize {
         const LEAST: usize = 64 << 20;
         self.memory_bytes.unwrap_or(self.max_body_bytes.saturating_mul(4).max(LEAST))

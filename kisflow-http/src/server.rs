@@ -41,10 +41,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long answers may take to be written once the server stops.
 const STOP_TIME: Duration = Duration::from_secs(2);
 
-/// A listener and its connections. Dropped, all of them end at once.
+/// A listener and its connections. If it is dropped, all of them end at once.
 pub(crate) struct Server {
     stop: CancellationToken,
-    /// Cancelled when nobody accepts connections any more, whatever the reason.
+    /// Cancelled when no connections are accepted any more, whatever the reason.
     gone: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -54,7 +54,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the address is not to be had.
+    /// When the address is not available.
     pub(crate) fn start(address: SocketAddr, router: Router, tls: Option<Tls>) -> io::Result<Self> {
         let listener = listen(address)?;
         let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
@@ -71,7 +71,7 @@ impl Server {
         &self.gone
     }
 
-    /// Closes the port, lets answers be written that are due, and closes the connections.
+    /// Closes the port, finishes pending answers, and closes the connections.
     ///
     /// # Cancel safety
     ///

@@ -18,11 +18,11 @@ use crate::{
     request::{Request, Response},
 };
 
-/// How long an answer is waited for: a sync of a busy disk takes its time.
+/// How long to wait for an answer: a sync of a busy disk takes time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks the process that has the file open. Every request is a connection of its own, so there is
-/// none to lose.
+/// Sends requests to the process that has the file open. Every request has its own connection, so
+/// there is none to lose.
 pub(crate) struct Client {
     path: PathBuf,
 }
