@@ -1,9 +1,9 @@
 //! What `#[faas]` and `#[caas]` expand to, for types that may not fit.
 //!
-//! A type that does not fit is one mistake, and the compiler should say so once: where the user
+//! A type that does not fit is one mistake, and the compiler should report it once: where the user
 //! wrote it. The macros assert each type there; everything else that they write goes through this
-//! module, where a type that fits has a method of its own, and one that does not falls back on
-//! [`Unfit`], which keeps silent.
+//! module, where a type that fits has its own method, and one that does not falls back on
+//! [`Unfit`], which reports nothing.
 
 use std::{any::Any, future::Future, marker::PhantomData};
 
