@@ -1,11 +1,11 @@
-//! [`Fields`]: what a row type says of its fields.
+//! [`Fields`]: the fields of a row type.
 //!
-//! serde has no table of a type's fields, so the type's own `Deserialize` is run on made-up rows,
-//! once at link. A field that refuses what is made up for it gets something else, and is left out if
-//! it refuses everything. Of a type that is read, a field is required when a row without it gets
-//! exactly that complaint. Of a type that is handed on, a made-up value is written, to see the names
-//! that it writes. Where there is no such answer (a type that is no struct, `#[serde(flatten)]`, a
-//! field that cannot be made up), nothing is claimed.
+//! serde has no table of a type's fields, so an inspection runs the type's own `Deserialize` on
+//! made-up rows. A field that refuses its made-up value gets another, and is left out if it refuses
+//! all of them. For a type that is read, a field is required if a row without it gives exactly that
+//! error. For a type that is handed on, a made-up value is written, to see the names that it
+//! writes. Without such an answer (a type that is not a struct, `#[serde(flatten)]`, a field that
+//! cannot be made up), nothing is claimed.
 
 use std::{
     any::{TypeId, type_name},
