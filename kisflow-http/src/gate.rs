@@ -163,7 +163,7 @@ impl Gate {
             () = &mut late => return Err(self.late(&waiter)),
             () = self.draining.cancelled() => {}
         }
-        // What nobody works on yet is not begun any more.
+        // Posts that are not in progress yet are not started any more.
         if waiter.give_up() {
             return Err(self.shut(Shut::Closed));
         }

@@ -47,7 +47,7 @@ impl Listeners {
                     open.into_mut()
                 }
                 Entry::Vacant(place) => {
-                    // The path is there before the port is open: nobody is told that it is not.
+                    // The path exists before the port is open: no client gets 404.
                     let routes = Arc::new(Routes::default());
                     routes.add(gate.clone()).map_err(taken)?;
                     let server = start(source, address, &routes, tls.clone())?;

@@ -70,7 +70,7 @@ impl State {
             let Some(body) = quietest.and_then(|number| self.arriving.remove(&number)) else {
                 return;
             };
-            // Its reader drops the bytes as soon as it is told.
+            // Its reader drops the bytes as soon as the token is cancelled.
             self.used = self.used.saturating_sub(body.bytes);
             body.give_way.cancel();
         }

@@ -147,7 +147,7 @@ async fn connection(
     drop(stream.set_nodelay(true));
     let Some(tls) = tls else { return serve(stream, router, place, stop).await };
     let shake = timeout(HEADER_TIME, tls.acceptor().accept(stream));
-    // A client that does not speak TLS has been told so, as far as TLS has words for it.
+    // A client that does not speak TLS got the alert that TLS has for that.
     if let Some(Ok(Ok(stream))) = stop.run_until_cancelled(shake).await {
         serve(stream, router, place, stop).await;
     }
@@ -170,7 +170,8 @@ async fn serve(
     let connection = server.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
-        // An error is the client's: it has gone, or does not speak HTTP and was told so.
+        // An error is the client's: it is gone, or does not speak HTTP and got an answer that says
+        // so.
         _ = connection.as_mut() => return,
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
     }

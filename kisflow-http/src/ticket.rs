@@ -1,4 +1,4 @@
-//! [`Ticket`]: what a post waits for, and the [`Share`]s of its rows that somebody answers for.
+//! [`Ticket`]: what a post waits for, and the [`Share`]s of its rows, each with one owner.
 
 use std::sync::{
     Arc, Mutex, PoisonError,

@@ -133,7 +133,8 @@ struct Opened {
 impl Opened {
     fn close(&mut self) {
         let database = self.database.take();
-        // What could not be closed in order is mended when it is opened: there is nothing to tell.
+        // A file that was not closed properly is repaired when it is opened: nothing to report
+        // here.
         let _ = unpanicked(|| {
             drop(database);
             Ok(())
@@ -149,7 +150,7 @@ impl Drop for Opened {
 
 /// redb panics at damaged pages. That is an error of the file.
 fn unpanicked<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    // Nothing of ours is left half done, and redb marks what of its own is.
+    // No state of ours is left half done, and redb marks its own.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str);
         let said = said.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message");

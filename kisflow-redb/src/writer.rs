@@ -101,7 +101,7 @@ impl Writer {
         let writing = spawn_blocking(move || {
             let jobs = std::mem::take(&mut *lock(&queue));
             let answers = commit(&file, jobs);
-            // Whoever has an answer may close the file, and open it at once.
+            // A caller with its answer may close the file, and open it at once.
             drop(file);
             for (reply, answer) in answers {
                 // Who has stopped waiting needs no answer.

@@ -22,7 +22,7 @@ use super::made_up::{Answer, KINDS, MadeUp, Plan};
 #[derive(Clone, Debug)]
 #[doc(hidden)]
 pub struct Fields {
-    /// The type's name; empty where there is none to be had.
+    /// The type's name; empty if it is unknown.
     pub(crate) type_name: &'static str,
     pub(crate) type_id: Option<TypeId>,
     /// Every field it reads, aliases too; empty where the type does not say.
@@ -116,7 +116,7 @@ fn read<T: Deserialize<'static>>(row: MadeUp<'_>) -> Result<T, Answer> {
     catch_unwind(AssertUnwindSafe(|| T::deserialize(row))).unwrap_or(Err(Answer::Other))
 }
 
-/// What a type says of the rows that are handed on as it.
+/// The fields of rows of a type that is handed on.
 #[derive(Debug)]
 pub struct Given<T>(PhantomData<T>);
 
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(fields_of::<Plain>().required, ["id", "kisName", "inner", "kind", "more"]);
     }
 
-    /// Takes no text but one that nobody makes up.
+    /// Accepts only a text that is never made up.
     struct Secret;
 
     impl<'de> Deserialize<'de> for Secret {

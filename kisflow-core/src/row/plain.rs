@@ -67,7 +67,7 @@ struct Number {
     is_whole: bool,
 }
 
-/// The digits that a float can be told by, and one more.
+/// The significant digits of a float, and one more.
 #[derive(PartialEq)]
 struct Digits {
     digits: [u8; 18],

@@ -30,8 +30,8 @@ pub(super) const EVIDENCE: usize = 256;
 /// Whether a path beside that of the chain belongs to another chain.
 pub(super) type Excluded = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
 
-/// The files that were at a path, one after the other. The reader reads the first; whoever looks at
-/// the path adds those that took it since.
+/// The files that were at a path, one after the other. The reader reads the first; each look at the
+/// path adds those that took it since.
 pub(super) struct Chain {
     path: PathBuf,
     pub(super) excluded: Excluded,
@@ -54,9 +54,9 @@ pub(super) struct State {
     pub(super) failure: Option<io::Error>,
     /// Files that were left, as long as a process may write to them by mistake.
     pub(super) left: Vec<Tracked>,
-    /// What will not be read, until the reader has told it.
+    /// What will not be read, until the reader has reported it.
     pub(super) missed: Vec<Missed>,
-    /// Rotated files that cannot be read and were told of.
+    /// Rotated files that cannot be read and were reported.
     pub(super) foreign: HashSet<Identity>,
 }
 

@@ -54,7 +54,7 @@ impl Chain {
             self.grew(&first, &first.content.file.metadata()?);
         }
         let is_there = there.as_ref().is_some_and(|there| Identity::of(there) == last.identity);
-        // It was truncated and written anew before it left the path.
+        // It was truncated and rewritten before it left the path.
         if !is_there && last.standing == Standing::Current && !last.is_intact()? {
             self.overwritten(&last)?;
             return self.look_on();
@@ -176,7 +176,7 @@ impl Chain {
             return Ok(());
         }
         let open = last.content.file.metadata()?;
-        // Written anew with all that it had, and moved over it.
+        // A complete copy was written and moved over it.
         if let Some(current) = &current
             && is_deleted(&open)
             && last.standing != Standing::Overwritten
