@@ -42,7 +42,7 @@
 //! | `auto` | yes | `Registry::linked()`, which finds every `#[faas]` and `#[caas]` |
 //! | `cli` | no | [`cli`], the program's own command line |
 //! | `file` | yes | [`File`] and [`Stdin`], sources of `type: file` and `type: stdin` |
-//! | `http` | no | [`Http`], sources of `type: http`, which rows are posted to |
+//! | `http` | no | [`Http`], sources of `type: http`, which take posted rows |
 //! | `nats` | no | [`Nats`], sources of `type: nats` |
 //! | `prometheus` | yes | [`Prometheus`], the endpoint of metrics and health |
 //! | `redb` | yes | [`Redb`], the embedded store: quarantine and positions without a server |
@@ -50,12 +50,12 @@
 //!
 //! # Where to look
 //!
-//! [`Registry`] is where a program starts, [`Flow`] what it runs, [`Batch`] what it runs through,
-//! [`Report`] what it gets back. [`Parameter`] lists what a function may ask for, [`Connector`] and
-//! [`Storage`] are what an engine implements.
+//! A program starts with a [`Registry`], runs a [`Batch`] through a [`Flow`], and gets a
+//! [`Report`]. [`Parameter`] lists the parameters of functions; an engine implements [`Connector`]
+//! and [`Storage`].
 //!
-//! [`Flows::serve`] runs flows by themselves, each fed by a [`Source`]; [`Quarantine`] has the rows
-//! that could not be processed, and [`Durable`] is what an engine implements to keep them.
+//! [`Flows::serve`] runs flows by themselves, each fed by a [`Source`]. [`Quarantine`] has the rows
+//! that could not be processed; an engine implements [`Durable`] to keep them.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -106,10 +106,9 @@ pub use kisflow_redb::Redb;
 #[doc(inline)]
 pub use kisflow_redis::{Redis, RedisStream};
 
-/// What most programs with flows use: `use kisflow::prelude::*;`.
+/// The items that most programs with flows use: `use kisflow::prelude::*;`.
 ///
-/// `File` and `Result` are not in it, because programs
-/// know other types by these names.
+/// It has neither `File` nor `Result`, because programs use other types with these names.
 pub mod prelude {
     #[cfg(feature = "file")]
     pub use kisflow_file::Stdin;

@@ -1,4 +1,4 @@
-//! The command line of a program with flows: its `main` hands its registry to [`cli`], and the
+//! The command line of a program with flows: its `main` passes its registry to [`cli`], and the
 //! program checks, draws, feeds, runs, tests and repairs its flows.
 //!
 //! ```no_run
@@ -16,13 +16,13 @@
 //! | module | what it is |
 //! |---|---|
 //! | `args` | every command and option, with its help |
-//! | `terminal`, `table`, `text`, `failure` | what is printed, and how a command ends |
+//! | `terminal`, `table`, `text`, `failure` | output, and how a command ends |
 //! | `log` | log lines |
-//! | `signal`, `moment` | being told to stop; points in time |
+//! | `signal`, `moment` | signals to stop; points in time |
 //! | `conf`, `problem` | reading and linking; a problem with the lines around it |
 //! | `check`, `graph`, `list`, `feed`, `run`, `quarantine`, `positions`, `test` | the commands of a program |
-//! | `generate` | completions and the man page, of the same definitions |
-//! | `kisflow`, `new`, `schema` | what the command `kisflow` does, without a registry |
+//! | `generate` | completions and the man page, from the same definitions |
+//! | `kisflow`, `new`, `schema` | the command `kisflow`, without a registry |
 
 mod args;
 mod check;
@@ -59,20 +59,20 @@ use crate::{
     failure::Failure,
 };
 
-/// Does what the program's arguments say, and tells how it went: `0` fine, `1` the flow's answer is
-/// no, `2` wrong usage or conf. `--version` prints the version that the registry has.
+/// Runs the command in the program's arguments, and returns the exit status: `0` fine, `1` the
+/// flow's answer is no, `2` wrong usage or conf. `--version` prints the version of the registry.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future stops what it does at once, as killing the process would.
+/// Dropping the future stops the command at once, as killing the process would.
 pub async fn cli(registry: Registry) -> ExitCode {
     cli_with(registry, env::args_os()).await
 }
 
-/// Does what other arguments than the program's own say, the program's name first: for a program
-/// with a command line of its own around this one.
+/// Runs the command in other arguments than the program's own, which begin with the program's name.
+/// For a program with its own command line around this one.
 ///
-/// Help, and a mistake in the arguments, is printed and ends the process.
+/// Help, or a mistake in the arguments, is printed and ends the process.
 ///
 /// # Cancel safety
 ///

@@ -1,4 +1,4 @@
-//! Reading ahead: a thread of its own reads, and nobody waits for it.
+//! Reading ahead, on a thread that is never joined.
 
 use std::{
     io::{self, Read},
@@ -10,15 +10,15 @@ use tokio::sync::mpsc;
 
 use crate::frame::CHUNK;
 
-/// Chunks as they were read; closed behind the last one.
+/// Chunks in the order of reading; closed after the last one.
 pub(crate) type Chunks = mpsc::Receiver<io::Result<Bytes>>;
 
-/// Reads until the end, or until nobody takes what was read: two chunks wait, a third is in the
-/// thread's hands.
+/// Reads until the end, or until the receiver is dropped: two chunks wait in the channel, and the
+/// thread holds a third.
 ///
 /// # Errors
 ///
-/// When there can be no thread.
+/// When the thread cannot be started.
 pub(crate) fn read_ahead(input: impl Read + Send + 'static) -> io::Result<Chunks> {
     let (sender, chunks) = mpsc::channel(2);
     thread::Builder::new()

@@ -1,10 +1,10 @@
-//! [`csv_line`]: one line of CSV as a row, for a row in quarantine that somebody has mended.
+//! [`csv_line`]: one line of CSV as a row, for an edited row in quarantine.
 
 use kisflow_core::CsvForm;
 
 use crate::frame::csv_row;
 
-/// One line of CSV as JSON, read as the source reads its lines that `form` is of.
+/// Converts one line of CSV to JSON, in the way of the source whose `form` this is.
 ///
 /// ```
 /// use kisflow_core::CsvForm;

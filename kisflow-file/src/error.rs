@@ -4,8 +4,8 @@ use std::{error::Error, fmt, io, sync::Arc};
 
 use crate::unpack::Unpacking;
 
-/// Why a file or standard input cannot be read. No error loses a row: what can be mended is read
-/// from where it was.
+/// Why a file or standard input cannot be read. No error loses a row: once the cause is fixed,
+/// reading continues where it was.
 #[derive(Debug)]
 pub struct FileError {
     path: Arc<str>,
@@ -22,7 +22,7 @@ enum Kind {
     Denied(io::Error),
     Io(io::Error),
     Utf16,
-    /// What it is, and how it is converted.
+    /// What it is, and how to convert it.
     Packed(Unpacking),
     Header(String),
     Position(Arc<dyn Error + Send + Sync>),
@@ -84,24 +84,24 @@ impl FileError {
         Self::of(path, Kind::Taken)
     }
 
-    /// The file, as the conf names it; `stdin` for standard input.
+    /// Returns the file, as the conf names it; `stdin` for standard input.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Whether there is no such file.
+    /// Returns `true` if there is no such file.
     pub fn is_missing(&self) -> bool {
         matches!(self.kind, Kind::Missing)
     }
 
-    /// Whether what is in the file cannot be told apart into rows at all: UTF-16, a CSV header that
-    /// cannot be used, gzip that is not whole, or another kind of archive.
+    /// Returns `true` if the content cannot be cut into rows at all: UTF-16, an unusable CSV
+    /// header, incomplete gzip, or another kind of archive.
     pub fn is_content(&self) -> bool {
         matches!(self.kind, Kind::Utf16 | Kind::Header(_) | Kind::Packed(_))
     }
 
-    /// Whether the position could not be kept; the rows are read, and come again after a restart
-    /// unless keeping it works later on.
+    /// Returns `true` if the position could not be kept. The rows were read, and are redelivered
+    /// after a restart unless a later write succeeds.
     pub fn is_position(&self) -> bool {
         matches!(self.kind, Kind::Position(_) | Kind::Abandoned)
     }

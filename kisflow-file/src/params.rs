@@ -1,4 +1,4 @@
-//! [`FileParams`], [`StdinParams`]: `params` of the sources, and what is wrong with them.
+//! [`FileParams`], [`StdinParams`]: `params` of the sources, and their problems.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::frame::{Csv, CsvOptions, Framing, Json, Trim};
 
-/// `params` of a source of `type: file`; all of them may be left out.
+/// `params` of a source of `type: file`, all optional.
 ///
 /// ```
 /// use kisflow_core::SourceConf;
@@ -20,50 +20,48 @@ use crate::frame::{Csv, CsvOptions, Framing, Json, Trim};
 #[serde(default)]
 #[non_exhaustive]
 pub struct FileParams {
-    /// How rows are written (default: by the file's ending, `.csv` and `.tsv` are CSV; all else is
-    /// NDJSON or JSON, as its beginning tells).
+    /// The format of the rows (default: by the file's ending, `.csv` and `.tsv` are CSV; anything
+    /// else is NDJSON or JSON, by its beginning).
     pub format: Option<Format>,
-    /// Whether to wait for more at the end of the file, for ever, and to go on with the file that
-    /// takes its place (default false: its end is the source's end).
+    /// Whether to wait for more at the end of the file, and to continue with the file that replaces
+    /// it (default false: the source ends with the file).
     pub follow: bool,
-    /// How often a file that is followed is looked at while it changes, at least 1 ms (default
-    /// 100 ms). One that is quiet is looked at when the operating system says that it changed,
-    /// and every two seconds in any case.
+    /// How often to look at a followed file while it changes, at least 1 ms (default
+    /// 100 ms). A quiet file is looked at when the operating system reports a change, and every two
+    /// seconds in any case.
     #[serde(rename = "poll_ms", with = "kisflow_core::millis")]
     pub poll: Duration,
-    /// How long a file that was rotated away has to be quiet before the next one is read (default
-    /// 5 s): the process that writes to it may go on for a while.
+    /// How long a rotated file has to be quiet before the next one is read
+    /// (default 5 s): its writer may continue for a while.
     #[serde(rename = "rotate_wait_ms", with = "kisflow_core::millis")]
     pub rotate_wait: Duration,
-    /// In which order the files of a pattern are read (default by name).
+    /// The order in which the files of a pattern are read (default by name).
     pub order: Order,
-    /// The ids of losses that somebody has looked at: `/readyz` tells them no longer.
+    /// The ids of losses that are dealt with: `/readyz` does not report them any longer.
     pub acknowledged: Vec<String>,
-    /// The longest line that is a row, in bytes, at least 1 (default 1 MiB). Of a longer one the
-    /// first 1,024 bytes go to quarantine; it takes no memory.
+    /// The longest line that is a row, in bytes, at least 1 (default 1 MiB). The first 1,024 bytes
+    /// of a longer line go to quarantine; it takes no memory.
     pub max_line_bytes: usize,
-    /// CSV: what stands between fields, one ASCII character (default `,`; for `.tsv` a tab).
+    /// CSV: the delimiter between fields, one ASCII character (default `,`; for `.tsv` a tab).
     pub delimiter: Option<String>,
-    /// CSV: whether the first record has the fields' names (default true).
+    /// CSV: whether the first record has the names of the fields (default true).
     pub header: bool,
     /// CSV: the fields' names, with `header: false`.
     pub fields: Vec<String>,
-    /// CSV: the fields whose values are text whatever they look like; nothing is then `""`, not
-    /// `null`.
+    /// CSV: the fields whose values are always text; an empty one is then `""`, not `null`.
     pub text: Vec<String>,
-    /// CSV: where blanks are left out: `header` around the names, `all` around the values as well
+    /// CSV: where to drop blanks: `header` around the names, `all` around the values as well
     /// (default `none`).
     pub trim: Trim,
-    /// CSV: the character, one of ASCII, that a line begins with which is a comment (default: there
-    /// are none).
+    /// CSV: the ASCII character with which comment lines begin (default: no comments).
     pub comment: Option<String>,
-    /// CSV: whether `1,5` is the number 1.5 (default false). A value with a point is text then.
+    /// CSV: whether `1,5` is the number 1.5 (default false). A value with a point is then text.
     pub decimal_comma: bool,
-    /// CSV: how many lines a record may have whose quotes have line ends in them, at least 1 (default
-    /// 100). After so many, its first line is a row that cannot be read.
+    /// CSV: how many lines a record with quoted line ends may have, at least 1 (default 100).
+    /// Beyond that, its first line is a row that cannot be read.
     pub quote_lines: usize,
-    /// CSV: how long a quote may stay open while nothing more comes (default 1 s). The
-    /// line that it began in is then a row that cannot be read.
+    /// CSV: how long a quote may stay open while no byte comes (default 1 s). The
+    /// line in which it began is then a row that cannot be read.
     #[serde(rename = "quote_wait_ms", with = "kisflow_core::millis")]
     pub quote_wait: Duration,
 }
@@ -92,33 +90,33 @@ impl Default for FileParams {
     }
 }
 
-/// `params` of a source of `type: stdin`; all of them may be left out. They say what those of
-/// [`FileParams`] say.
+/// `params` of a source of `type: stdin`, all optional, with the meaning that they have in
+/// [`FileParams`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct StdinParams {
-    /// How rows are written (default: NDJSON or JSON, as the beginning tells).
+    /// The format of the rows (default: NDJSON or JSON, by the beginning).
     pub format: Option<Format>,
     /// The longest line that is a row, in bytes, at least 1 (default 1 MiB).
     pub max_line_bytes: usize,
-    /// CSV: what stands between fields, one ASCII character (default `,`).
+    /// CSV: the delimiter between fields, one ASCII character (default `,`).
     pub delimiter: Option<String>,
-    /// CSV: whether the first record has the fields' names (default true).
+    /// CSV: whether the first record has the names of the fields (default true).
     pub header: bool,
     /// CSV: the fields' names, with `header: false`.
     pub fields: Vec<String>,
-    /// CSV: the fields whose values are text whatever they look like.
+    /// CSV: the fields whose values are always text.
     pub text: Vec<String>,
-    /// CSV: where blanks are left out (default `none`).
+    /// CSV: where to drop blanks (default `none`).
     pub trim: Trim,
-    /// CSV: the character that a line begins with which is a comment.
+    /// CSV: the ASCII character with which comment lines begin.
     pub comment: Option<String>,
     /// CSV: whether `1,5` is the number 1.5 (default false).
     pub decimal_comma: bool,
     /// CSV: how many lines a record may have, at least 1 (default 100).
     pub quote_lines: usize,
-    /// CSV: how long a quote may stay open while nothing more comes (default 1 s).
+    /// CSV: how long a quote may stay open while no byte comes (default 1 s).
     #[serde(rename = "quote_wait_ms", with = "kisflow_core::millis")]
     pub quote_wait: Duration,
 }
@@ -141,34 +139,34 @@ impl Default for StdinParams {
     }
 }
 
-/// In which order files are read.
+/// The order in which files are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Order {
-    /// By their names, byte by byte.
+    /// By name, byte by byte.
     #[default]
     Name,
-    /// By the time when they were written last, the oldest first.
+    /// By the time of their last write, the oldest first.
     Time,
 }
 
-/// How rows are written.
+/// The format of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Format {
-    /// One JSON value a line.
+    /// One JSON value per line.
     Ndjson,
     /// Comma-separated values, as people and spreadsheets write them.
     Csv,
-    /// JSON values that may span lines, or stand in one array.
+    /// JSON values that may span lines, or are in one array.
     Json,
 }
 
 impl Format {
-    /// What a file's ending says: `.csv` and `.tsv` are CSV, all else is NDJSON, unless the text
-    /// begins as other JSON does. An ending `.gz` is left out.
+    /// Returns the format by a file's ending: `.csv` and `.tsv` are CSV, anything else is NDJSON,
+    /// unless the text begins like other JSON. An ending `.gz` is ignored.
     pub fn of(path: &str) -> Self {
         match ending(path).as_deref() {
             Some("csv" | "tsv") => Self::Csv,
@@ -177,7 +175,7 @@ impl Format {
     }
 }
 
-/// The ending of the text in it, in lower case: that before `.gz`.
+/// The ending in lower case, without `.gz`.
 fn ending(path: &str) -> Option<String> {
     let packed = path.len().checked_sub(3).and_then(|end| path.split_at_checked(end));
     let packed = packed.filter(|(_, ending)| ending.eq_ignore_ascii_case(".gz"));
@@ -185,11 +183,11 @@ fn ending(path: &str) -> Option<String> {
     path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase())
 }
 
-/// The path of each key that is wrong, and why.
+/// The path of each wrong key, and why it is wrong.
 pub(crate) type Problems = Vec<(String, String)>;
 
 impl FileParams {
-    /// How the file at `path` is cut into rows.
+    /// Returns how the file at `path` is cut into rows.
     pub(crate) fn framing(&self, path: &str) -> Result<Framing, Problems> {
         let format = self.format.unwrap_or(Format::of(path));
         let tab = format == Format::Csv && ending(path).as_deref() == Some("tsv");
@@ -225,7 +223,7 @@ impl FileParams {
 }
 
 impl StdinParams {
-    /// How the input is cut into rows.
+    /// Returns how the input is cut into rows.
     pub(crate) fn framing(&self) -> Result<Framing, Problems> {
         let mut problems = Vec::new();
         if self.max_line_bytes == 0 {

@@ -12,13 +12,13 @@ use crate::{
     unpack::Unpack,
 };
 
-/// The rows of anything that can be read, batch after batch, as the sources of this crate cut them:
-/// for a program that feeds a flow itself. It keeps no position; what was read is read.
+/// The rows of any reader, batch after batch, cut like those of the sources of this crate, for a
+/// program that feeds a flow itself. It keeps no position.
 ///
-/// What is gzip is unpacked; offsets are those of the text in it.
+/// Gzip is unpacked; offsets are those of the unpacked text.
 ///
-/// A thread of its own reads, three chunks of at most 256 KiB ahead; nobody waits for it, not even
-/// when it hangs in a pipe. Memory is bounded: by those chunks, one batch, and `max_line_bytes`.
+/// A separate thread reads ahead, three chunks of at most 256 KiB. It is never joined, even if it
+/// hangs in a pipe. Memory is bounded: by those chunks, one batch, and `max_line_bytes`.
 ///
 /// ```
 /// use kisflow_file::{FileParams, Rows};
@@ -45,7 +45,7 @@ impl fmt::Debug for Rows {
     }
 }
 
-/// Rows that were read, with where they came from.
+/// Rows, with their positions.
 pub struct PlacedRows {
     name: Arc<str>,
     batch: Batch,
@@ -60,12 +60,12 @@ impl fmt::Debug for PlacedRows {
 }
 
 impl Rows {
-    /// Begins to read. `name` is what positions and messages call it; unless `params` say how rows
-    /// are written, its ending does. `follow` and `poll_ms` mean nothing here.
+    /// Begins to read. Positions and messages contain `name`; without `format` in `params`, its
+    /// ending decides the format. `follow` and `poll_ms` have no effect here.
     ///
     /// # Errors
     ///
-    /// When `params` contradict each other, or there can be no thread.
+    /// When `params` contradict each other, or the thread cannot be started.
     pub fn new(
         name: impl Into<Arc<str>>,
         input: impl Read + Send + 'static,
@@ -77,18 +77,17 @@ impl Rows {
         Ok(Self { framer: Framer::new(name.clone(), framing), name, chunks })
     }
 
-    /// The next rows, at least one and at most `most` (0 counts as 1), or fewer when they have about
-    /// 1 MiB; `None` at the end. It waits until there are so many.
+    /// Returns the next rows, at least one and at most `most` (0 counts as 1), or fewer if they
+    /// have about 1 MiB; `None` at the end. It waits until there are that many.
     ///
     /// # Errors
     ///
-    /// When the input cannot be read, is in UTF-16 or packed in a way that cannot be unpacked, or has
-    /// a CSV header that cannot be used. After an error of reading, the next call goes on where it
-    /// was.
+    /// When the input cannot be read, is in UTF-16 or packed in an unknown way, or has an unusable
+    /// CSV header. After an error of reading, the next call continues where it was.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: what was read in the meantime is there at the next call.
+    /// Cancel safe: the next call returns what was read in the meantime.
     pub async fn next(&mut self, most: usize) -> Result<Option<PlacedRows>, FileError> {
         loop {
             if let Some(cut) = self.framer.cut(most.max(1), When::Full)? {
@@ -109,18 +108,18 @@ impl Rows {
 }
 
 impl PlacedRows {
-    /// The rows.
+    /// Returns the rows.
     pub fn batch(&self) -> &Batch {
         &self.batch
     }
 
-    /// The position of a row, counted from 0: `name:offset`, where its line begins, as sources have
-    /// it. That of the first row where there is no such row.
+    /// Returns the position of a row, counted from 0: `name:offset`, with the offset of its line,
+    /// as in sources. Without such a row, that of the first row.
     pub fn position(&self, row: usize) -> String {
         format!("{}:{}", self.name, self.places.offset(row))
     }
 
-    /// How many bytes have been read with these rows.
+    /// Returns how many bytes were read, these rows included.
     pub fn end(&self) -> u64 {
         self.end
     }

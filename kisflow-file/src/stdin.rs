@@ -23,30 +23,30 @@ use crate::{
     unpack::Unpack,
 };
 
-/// How it is called in messages and positions.
+/// Its name in messages and positions.
 const NAME: &str = "stdin";
 
 /// The rows of standard input: `type: stdin`; see [`StdinParams`]. The source ends with the input.
 ///
 /// # What is promised
 ///
-/// As long as the process lives, no row is lost: the source ends when all of them were handed out.
-/// But a pipe cannot be read twice: rows that were read and are not done are lost when the process
-/// ends, and rows that are given back do not come again. Where that matters, write a file and read
+/// As long as the process lives, no row is lost: the source ends when all rows were handed out. But
+/// a pipe cannot be read twice: rows that were read and are not done are lost when the process
+/// ends, and rows that are given back are not redelivered. If that matters, write a file and read
 /// it with [`File`](crate::File).
 ///
-/// The position of a row is `stdin:offset`, where its line begins. What is gzip is unpacked; offsets
-/// are those of the text in it.
+/// The position of a row is `stdin:offset`, with the offset of its line. Gzip is unpacked; offsets
+/// are those of the unpacked text.
 ///
 /// Only one flow can read standard input, and only once. A second `serve` of the same process can
-/// read on, without what the thread of the first still takes from the input.
+/// continue, without what the thread of the first still takes from the input.
 ///
 /// # The thread
 ///
-/// A read of standard input cannot be given up, and tokio's own waits for it when the runtime shuts
-/// down. So a thread of its own reads, three chunks of at most 256 KiB ahead, and nobody waits for
-/// it: it ends with the input, when it has read something that nobody takes any longer, or with the
-/// process. What it has then read is lost.
+/// A read of standard input cannot be cancelled, and tokio waits for its own reads when the runtime
+/// shuts down. So a separate thread reads ahead, three chunks of at most 256 KiB, and is never
+/// joined. It ends with the input, after a read whose result is not needed any longer, or with the
+/// process. What it has read by then is lost.
 pub struct Stdin {
     chunks: Chunks,
     framer: Framer,
@@ -65,7 +65,7 @@ impl fmt::Debug for Stdin {
     }
 }
 
-/// Whether somebody reads standard input.
+/// Whether standard input is being read.
 #[derive(Default)]
 struct Taken(AtomicBool);
 
@@ -92,7 +92,7 @@ impl Source for Stdin {
 
     /// # Errors
     ///
-    /// When standard input is read already, or there can be no thread: [`FileError`].
+    /// When standard input is being read already, or the thread cannot be started: [`FileError`].
     async fn open(conf: &SourceConf, params: StdinParams, context: SourceContext) -> Result<Self> {
         let path: Arc<str> = NAME.into();
         let problems = Self::check(conf, &params);
@@ -108,12 +108,12 @@ impl Source for Stdin {
 
     /// # Errors
     ///
-    /// When standard input cannot be read, is in UTF-16, or has a CSV header that cannot be used:
+    /// When standard input cannot be read, is in UTF-16, or has an unusable CSV header:
     /// [`FileError`]. The next call tries again where it was.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: what was read in the meantime is there at the next call.
+    /// Cancel safe: the next call returns what was read in the meantime.
     async fn next(&mut self) -> Result<Option<Delivery>> {
         loop {
             if let Some(cut) = self.framer.cut(self.rows, When::Full)? {
@@ -175,7 +175,7 @@ impl Stdin {
     }
 }
 
-/// Nobody is to be told.
+/// There is no server to notify.
 struct StdinReceipt(Places);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! [`Unpack`]: input that may be gzip, as the text in it.
+//! [`Unpack`]: input that may be gzip, unpacked.
 
 use std::{
     error::Error,
@@ -10,23 +10,23 @@ use flate2::bufread::GzDecoder;
 
 const GZIP: &[u8] = b"\x1F\x8B";
 
-/// Beginnings of what cannot be read, what it is, and how it is unpacked.
+/// First bytes of formats that cannot be read, their names, and how to unpack them.
 const OTHERS: [(&[u8], &str, &str); 3] = [
     (b"PK\x03\x04", "a zip archive", "unzip -p"),
     (b"\x28\xB5\x2F\xFD", "compressed by zstd", "zstd -dc"),
     (b"\xFD7zXZ\0", "compressed by xz", "xz -dc"),
 ];
 
-/// Input that may be gzip, by its first bytes: of one member or several, which are read as one text.
-/// All else is read as it is.
+/// Input that may be gzip, by its first bytes: of one member or several, which are read as one
+/// text. Other input is read unchanged.
 ///
-/// An error in what is packed is final: each further read gives it again, so that a text that breaks
-/// off is never taken for a whole one.
+/// An error in packed input is final: each further read returns it again, so that incomplete text
+/// never passes for a complete one.
 pub(crate) struct Unpack<R> {
     state: State<R>,
 }
 
-/// The input, with its first bytes put back.
+/// The input, including its first bytes.
 type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
 
 enum State<R> {
@@ -40,7 +40,7 @@ enum State<R> {
     Failed(Unpacking),
 }
 
-/// Why packed input cannot be read; the words stand behind its name.
+/// Why packed input cannot be read; the text follows its name.
 #[derive(Clone, Debug)]
 pub(crate) struct Unpacking(String);
 
@@ -49,8 +49,7 @@ impl<R: Read> Unpack<R> {
         Self { state: State::New(Vec::new(), input) }
     }
 
-    /// Looks at the first bytes. It waits for no more than tell what it is: the next may not come
-    /// soon.
+    /// Looks at the first bytes, and waits for no more than it needs: the next may not come soon.
     fn begin(mut head: Vec<u8>, mut input: R, most: usize) -> (State<R>, io::Result<()>) {
         loop {
             if let Some((_, what, command)) = OTHERS.iter().find(|other| head.starts_with(other.0))
@@ -84,7 +83,7 @@ impl<R: Read> Unpack<R> {
         }
     }
 
-    /// Another member, the end, or what should not be there. Zeros are how some writers fill up.
+    /// Another member, the end, or garbage. Some writers pad with zeros.
     fn behind(mut input: BufReader<Whole<R>>) -> (State<R>, io::Result<()>) {
         let state = match input.fill_buf() {
             Err(error) => return (State::Behind(input), Err(error)),
@@ -136,7 +135,7 @@ impl<R: Read> Read for Unpack<R> {
     }
 }
 
-/// Whether it is what is packed that is wrong, and not the reading of it.
+/// Returns whether the packed data is at fault, not the reading of it.
 fn is_final(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -96,7 +96,7 @@ fn within(number: usize, range: RangeInclusive<usize>) -> Option<String> {
     (!range.contains(&number)).then(|| format!("expected {start} to {end}, found {number}"))
 }
 
-/// The token that every post must bring, if one is wanted; or why it is not to be had.
+/// The token that every post must have, if one is set; or why it is missing.
 pub(crate) fn token(params: &HttpParams) -> Result<Option<String>, String> {
     let Some(variable) = &params.token_env else { return Ok(None) };
     match env::var(variable) {

@@ -12,10 +12,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// A connection that has no request to work on for so long gives way to another.
+/// A connection without a request in progress for this long gives way to another.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether one may give way.
+/// How often to check whether one may give way.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The connections of a listener.
@@ -34,23 +34,23 @@ struct Members {
 
 #[derive(Debug)]
 struct Member {
-    /// Since when it has no request to work on; its headers or its body may be on their way.
+    /// Since when it has no request in progress; its headers or its body may be arriving.
     quiet_since: Option<Instant>,
     give_way: CancellationToken,
 }
 
 impl Crowd {
-    /// So many connections, and no more.
+    /// At most this many connections.
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit, members: Mutex::default(), left: Notify::new() })
     }
 
-    /// Waits for a place. When there is none, the connection that has been quiet the longest is
-    /// closed; requests that are worked on stay.
+    /// Waits for a place. If there is none, the connection that has been quiet the longest is
+    /// closed; requests in progress stay.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a place is taken in the moment in which it is given.
+    /// Cancel safe: a place is taken at the moment when it is given.
     pub(crate) async fn join(self: &Arc<Self>) -> Arc<Place> {
         loop {
             let left = self.left.notified();
@@ -104,7 +104,7 @@ impl Place {
         self.give_way.cancelled().await;
     }
 
-    /// A request is complete and worked on, until the answer is dropped: the connection stays.
+    /// Marks a request as in progress until the returned value is dropped: the connection stays.
     pub(crate) fn work(self: &Arc<Self>) -> Working {
         self.quiet_since(None);
         Working(self.clone())
@@ -124,7 +124,7 @@ impl Drop for Place {
     }
 }
 
-/// A request of a connection that is worked on, until this is dropped.
+/// A request in progress of a connection, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Working(Arc<Place>);
 

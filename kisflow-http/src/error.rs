@@ -40,7 +40,7 @@ enum Kind {
     Lost { address: SocketAddr },
 }
 
-/// What to do when an address cannot be had.
+/// What to do about an unavailable address.
 fn way_out(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => "another program does; stop it, or take another port",
@@ -85,17 +85,17 @@ impl HttpError {
         Self(Box::new(kind))
     }
 
-    /// Whether the conf of the source is at fault: trying again is no use.
+    /// Returns `true` if the conf of the source is at fault: trying again does not help.
     pub fn is_conf(&self) -> bool {
         matches!(*self.0, Kind::Conf { .. } | Kind::Taken { .. } | Kind::OtherTls { .. })
     }
 
-    /// Whether another program listens at the address.
+    /// Returns `true` if another program listens at the address.
     pub fn is_in_use(&self) -> bool {
         matches!(&*self.0, Kind::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
     }
 
-    /// Whether the listener died while the source was open; the next call opens it again.
+    /// Returns `true` if the listener died while the source was open; the next call opens it again.
     pub fn is_lost(&self) -> bool {
         matches!(*self.0, Kind::Lost { .. })
     }

@@ -31,7 +31,7 @@ const LARGE: usize = 64 << 10;
 /// What a row costs beside its bytes: where it begins and ends.
 const ROW_BYTES: usize = 8;
 
-/// Says that an answer is that of an earlier post.
+/// Marks the answer of an earlier post.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// One path of a listener, and the flow behind it.
@@ -81,7 +81,7 @@ impl Gate {
     ///
     /// # Cancel safety
     ///
-    /// Dropped when the connection is gone: rows that are worked on go on.
+    /// Dropped when the connection is gone: processing of its rows continues.
     pub(crate) async fn take(
         &self,
         parts: &request::Parts,
@@ -110,7 +110,8 @@ impl Gate {
         Ok(json(&Done { rows: count, quarantined }))
     }
 
-    /// Whether a post would be taken now: a body that would be refused is better not sent.
+    /// Returns whether a post would be accepted now, so that the client need not send a body in
+    /// vain.
     fn is_open(&self) -> Result<(), Refusal> {
         match self.closes() {
             true => Err(self.shut(Shut::Closed)),
@@ -130,7 +131,7 @@ impl Gate {
         }
     }
 
-    /// Reads a body and its rows. A body that arrives takes no place but that of its bytes.
+    /// Reads a body and its rows. An arriving body takes only the room of its bytes.
     async fn arrive(&self, head: Head, body: &mut Body) -> Result<(Rows, Held), Refusal> {
         let mut held = self.memory.share();
         let pace = self.rules.pace;
@@ -152,7 +153,7 @@ impl Gate {
         }
     }
 
-    /// Waits until the rows are done, and tells how many are in quarantine.
+    /// Waits until the rows are done. Returns how many are in quarantine.
     async fn wait(&self, mut waiter: Waiter) -> Result<Option<usize>, Refusal> {
         let late = sleep(self.rules.limit);
         tokio::pin!(late);
@@ -162,7 +163,7 @@ impl Gate {
             () = &mut late => return Err(self.late(&waiter)),
             () = self.draining.cancelled() => {}
         }
-        // What nobody works on yet is not begun any more.
+        // Posts that are not in progress yet are not started any more.
         if waiter.give_up() {
             return Err(self.shut(Shut::Closed));
         }

@@ -1,4 +1,4 @@
-//! What the headers of a post say.
+//! The headers of a post.
 
 use axum::http::{HeaderMap, HeaderName, Method, header};
 
@@ -8,7 +8,7 @@ use crate::{refusal::Refusal, rows::Format, unpack::Encoding};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// What the headers of a post say of its body.
+/// What the headers of a post say about its body.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) format: Option<Format>,
@@ -33,7 +33,7 @@ impl Head {
     }
 }
 
-/// Whether the client waits for a word before it sends the body.
+/// Returns whether the client waits for an answer before it sends the body.
 pub(crate) fn waits(headers: &HeaderMap) -> bool {
     headers.contains_key(header::EXPECT)
 }
@@ -45,7 +45,7 @@ fn authorize(headers: &HeaderMap, token: &str) -> Result<(), Refusal> {
     same.then_some(()).ok_or(Refusal::Token)
 }
 
-/// Takes as long for a token that is nearly right as for any other: time tells nothing of it.
+/// Takes the same time for any wrong token, so that the time reveals nothing.
 fn same(sent: &[u8], token: &[u8]) -> bool {
     let differ = sent.iter().zip(token).fold(0, |differ, (one, other)| differ | (one ^ other));
     sent.len() == token.len() && std::hint::black_box(differ) == 0
@@ -100,7 +100,7 @@ fn key(headers: &HeaderMap) -> Result<Option<Arc<str>>, Refusal> {
     plain.then(|| Some(key.into())).ok_or(Refusal::Key)
 }
 
-/// What somebody sent, short and in one line.
+/// A value that a client sent, short and on one line.
 fn shown(value: &[u8]) -> String {
     let value = value.get(..60).unwrap_or(value);
     format!("`{}`", value.escape_ascii())

@@ -1,4 +1,4 @@
-//! [`Keys`]: the idempotency keys that are worked on, and those that were answered with 200.
+//! [`Keys`]: the idempotency keys of posts in progress, and of those that got 200.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::RandomState},
@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 /// The idempotency keys of one path.
 ///
-/// A key is kept while the rows of its post are worked on, and for a while after all of them are
-/// done. It is forgotten when some of them are not done, so that the post can be repeated.
+/// A key is kept while the rows of its post are in progress, and for a while after all of them are
+/// done. It is dropped if some of them are not done, so that the post can be repeated.
 #[derive(Debug)]
 pub(crate) struct Keys {
     window: Duration,
@@ -34,19 +34,19 @@ struct Entry {
     answer: Option<Answered>,
 }
 
-/// What a post was answered whose rows are done.
+/// The answer to a post whose rows are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Answered {
     pub(crate) rows: usize,
     pub(crate) quarantined: Option<usize>,
 }
 
-/// What is known of a key.
+/// The state of a key.
 #[derive(Debug)]
 pub(crate) enum Claim {
-    /// Nothing: its rows are to be worked on.
+    /// It is new: its rows are to be processed.
     New(Claimed),
-    /// Its rows are worked on.
+    /// Its rows are in progress.
     InFlight,
     /// Its rows are done.
     Done(Answered),
@@ -55,7 +55,7 @@ pub(crate) enum Claim {
 }
 
 impl Keys {
-    /// Remembers so many keys for so long.
+    /// Remembers at most this many keys, for this long.
     pub(crate) fn new(window: Duration, most: usize) -> Arc<Self> {
         Arc::new(Self { window, most, hasher: RandomState::new(), state: Mutex::default() })
     }
@@ -82,7 +82,7 @@ impl Keys {
 }
 
 impl State {
-    /// Forgets what is too old, and the oldest of what is too much.
+    /// Drops keys that are too old, and the oldest ones beyond the limit.
     fn forget(&mut self, window: Duration, most: usize) {
         while let Some((at, _)) = self.done.front()
             && (self.done.len() > most || at.elapsed() >= window)
@@ -94,7 +94,7 @@ impl State {
     }
 }
 
-/// A key whose rows are worked on. Dropped before they are done, it is forgotten.
+/// A key whose rows are in progress. If this is dropped before they are done, the key is dropped.
 #[derive(Debug)]
 pub(crate) struct Claimed {
     keys: Arc<Keys>,
@@ -103,7 +103,7 @@ pub(crate) struct Claimed {
 }
 
 impl Claimed {
-    /// All its rows are done.
+    /// Marks all its rows as done.
     pub(crate) fn done(mut self, answer: Answered) {
         self.done = true;
         let mut state = self.keys.lock();

@@ -1,4 +1,4 @@
-//! The source of kisflow that rows are posted to over HTTP: `type: http`.
+//! The HTTP source of kisflow, which takes posted rows: `type: http`.
 //!
 //! ```yaml
 //! kistype: source
@@ -48,69 +48,69 @@
 //!
 //! A body is NDJSON (`application/x-ndjson`, `application/jsonl`), or a JSON array of rows or one
 //! object (`application/json`, and any other type that ends in `+json`); without a content type its
-//! first character tells. With `text/csv` it is CSV with commas, whose header line gives the names;
-//! numbers, `true`, `false` and nothing (`null`) are what they look like, all else is text. It may be packed: `content-encoding: gzip` or `deflate`, which is zlib, or
-//! raw deflate as some clients send it. Nothing of it enters the flow unless all of it is valid.
+//! first character decides. With `text/csv` it is CSV with commas, whose header line gives the
+//! names; a value is a number or a boolean if it looks like one, `null` if it is empty, and
+//! otherwise text. It may be compressed: `content-encoding: gzip` or `deflate`, which is zlib, or
+//! raw deflate as some clients send it. No row enters the flow unless the whole body is valid.
 //!
-//! A body that comes slowly costs its own client and no other. It takes no place of the `queue`
-//! before it is complete. It is refused when no byte came for `idle_ms`, when it comes at less than
-//! `min_bytes_per_second`, and when it is not complete after `timeout_ms`. What it holds of
-//! `memory_bytes` goes to another post when it has stood still for a second and the memory is used
-//! up.
+//! A slow body affects only its own client. It takes no place in the `queue` before it is complete.
+//! It is refused when no byte came for `idle_ms`, when it is slower than `min_bytes_per_second`,
+//! and when it is not complete after `timeout_ms`. When the `memory_bytes` are used up, a body
+//! without progress for a second loses its share to another post.
 //!
-//! A listener has up to 1,024 connections. For one more, the one is closed that has been quiet the
-//! longest: idle, or with a request that is not complete. Requests that are worked on stay.
+//! A listener has up to 1,024 connections. For one more, it closes the one that has been quiet the
+//! longest: idle, or with an incomplete request. Requests in progress stay.
 //!
-//! A client may close its side of the connection behind the request (as `nc -N` does): it gets its
-//! answer. A client that closes all of it cannot be told from that, so its rows are worked on.
+//! A client may close its side of the connection after the request (as `nc -N` does): it gets its
+//! answer. A client that closes the whole connection looks the same, so its rows are processed.
 //!
-//! # What a post is answered
+//! # Answers
 //!
 //! | status | why | what to do |
 //! |---|---|---|
 //! | 200 `{"rows":n,"quarantined":k}` | every row is done | – |
-//! | 400 `{"error":…,"row":3}` | a row is no JSON, or the body broke off | mend the body, post all of it |
+//! | 400 `{"error":…,"row":3}` | a row is not JSON, or the body broke off | correct the body, post all of it |
 //! | 401 | the bearer token is missing or wrong | `authorization: Bearer …` |
 //! | 404, 405, 415 | no such path; no `POST`; unknown content type or encoding | as the message says |
-//! | 408 | the body stood still, came too slowly, or took longer than `timeout_ms` | post again, or in smaller parts |
-//! | 409, `Retry-After` | rows with the same idempotency key are worked on | post again |
+//! | 408 | the body stalled, was too slow, or took longer than `timeout_ms` | post again, or in smaller parts |
+//! | 409, `Retry-After` | rows with the same idempotency key are in progress | post again |
 //! | 413 | the body is larger than `max_body_bytes`, or its rows need more than `memory_bytes` | post in smaller parts |
-//! | 422 | the idempotency key came with another body before | give each body a key of its own |
-//! | 429, `Retry-After` | the `queue` or `memory_bytes` are full; the message says which | post again |
-//! | 503, `Retry-After` | the flow stops, or the rows are not done (in time) | post again |
+//! | 422 | the idempotency key had another body before | give each body its own key |
+//! | 429, `Retry-After` | the `queue` is full or the `memory_bytes` are used up; the message says which | post again |
+//! | 503, `Retry-After` | the flow is stopping, or the rows are not done (in time) | post again |
 //!
 //! # The idempotency key
 //!
 //! Rows are delivered at least once: a client that got no 200 posts again, with the same
-//! `Idempotency-Key` (1 to 256 visible ASCII characters). A post that repeats one whose rows are all
-//! done is answered 200 with what the first was answered and `Idempotency-Replayed: true`, and
-//! nothing is delivered again; also when the first client was gone, or was told that it took too
-//! long. While the rows are worked on, it is told 409. When some of the rows were given back, the key
-//! is free again and the post is worked on as a whole.
+//! `Idempotency-Key` (1 to 256 visible ASCII characters). A repetition of a post whose rows are all
+//! done gets 200, with the body of the first answer and `Idempotency-Replayed: true`, and nothing
+//! is delivered again; also if the first client was gone, or was told that it took too long. While
+//! the rows are in progress, it gets 409. If some of the rows were given back, the key is free
+//! again and the whole post is processed.
 //!
-//! Keys are kept in the memory of the process, for each path: those whose rows are done for
-//! `idempotency_ms`, and at most `idempotency_keys` of them. A key that was forgotten, or a process
-//! that was started anew, delivers again. The position of a row is `<key>:<index>`, so in quarantine
-//! it is the same row whenever it comes. Without the header each request has an id of its own.
+//! Keys are kept in the memory of the process, for each path: those of done posts for
+//! `idempotency_ms`, and at most `idempotency_keys` of them. After a key was dropped, or the
+//! process restarted, the rows are delivered again. The position of a row is `<key>:<index>`, so a
+//! repeated row is the same entry in quarantine. Without the header each request has its own id.
 //!
 //! # TLS
 //!
-//! With `tls_cert` and `tls_key` the listener speaks TLS 1.2 and 1.3, by rustls. The files are read
-//! when the source opens; a new certificate needs a restart. Sources that share an address have the
-//! same files.
+//! With `tls_cert` and `tls_key` the listener speaks TLS 1.2 and 1.3, with rustls. The files are
+//! read when the source opens; a new certificate needs a restart. Sources that share an address
+//! must have the same files.
 //!
-//! `quarantined` is `null` when the rows travelled in one batch with those of other posts, and some
-//! but not all rows of that batch are in quarantine.
+//! `quarantined` is `null` if the rows shared a batch with those of other posts, and some but not
+//! all rows of that batch are in quarantine.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `params`, `check` | what a conf can say, and what is wrong with it |
+//! | `params`, `check` | the params of a conf, and its problems |
 //! | `source` | [`Http`]: opens, hands out, closes |
 //! | `listeners` → `server` → `routes` | addresses → one address and its connections → its paths |
 //! | `tls`, `crowd` | the certificate of an address; which of its connections gives way to others |
-//! | `gate` → `head`, `body`, `unpack`, `rows`, `csv` | one path: takes a post → what its headers say, its bytes, unpacked, its rows |
-//! | `memory`, `keys` | the bytes that posts hold; the idempotency keys that are known |
-//! | `queue` → `receipt` → `ticket` | posts that wait → rows that are worked on → what a post waits for |
+//! | `gate` → `head`, `body`, `unpack`, `rows`, `csv` | one path: takes a post → its headers, its bytes, unpacked, its rows |
+//! | `memory`, `keys` | the bytes that posts hold; the known idempotency keys |
+//! | `queue` → `receipt` → `ticket` | waiting posts → rows in progress → what a post waits for |
 //! | `refusal` | every answer but 200 |
 //! | `error` | [`HttpError`] |
 

@@ -27,8 +27,8 @@ impl Listeners {
     ///
     /// # Errors
     ///
-    /// When the address is not to be had, another flow has the path, or the flows that are there do
-    /// not agree on TLS.
+    /// When the address is not available, another flow has the path, or the flows there do not
+    /// agree on TLS.
     pub(crate) fn join(
         self: Arc<Self>,
         source: &str,
@@ -47,7 +47,7 @@ impl Listeners {
                     open.into_mut()
                 }
                 Entry::Vacant(place) => {
-                    // The path is there before the port is open: nobody is told that it is not.
+                    // The path exists before the port is open: no client gets 404.
                     let routes = Arc::new(Routes::default());
                     routes.add(gate.clone()).map_err(taken)?;
                     let server = start(source, address, &routes, tls.clone())?;
@@ -74,7 +74,7 @@ fn start(
         .map_err(|error| HttpError::bind(source, address, error))
 }
 
-/// One source's place at a listener; dropped, it is left.
+/// One source's place at a listener, until this is dropped.
 pub(crate) struct Seat {
     listeners: Arc<Listeners>,
     source: String,
@@ -98,7 +98,7 @@ impl Seat {
     ///
     /// # Errors
     ///
-    /// When the address is not to be had.
+    /// When the address is not available.
     pub(crate) fn mend(&mut self) -> Result<(), HttpError> {
         if !self.gone.is_cancelled() {
             return Ok(());

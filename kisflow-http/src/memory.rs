@@ -1,4 +1,5 @@
-//! [`Memory`]: how many bytes the posts of one path may hold, and who gives way when they are used up.
+//! [`Memory`]: how many bytes the posts of one path may hold, and which body gives way when they
+//! are used up.
 
 use std::{
     collections::BTreeMap,
@@ -11,10 +12,10 @@ use tokio::time::Instant;
 
 use crate::refusal::Refusal;
 
-/// A body of which no byte came for so long gives way to one whose bytes are there.
+/// A body without a byte for this long gives way to one whose bytes are there.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// A bound on the bytes of all posts of one path: arriving, waiting, and worked on.
+/// A bound on the bytes of all posts of one path: arriving, waiting, and in progress.
 #[derive(Debug)]
 pub(crate) struct Memory {
     limit: usize,
@@ -37,12 +38,12 @@ struct Arriving {
 }
 
 impl Memory {
-    /// So many bytes, and no more.
+    /// A bound of this many bytes.
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit, state: Mutex::default() })
     }
 
-    /// A share of the memory for one post, without a byte yet.
+    /// Creates a share of the memory for one post, without a byte yet.
     pub(crate) fn share(self: &Arc<Self>) -> Held {
         Held { memory: self.clone(), bytes: 0, arriving: None }
     }
@@ -69,7 +70,7 @@ impl State {
             let Some(body) = quietest.and_then(|number| self.arriving.remove(&number)) else {
                 return;
             };
-            // Its reader drops the bytes as soon as it is told.
+            // Its reader drops the bytes as soon as the token is cancelled.
             self.used = self.used.saturating_sub(body.bytes);
             body.give_way.cancel();
         }
@@ -86,7 +87,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// The body begins to arrive. The token is cancelled when its bytes are taken for another.
+    /// Marks the body as arriving. The token is cancelled when its bytes are taken for another.
     pub(crate) fn arrive(&mut self) -> CancellationToken {
         let give_way = CancellationToken::new();
         let mut state = self.memory.lock();
@@ -98,7 +99,7 @@ impl Held {
         give_way
     }
 
-    /// The body is complete.
+    /// Marks the body as complete.
     ///
     /// # Errors
     ///

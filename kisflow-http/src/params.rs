@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// `params` of an HTTP source; all of them may be left out.
+/// `params` of an HTTP source, all optional.
 ///
 /// ```
 /// use kisflow_core::SourceConf;
@@ -21,37 +21,38 @@ use serde::Deserialize;
 pub struct HttpParams {
     /// The largest body, decompressed, from 1 byte to 1 GiB (default 10 MiB).
     pub max_body_bytes: usize,
-    /// How many posts wait beside those that are worked on, from 1 to 10,000 (default 64); more are
-    /// told to come again (429). A post takes its place when its body is complete.
+    /// How many posts may wait beside those in progress, from 1 to 10,000 (default 64); further
+    /// ones get 429. A post takes its place when its body is complete.
     pub queue: usize,
-    /// How many bytes all posts of this path may hold, those that arrive, wait and are worked on,
-    /// with a few bytes for each row (default 64 MiB, or four times `max_body_bytes` where that is
-    /// more). While they are used up, posts are told to come again (429).
+    /// How many bytes all posts of this path may hold: those that arrive, wait or are in progress,
+    /// with a few bytes for each row (default 64 MiB, or four times `max_body_bytes` if that is
+    /// more). While they are used up, posts get 429.
     pub memory_bytes: Option<usize>,
     /// How long a body may take to arrive, and then its rows to be done, at least 1 ms
     /// (default 30 s).
     #[serde(rename = "timeout_ms", with = "kisflow_core::millis")]
     pub timeout: Duration,
-    /// How long a client may take from one piece of a body to the next, at least 1 ms
-    /// (default 5 s).
+    /// How long a client may pause between two pieces of a body, at least 1 ms (default
+    /// 5 s).
     #[serde(rename = "idle_ms", with = "kisflow_core::millis")]
     pub idle: Duration,
-    /// How many bytes of a body must come in a second, on the average and once `idle_ms` has passed,
-    /// from 1 (default 256).
+    /// The minimum average rate of a body in bytes per second, once `idle_ms` has passed, from 1
+    /// (default 256).
     pub min_bytes_per_second: u64,
-    /// How long an idempotency key is remembered whose rows are done (default 10 min);
-    /// 0 is not at all.
+    /// How long the idempotency key of a done post is remembered (default 10 min); 0
+    /// disables it.
     #[serde(rename = "idempotency_ms", with = "kisflow_core::millis")]
     pub idempotency: Duration,
-    /// How many idempotency keys whose rows are done are remembered, up to 1,000,000 (default
-    /// 10,000); the oldest are forgotten first.
+    /// How many idempotency keys of done posts are remembered, up to 1,000,000 (default 10,000);
+    /// the oldest are dropped first.
     pub idempotency_keys: usize,
-    /// The environment variable that holds the bearer token which every post must bring (default:
-    /// none is wanted).
+    /// The environment variable with the bearer token that every post must have (default: no
+    /// token).
     pub token_env: Option<String>,
-    /// Whether to speak TLS (default: where `tls_cert` is set). Sources at one address agree on it.
+    /// Whether to speak TLS (default: if `tls_cert` is set). Sources at one address must agree on
+    /// it.
     pub tls: Option<bool>,
-    /// A PEM file with the server's certificate, and those between it and its authority.
+    /// A PEM file with the server's certificate, and the intermediate ones.
     pub tls_cert: Option<String>,
     /// A PEM file with the private key of the certificate.
     pub tls_key: Option<String>,
@@ -77,7 +78,7 @@ impl Default for HttpParams {
 }
 
 impl HttpParams {
-    /// The bytes that all posts may hold.
+    /// Returns the bytes that all posts may hold.
     pub(crate) fn memory(&self) -> usize {
         const LEAST: usize = 64 << 20;
         self.memory_bytes.unwrap_or(self.max_body_bytes.saturating_mul(4).max(LEAST))

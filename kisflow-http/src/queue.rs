@@ -1,4 +1,4 @@
-//! [`Queue`]: posts that wait for the engine, and how they become deliveries.
+//! [`Queue`]: posts that wait for the engine, and become deliveries.
 
 use std::{
     collections::hash_map::RandomState,
@@ -21,7 +21,7 @@ use crate::{
     ticket::{Share, Ticket, Waiter},
 };
 
-/// A queue for so many posts, and its entrance.
+/// Creates a queue for this many posts, and its entrance.
 pub(crate) fn queue(posts: usize, batch_rows: usize) -> (Entrance, Queue) {
     let (enter, posts) = mpsc::channel(posts.max(1));
     let rows = Arc::new(AtomicU64::new(0));
@@ -30,7 +30,7 @@ pub(crate) fn queue(posts: usize, batch_rows: usize) -> (Entrance, Queue) {
     (Entrance { enter, rows, ids }, queue)
 }
 
-/// Where posts come in.
+/// The entrance of posts.
 #[derive(Debug)]
 pub(crate) struct Entrance {
     enter: mpsc::Sender<Post>,
@@ -48,7 +48,7 @@ pub(crate) struct Arrived {
     pub(crate) key: Option<Claimed>,
 }
 
-/// Why a post cannot come in.
+/// Why a post is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shut {
     Full,
@@ -56,7 +56,7 @@ pub(crate) enum Shut {
 }
 
 impl Entrance {
-    /// Whether a post could come in now.
+    /// Returns whether a post would be accepted now.
     pub(crate) fn look(&self) -> Result<(), Shut> {
         match (self.enter.is_closed(), self.enter.capacity()) {
             (true, _) => Err(Shut::Closed),
@@ -65,7 +65,7 @@ impl Entrance {
         }
     }
 
-    /// Lets a post in, if there is room now. Its id is its idempotency key, if it has one.
+    /// Accepts a post, if there is room now. Its id is its idempotency key, if it has one.
     pub(crate) fn push(&self, arrived: Arrived) -> Result<Waiter, Shut> {
         let Arrived { rows, held, id, key } = arrived;
         let id = id.unwrap_or_else(|| self.ids.next().into());
@@ -79,7 +79,7 @@ impl Entrance {
     }
 }
 
-/// A post that waits. Dropped, its client is told that its rows are not done.
+/// A waiting post. If it is dropped, its client learns that its rows are not done.
 #[derive(Debug)]
 struct Post {
     id: Arc<str>,
@@ -96,20 +96,21 @@ struct Post {
 #[derive(Debug)]
 pub(crate) struct Queue {
     posts: mpsc::Receiver<Post>,
-    /// A post that has been looked at, and is not handed out or only in part.
+    /// The next post, of which nothing or only a part was handed out.
     next: Option<Post>,
     rows: Arc<AtomicU64>,
     batch_rows: usize,
 }
 
 impl Queue {
-    /// The rows of the next post, as many as a batch holds; and those of the posts behind it that
-    /// wait already and fit in whole. Nothing waits for more posts to come: while a batch is worked
-    /// on, those for the next gather by themselves. `None` when nothing can come any more.
+    /// Returns the rows of the next post, as many as a batch holds, and those of waiting posts
+    /// behind it that fit as a whole. It does not wait for further posts: while a batch is in
+    /// progress, posts for the next one gather by themselves. `None` when no post can come any
+    /// more.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: rows are taken in the moment in which they are handed out.
+    /// Cancel safe: rows are taken at the moment when they are handed out.
     pub(crate) async fn deliver(&mut self) -> Option<Delivery> {
         while self.next.is_none() {
             let post = self.posts.recv().await?;
@@ -138,7 +139,7 @@ impl Queue {
         Some(taken.delivery())
     }
 
-    /// The next post that waits already.
+    /// The next waiting post.
     fn waiting(&mut self) -> Option<Post> {
         while let Ok(post) = self.posts.try_recv() {
             if post.ticket.begin() {
@@ -148,13 +149,13 @@ impl Queue {
         None
     }
 
-    /// How many rows wait whose clients do.
+    /// Returns how many rows of waiting clients there are.
     pub(crate) fn rows(&self) -> u64 {
         let begun = self.next.as_ref().map_or(0, |post| post.share.rows() as u64);
         self.rows.load(Ordering::Relaxed) + begun
     }
 
-    /// Lets nothing in any more, and tells those that wait that their rows are not done.
+    /// Accepts no more posts, and answers the waiting ones that their rows are not done.
     pub(crate) fn close(mut self) {
         self.posts.close();
     }
@@ -187,7 +188,7 @@ impl Taken {
     }
 }
 
-/// Ids for posts that bring none: random for each queue, and counted.
+/// Ids for posts without one: random for each queue, and counted.
 #[derive(Debug)]
 struct Ids {
     random: [u64; 2],

@@ -6,7 +6,7 @@ use kisflow_core::{Receipt, Result, Settled, async_trait};
 
 use crate::{memory::Held, ticket::Share};
 
-/// The receipt of a delivery: the parts of posts that it is made of, in their order.
+/// The receipt of a delivery: the parts of posts in it, in order.
 #[derive(Debug)]
 pub(crate) struct Parts {
     parts: Vec<Part>,
@@ -17,7 +17,7 @@ pub(crate) struct Parts {
 pub(crate) struct Part {
     /// The id of the post.
     pub(crate) id: Arc<str>,
-    /// Where its first row stands in the post.
+    /// The position of its first row in the post.
     pub(crate) first: usize,
     pub(crate) share: Share,
     /// The memory of the post's body, given back with the last of its parts.
@@ -61,8 +61,8 @@ impl Receipt for Parts {
     }
 }
 
-/// How many of a post's rows are in quarantine; `None` where the delivery holds several posts and the
-/// flow made new rows of all of them, so that nobody knows whose they are.
+/// How many of a post's rows are in quarantine; `None` if the delivery has several posts and the
+/// flow made new rows of all of them, so that it is unknown whose they are.
 fn quarantined(settled: &Settled, rows: Range<usize>, alone: bool) -> Option<usize> {
     match &settled.bad_rows {
         Some(bad) => Some(bad.iter().filter(|row| rows.contains(row)).count()),

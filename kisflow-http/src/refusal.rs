@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::Serialize;
 
-/// Why a post is not answered with 200, in words that say what to do.
+/// Why a post does not get 200, with a message that says what to do.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("nothing takes rows at {path}; the path is the `key` of a source")]
@@ -104,7 +104,7 @@ struct Told<'a> {
 }
 
 impl Refusal {
-    /// Whether the client was too slow: waiting for the rest of its body is no use.
+    /// Returns whether the client was too slow: waiting for the rest of its body does not help.
     pub(crate) fn is_slow(&self) -> bool {
         matches!(
             self,
@@ -141,7 +141,7 @@ impl Refusal {
         }
     }
 
-    /// The header that the status wants.
+    /// The header that belongs to the status.
     fn header(&self) -> Option<(HeaderName, &'static str)> {
         match self {
             Self::Method => Some((header::ALLOW, "POST")),

@@ -13,7 +13,7 @@ use axum::{
 
 use crate::{body, gate::Gate, head, refusal::Refusal};
 
-/// The paths of one listener, and who takes what is posted there.
+/// The paths of one listener, and their gates.
 #[derive(Default)]
 pub(crate) struct Routes {
     by_path: RwLock<HashMap<String, Route>>,
@@ -21,8 +21,8 @@ pub(crate) struct Routes {
 
 struct Route {
     gate: Arc<Gate>,
-    /// A flow that has left turns its clients away until the listener closes: another answer would
-    /// tell them not to come again.
+    /// A flow that has left refuses its clients with a retry until the listener closes: with
+    /// another answer they would not post again.
     open: bool,
 }
 
@@ -42,7 +42,7 @@ impl Routes {
         })
     }
 
-    /// Says that a path's flow has left. Whether it was the last one that was there.
+    /// Records that a path's flow has left. Returns whether it was the last one.
     pub(crate) fn leave(&self, gate: &Arc<Gate>) -> bool {
         self.with(|by_path| {
             let route = by_path.get_mut(&gate.path);

@@ -41,10 +41,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long answers may take to be written once the server stops.
 const STOP_TIME: Duration = Duration::from_secs(2);
 
-/// A listener and its connections. Dropped, all of them end at once.
+/// A listener and its connections. If it is dropped, all of them end at once.
 pub(crate) struct Server {
     stop: CancellationToken,
-    /// Cancelled when nobody accepts connections any more, whatever the reason.
+    /// Cancelled when no connections are accepted any more, whatever the reason.
     gone: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -54,7 +54,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the address is not to be had.
+    /// When the address is not available.
     pub(crate) fn start(address: SocketAddr, router: Router, tls: Option<Tls>) -> io::Result<Self> {
         let listener = listen(address)?;
         let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
@@ -71,7 +71,7 @@ impl Server {
         &self.gone
     }
 
-    /// Closes the port, lets answers be written that are due, and closes the connections.
+    /// Closes the port, finishes pending answers, and closes the connections.
     ///
     /// # Cancel safety
     ///
@@ -147,7 +147,7 @@ async fn connection(
     drop(stream.set_nodelay(true));
     let Some(tls) = tls else { return serve(stream, router, place, stop).await };
     let shake = timeout(HEADER_TIME, tls.acceptor().accept(stream));
-    // A client that does not speak TLS has been told so, as far as TLS has words for it.
+    // A client that does not speak TLS got the alert that TLS has for that.
     if let Some(Ok(Ok(stream))) = stop.run_until_cancelled(shake).await {
         serve(stream, router, place, stop).await;
     }
@@ -170,7 +170,8 @@ async fn serve(
     let connection = server.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
-        // An error is the client's: it has gone, or does not speak HTTP and was told so.
+        // An error is the client's: it is gone, or does not speak HTTP and got an answer that says
+        // so.
         _ = connection.as_mut() => return,
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
     }

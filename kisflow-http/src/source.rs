@@ -16,15 +16,15 @@ use crate::{
     tls::Tls,
 };
 
-/// `type: http`: rows that are posted.
+/// `type: http`: posted rows.
 ///
-/// A post is answered when its rows are done. The engine takes a batch when it has room for one;
-/// `queue` posts wait beside that, with `memory_bytes` in all, and more are told to come again. Sources that are served together
-/// share a listener where their `addrs` are the same; each has a path of its own.
+/// A post is answered when its rows are done. The engine takes a batch when it has room for one; up
+/// to `queue` posts with `memory_bytes` in all wait beside that, and further ones get 429. Sources
+/// that are served together share a listener if their `addrs` are the same; each has its own path.
 pub struct Http {
     queue: Queue,
     seat: Seat,
-    /// Whether the listener has died, and this has been told.
+    /// Whether the listener has died, and this was reported.
     lost: bool,
 }
 
@@ -43,12 +43,12 @@ impl Source for Http {
         check::check(conf, params)
     }
 
-    /// Opens the path, and the port if nobody of this `serve` has.
+    /// Opens the path, and the port unless another source of this `serve` has opened it.
     ///
     /// # Errors
     ///
-    /// When the address is not to be had, another flow has the same path there, or the others there
-    /// have another certificate.
+    /// When the address is not available, another flow has the same path there, or the other
+    /// sources there have another certificate.
     async fn open(conf: &SourceConf, params: HttpParams, context: SourceContext) -> Result<Self> {
         if let Some((path, message)) = check::check(conf, &params).into_iter().next() {
             return Err(HttpError::conf(&conf.sname, path, message).into());
@@ -108,7 +108,7 @@ impl Source for Http {
     }
 }
 
-/// The first address that `addrs` stands for.
+/// Returns the first address to which `addrs` resolves.
 async fn resolve(conf: &SourceConf) -> Result<SocketAddr, HttpError> {
     let unknown = |error| HttpError::host(&conf.sname, &conf.addrs, error);
     let mut addresses = lookup_host(&conf.addrs).await.map_err(|error| unknown(Some(error)))?;

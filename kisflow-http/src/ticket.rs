@@ -1,4 +1,4 @@
-//! [`Ticket`]: what a post waits for, and the [`Share`]s of its rows that somebody answers for.
+//! [`Ticket`]: what a post waits for, and the [`Share`]s of its rows, each with one owner.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -9,16 +9,16 @@ use tokio::sync::oneshot;
 
 use crate::keys::{Answered, Claimed};
 
-/// What became of the rows of a post.
+/// The result of a post's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Every row is done; how many are in quarantine, where that is known.
+    /// Every row is done; with the number in quarantine, if known.
     Done { quarantined: Option<usize> },
     /// Some rows are not done, and will not be.
     Undone,
 }
 
-/// A post, as those see it who work on its rows.
+/// A post, as seen by the code that processes its rows.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     state: Mutex<State>,
@@ -27,10 +27,10 @@ pub(crate) struct Ticket {
 #[derive(Debug)]
 struct State {
     stage: Stage,
-    /// Counts its rows as long as nobody works on them.
+    /// Counts its rows as long as they wait.
     waiting: Option<Waiting>,
     rows: usize,
-    /// Rows that nobody has told of.
+    /// Rows without a result.
     open: usize,
     /// Its idempotency key, until all its rows are done or some of them will not be.
     key: Option<Claimed>,
@@ -40,15 +40,15 @@ struct State {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Stage {
-    /// Nobody works on its rows yet.
+    /// Its rows are not in progress yet.
     Waiting,
     Begun,
-    /// Its client was told to come again, or is gone: nobody will work on its rows.
+    /// Its client has to post again, or is gone: its rows will not be processed.
     GivenUp,
 }
 
 impl Ticket {
-    /// A ticket for so many rows, which wait in `queue`, and its ends.
+    /// Creates a ticket for this many rows, which wait in `queue`, with its two ends.
     pub(crate) fn new(
         rows: usize,
         key: Option<Claimed>,
@@ -69,7 +69,7 @@ impl Ticket {
         (ticket.clone(), share, Waiter { ticket, told })
     }
 
-    /// Whether its rows are to be worked on; from now on they are.
+    /// Marks its rows as in progress. Returns whether to process them.
     pub(crate) fn begin(&self) -> bool {
         self.with(|state| {
             state.leave(Stage::Begun);
@@ -105,14 +105,14 @@ impl Ticket {
 }
 
 impl State {
-    /// It waits no longer, if it did.
+    /// Ends its waiting.
     fn leave(&mut self, stage: Stage) {
         if self.waiting.take().is_some() {
             self.stage = stage;
         }
     }
 
-    /// The first word counts; the client may be gone.
+    /// The first result counts; the client may be gone.
     fn say(&mut self, verdict: Verdict) {
         if let Some(tell) = self.tell.take() {
             let _ = tell.send(verdict);
@@ -140,7 +140,7 @@ impl Drop for Waiting {
     }
 }
 
-/// Rows of a post that somebody answers for. Dropped without a word, they are not done.
+/// Rows of a post with one owner. If this is dropped unsettled, they are not done.
 #[derive(Debug)]
 pub(crate) struct Share {
     ticket: Arc<Ticket>,
@@ -153,21 +153,21 @@ impl Share {
         self.rows
     }
 
-    /// So many of the rows, to be answered for by somebody else.
+    /// Splits off this many rows for another owner.
     pub(crate) fn split(&mut self, rows: usize) -> Self {
         let rows = rows.min(self.rows);
         self.rows -= rows;
         Self { ticket: self.ticket.clone(), rows, told: AtomicBool::new(false) }
     }
 
-    /// The rows are done. Saying so twice does no harm.
+    /// Marks the rows as done. Calling it twice is harmless.
     pub(crate) fn done(&self, quarantined: Option<usize>) {
         if !self.told.swap(true, Ordering::AcqRel) {
             self.ticket.done(self.rows, quarantined);
         }
     }
 
-    /// The rows will not be done.
+    /// Marks the rows as not done for good.
     pub(crate) fn undone(&self) {
         if self.rows > 0 && !self.told.swap(true, Ordering::AcqRel) {
             self.ticket.undone();
@@ -181,7 +181,8 @@ impl Drop for Share {
     }
 }
 
-/// Where a post waits. Dropped (its client is gone), it is given up if nobody works on it yet.
+/// The waiting end of a post. If it is dropped (its client is gone), the post is given up unless it
+/// is in progress.
 #[derive(Debug)]
 pub(crate) struct Waiter {
     ticket: Arc<Ticket>,
@@ -189,7 +190,7 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
-    /// What became of the rows.
+    /// Returns the result of the rows.
     ///
     /// # Cancel safety
     ///
@@ -198,7 +199,7 @@ impl Waiter {
         (&mut self.told).await.unwrap_or(Verdict::Undone)
     }
 
-    /// Takes the post back, unless somebody works on its rows. Says whether it is taken back.
+    /// Takes the post back, unless its rows are in progress. Returns whether it did.
     pub(crate) fn give_up(&self) -> bool {
         self.ticket.with(|state| {
             state.leave(Stage::GivenUp);

@@ -1,10 +1,10 @@
-//! `#[faas]` and `#[caas]`: what KisFlow did by reflection while data flowed, done by the compiler.
+//! `#[faas]` and `#[caas]`: what KisFlow does by reflection at run time, done by the compiler.
 //!
-//! Each macro works in three stages: `attribute` reads what stands in the parentheses, `model`
-//! (with `signature`, `result` and `borrow`) reads the function and finds every mistake in it,
-//! `faas` and `caas` write the shim. A function with a mistake is still emitted, with a shim that
-//! does nothing, so that one mistake gives one message. What only the compiler knows, whether a
-//! type has a trait, is asked once and at the user's own tokens: `assertion`.
+//! Each macro works in three stages: `attribute` reads the parentheses, `model` (with `signature`,
+//! `result` and `borrow`) reads the function and finds every mistake in it, `faas` and `caas` write
+//! the shim. A function with a mistake is still emitted, with a shim that does nothing, so that one
+//! mistake gives one message. Only the compiler knows whether a type has a trait: `assertion` asks
+//! for that once, at the user's own tokens.
 
 mod assertion;
 mod attribute;
@@ -19,7 +19,7 @@ mod words;
 
 use proc_macro::TokenStream;
 
-/// Makes a kisflow function of an ordinary one, which stays as it is.
+/// Makes an ordinary function a kisflow function; the function itself does not change.
 ///
 /// ```
 /// use kisflow::{Result, prelude::*};
@@ -47,7 +47,7 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// The name in conf is the one in the parentheses, or the function's own. Beside the function the
-/// macro puts a type of the same name, for `Registry::function::<avg_stu_score>()` and
+/// macro defines a type of the same name, for `Registry::function::<avg_stu_score>()` and
 /// `FlowConf::then::<avg_stu_score>()`.
 ///
 /// | the rows | sync | async | results |
@@ -55,15 +55,15 @@ use proc_macro::TokenStream;
 /// | `&[T]`, a batch | yes | yes | `()`, `Vec<U>`, `Batch`, `Action`, `(Vec<U>, Action)` |
 /// | `&T`, one row | yes | no | `()` handles, `U` maps, `Option<U>` maps and filters, `bool` filters, `Vec<U>` expands |
 ///
-/// Any of the results may stand in a `Result`: an `Err` from a function of one row rejects that
-/// row alone, one from a function of a batch fails the batch. The rows are the one parameter that
-/// is a reference; the others (`Params<'_, T>`, `Store<'_>`, `Cx<'_>`, …) are found at link.
+/// Any of the results may be wrapped in `Result`: an `Err` from a one-row function rejects that row
+/// alone, one from a batch function fails the batch. The rows are the only parameter that is a
+/// reference; the others (`Params<'_, T>`, `Store<'_>`, `Cx<'_>`, …) are bound at link.
 ///
-/// The function stands in a module or within another function, not in an `impl`, where a type has
-/// no place. What decides over its rows are the words of its result: an alias of `Option`, `Vec`,
-/// `bool` or `Result` as the result of a one-row function does not compile.
+/// The function may be in a module or inside another function, but not in an `impl`, which cannot
+/// contain a type. The macro goes by the words of the result: an alias of `Option`, `Vec`, `bool`
+/// or `Result` as the result of a one-row function does not compile.
 ///
-/// `crate = path` names the kisflow crate where it is not `::kisflow`.
+/// `crate = path` names the kisflow crate if it is not `::kisflow`.
 #[proc_macro_attribute]
 pub fn faas(arguments: TokenStream, item: TokenStream) -> TokenStream {
     faas::expand(&arguments.into(), &item.into()).into()
@@ -94,9 +94,9 @@ pub fn faas(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// The one parameter that is a reference is what the caller gives; the others are found at link,
-/// as those of `#[faas]`. The function calls it through `Caas<'_, [Average]>`, or
-/// `Caas<'_, Args, Reply>` where it replies something.
+/// The only parameter that is a reference gets the caller's argument; the others are bound at link,
+/// like those of `#[faas]`. The function calls it through `Caas<'_, [Average]>`, or
+/// `Caas<'_, Args, Reply>` if it returns a reply.
 #[proc_macro_attribute]
 pub fn caas(arguments: TokenStream, item: TokenStream) -> TokenStream {
     caas::expand(&arguments.into(), &item.into()).into()

@@ -18,7 +18,7 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 /// ```
 #[derive(Clone)]
 pub struct NatsError {
-    /// Shared: one outage is told by every call that it stops.
+    /// Shared: every call that an outage stops returns the same error.
     inner: Arc<Inner>,
 }
 
@@ -40,8 +40,8 @@ enum Class {
     Refused,
 }
 
-/// What async-nats or the server says, with all that stands behind it: async-nats' errors print
-/// their sources themselves.
+/// The message of async-nats or the server, with its causes: async-nats' errors print their sources
+/// themselves.
 #[derive(Debug)]
 struct Said(String);
 
@@ -58,12 +58,12 @@ impl NatsError {
         Self::of(Class::Conf, message, None)
     }
 
-    /// No connection was had.
+    /// No connection was made.
     pub(crate) fn connect(message: impl Into<String>, cause: Option<String>) -> Self {
         Self::of(Class::Connect, message, cause)
     }
 
-    /// The connection went, and is being made again.
+    /// The connection was lost, and is being made again.
     pub(crate) fn away(place: &str, said: Option<String>) -> Self {
         Self::of(
             Class::Outage,
@@ -72,7 +72,7 @@ impl NatsError {
         )
     }
 
-    /// The connection went while something was asked or told: it is not known what arrived.
+    /// The connection was lost during a request: it is unknown what arrived.
     pub(crate) fn unsure(place: &str) -> Self {
         Self::of(
             Class::Outage,
@@ -99,17 +99,17 @@ impl NatsError {
         )
     }
 
-    /// A stream that is missing, or cannot be what is meant.
+    /// A stream that is missing or ambiguous.
     pub(crate) fn stream(message: impl Into<String>) -> Self {
         Self::of(Class::Stream, message, None)
     }
 
-    /// A consumer that is not as the conf says.
+    /// A consumer that differs from the conf.
     pub(crate) fn consumer(message: impl Into<String>) -> Self {
         Self::of(Class::Consumer, message, None)
     }
 
-    /// A consumer that is there no more.
+    /// A consumer that does not exist any more.
     pub(crate) fn gone(place: &str, stream: &str, consumer: &str) -> Self {
         Self::of(
             Class::Outage,
@@ -128,33 +128,33 @@ impl NatsError {
         Self { inner: Arc::new(Inner { class, message: message.into(), cause: cause.map(Said) }) }
     }
 
-    /// Whether the conf of the source is at fault; nothing was connected to.
+    /// Returns `true` if the conf of the source is at fault; nothing was connected.
     pub fn is_conf(&self) -> bool {
         self.inner.class == Class::Conf
     }
 
-    /// Whether no connection was had when the source was opened.
+    /// Returns `true` if no connection could be made when the source was opened.
     pub fn is_connect(&self) -> bool {
         self.inner.class == Class::Connect
     }
 
-    /// Whether the connection was lost or silent later on, or the consumer was deleted. It is made
-    /// again; rows that were not acknowledged come again.
+    /// Returns `true` if the connection was lost or silent later on, or the consumer was deleted.
+    /// It is made again, and unacknowledged rows are redelivered.
     pub fn is_outage(&self) -> bool {
         self.inner.class == Class::Outage
     }
 
-    /// Whether the server, or the account on it, has no JetStream.
+    /// Returns `true` if the server, or the account on it, has no JetStream.
     pub fn is_jetstream(&self) -> bool {
         self.inner.class == Class::JetStream
     }
 
-    /// Whether the stream is missing, or several could be meant.
+    /// Returns `true` if the stream is missing, or several match.
     pub fn is_stream(&self) -> bool {
         self.inner.class == Class::Stream
     }
 
-    /// Whether the consumer exists with other settings than the conf's.
+    /// Returns `true` if the consumer exists with other settings than those of the conf.
     pub fn is_consumer(&self) -> bool {
         self.inner.class == Class::Consumer
     }

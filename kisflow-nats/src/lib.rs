@@ -11,23 +11,23 @@
 //!   lease_ms: 60000
 //! ```
 //!
-//! `key` is the subject, with wildcards if you like; every message is a row. The readers of one
-//! `group` (default: the flow's name) share the rows by a durable consumer of that name, which the
-//! first of them makes. Characters of a flow's name that NATS does not take stand in it by their
-//! codes: flow `orders.fast` reads as `orders=2E=fast`. `start` says where a new group begins:
-//! `earliest`, `latest`, or behind a sequence such as `1234` or `ORDERS:1234`.
+//! `key` is the subject, optionally with wildcards; every message is a row. The readers of one
+//! `group` (default: the flow's name) share a durable consumer of that name, which the first of
+//! them creates. Characters of a flow's name that NATS does not accept are replaced by their codes:
+//! flow `orders.fast` reads as `orders=2E=fast`. `start` says where a new group begins: `earliest`,
+//! `latest`, or behind a sequence such as `1234` or `ORDERS:1234`.
 //!
-//! The stream must exist, or `create_stream: true` makes it. A consumer that exists with another
-//! subject or other settings is an error that names both: nothing is changed behind your back.
+//! The stream must exist, or `create_stream: true` creates it. A consumer that exists with another
+//! subject or other settings is an error that names both; it is not changed.
 //!
-//! Rows come at least once. Each is acknowledged when it is done, and [`done`] waits until the
-//! server has the acknowledgements. A reader that is gone without a word keeps its rows for
-//! `lease_ms`; one that closes gives back what it has fetched at once. How often a row may fail is
-//! for the quarantine to say: the consumer delivers without limit. A consumer that is deleted under
-//! its readers is made again behind the last row that they know to be acknowledged: rows after it
-//! come again.
+//! Rows are delivered at least once. Each is acknowledged when it is done, and [`done`] waits until
+//! the server has the acknowledgements. A reader that dies keeps its rows for `lease_ms`; one that
+//! closes gives back at once what it has fetched. The quarantine limits how often a row may fail:
+//! the consumer redelivers without limit. If the consumer is deleted while it is read, it is
+//! created again behind the last row that its readers know to be acknowledged: rows after it are
+//! redelivered.
 //!
-//! Every reader has a connection of its own. It needs JetStream, and NATS 2.9 or later.
+//! Every reader has its own connection. It needs JetStream, and NATS 2.9 or later.
 //!
 //! ```no_run
 //! use kisflow_core::{Source, SourceConf, SourceContext};
@@ -45,13 +45,13 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `params` | what a conf can say |
-//! | `settings`, `address`, `name`, `tls` | what it comes to |
+//! | `params` | the params of a conf |
+//! | `settings`, `address`, `name`, `tls` | the settings that follow from them |
 //! | `source` | [`Nats`]: a reader |
-//! | `pump`, `shelf` | the task that fetches; where rows lie until they are handed out |
-//! | `receipt` | what becomes of rows |
-//! | `group`, `difference` | the consumer: found, made, or not as the conf says |
-//! | `link`, `greeting` | the connection; what else may stand at an address |
+//! | `pump`, `shelf` | the task that fetches; rows that are not handed out yet |
+//! | `receipt` | acknowledging rows, and giving them back |
+//! | `group`, `difference` | the consumer: found, created, or different from the conf |
+//! | `link`, `greeting` | the connection; what else may be at an address |
 //! | `error` | [`NatsError`] |
 //!
 //! [`done`]: kisflow_core::Receipt::done

@@ -23,12 +23,12 @@ use crate::{
 
 /// `type: nats`: one reader of a durable pull consumer of JetStream.
 ///
-/// The consumer is named after the conf's `group` or the flow; readers of one name share its rows.
-/// A row is acknowledged by itself, when it is done. While a batch is worked on, at most one
-/// further is fetched.
+/// The consumer has the name of the conf's `group` or of the flow; readers of one name share its
+/// rows. Each row is acknowledged separately, when it is done. While a batch is in progress, at
+/// most one more is fetched.
 ///
-/// When the connection is lost it is made again, and a consumer that is deleted is made again where
-/// its group was, as far as this reader knows; [`next`](Source::next) fails meanwhile.
+/// A lost connection is made again, and a deleted consumer is created again where its group was, as
+/// far as this reader knows; [`next`](Source::next) fails meanwhile.
 pub struct Nats {
     link: Arc<Link>,
     group: Arc<Group>,
@@ -59,13 +59,13 @@ impl Source for Nats {
 
     /// # Errors
     ///
-    /// When the conf cannot be right; when there is no connection, no JetStream, no stream, or a
-    /// consumer with other settings; all of it within `connect_timeout_ms`. The error is a
-    /// [`NatsError`] that names the addresses.
+    /// When the conf is invalid; when there is no connection, no JetStream, no stream, or a
+    /// consumer with other settings; all within `connect_timeout_ms`. The error is a [`NatsError`]
+    /// that names the addresses.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves no connection and no task behind, but perhaps a consumer.
+    /// Dropping the future leaves no connection and no task behind, but possibly a consumer.
     async fn open(conf: &SourceConf, params: NatsParams, context: SourceContext) -> Result<Self> {
         let Settings { servers, wanted } = Settings::read(conf, &params, context.flow())?;
         let limit = servers.connect_timeout;
@@ -88,7 +88,7 @@ impl Source for Nats {
 
     /// # Errors
     ///
-    /// A [`NatsError`], for as long as the connection is lost or the consumer cannot be had.
+    /// A [`NatsError`], as long as the connection is lost or the consumer is not available.
     ///
     /// # Cancel safety
     ///
@@ -107,19 +107,19 @@ impl Source for Nats {
         }
     }
 
-    /// Rows of the stream that no reader of the group has, and those that this one has fetched and
-    /// not handed out.
+    /// Returns the number of rows that no reader of the group has, and those that this one has
+    /// fetched and not handed out.
     async fn lag(&mut self) -> Result<Option<u64>> {
         let waiting = u64::try_from(self.shelf.len()).unwrap_or(u64::MAX);
         Ok(Some(self.group.pending().await?.saturating_add(waiting)))
     }
 
-    /// Gives back what was fetched and not handed out. A pull that is on its way is waited for: a
-    /// second at most, if the server answers.
+    /// Gives back what was fetched and not handed out. Waits for a pull in progress, at most a
+    /// second if the server answers.
     ///
     /// # Errors
     ///
-    /// When the server could not be told; the rows then come again after their lease.
+    /// When the rows cannot be given back; they are redelivered after their lease.
     async fn close(mut self) -> Result<()> {
         self.stop.notify_one();
         let stopped = (&mut self.pump.0).await;

@@ -22,14 +22,14 @@ use crate::{
 const SECONDS: [f64; 14] =
     [1e-6, 1e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0];
 
-/// How often histograms are folded into their buckets when nobody scrapes.
+/// How often histograms are folded into their buckets without a scrape.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Keeps metrics for Prometheus, and serves them over HTTP if the global conf says so, with what
-/// [`Health`] says beside them; the endpoint closes with the last of the flows.
+/// Keeps metrics for Prometheus, and serves them over HTTP together with [`Health`] if the global
+/// conf says so. The endpoint closes when the last of the flows is dropped.
 ///
 /// The metrics of your own code (`metrics::counter!` …) are kept beside those of kisflow, unless
-/// the program has installed a recorder of its own before.
+/// the program has installed its own recorder before.
 #[derive(Debug, Default)]
 pub struct Prometheus {
     started: OnceLock<Started>,
@@ -43,7 +43,7 @@ struct Started {
 }
 
 impl Prometheus {
-    /// An exporter that has not started.
+    /// Creates an exporter that has not started.
     pub fn new() -> Self {
         Self::default()
     }
@@ -54,7 +54,8 @@ impl Exporter for Prometheus {
     ///
     /// # Errors
     ///
-    /// A [`PrometheusError`], when the address is not to be had, or this exporter has started before.
+    /// A [`PrometheusError`], when the address is not available, or this exporter has started
+    /// before.
     fn start(&self, conf: &GlobalConf, health: Health) -> Result<Arc<dyn Recorder + Send + Sync>> {
         Ok(self.begin(conf, health)?)
     }
@@ -115,8 +116,7 @@ impl Drop for Tasks {
     }
 }
 
-/// The first address that `host:port` stands for; `:port` is every interface, as Go programs write
-/// it.
+/// The first address to which `host:port` resolves; `:port` is every interface, as in Go.
 fn address(serve: &str) -> Result<SocketAddr, PrometheusError> {
     let serve_text = || serve.to_owned();
     let every = format!("0.0.0.0{serve}");

@@ -22,8 +22,8 @@
 //! | path | answer |
 //! |---|---|
 //! | `/metrics`, `/` | 200, the metrics in the exposition format |
-//! | `/healthz` | 200 `ok`, as long as the process serves: otherwise restart it |
-//! | `/readyz` | 200 `ready`; or 503 and what keeps the flows from working, one cause a line |
+//! | `/healthz` | 200 `ok`, as long as the process serves; otherwise restart it |
+//! | `/readyz` | 200 `ready`; or 503 with what keeps the flows from working, one cause per line |
 //!
 //! With `prometheus_listen: false` nothing listens, and the program serves
 //! `Flows::render_metrics` and `Flows::health` itself.
@@ -31,7 +31,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `exporter` | [`Prometheus`]: starts and ends everything |
-//! | `endpoint` | what is answered |
+//! | `endpoint` | the answers |
 //! | `server` | the port, and the connections to it |
 //! | `error` | [`PrometheusError`] |
 

@@ -1,4 +1,4 @@
-//! [`Redb`]: a file that is open in this process, or in one that lets this one in.
+//! [`Redb`]: a file that is open in this process, or in another that lets this one in.
 
 use std::{
     fmt,
@@ -23,20 +23,19 @@ use crate::{
     writer::{Work, Writer},
 };
 
-/// How long a file that is open elsewhere is waited for: a command has it open for a moment.
+/// How long to wait for a file that is open elsewhere: a command has it open for a moment.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The path where a conf names none.
+/// The path if the conf has none.
 const DEFAULT_PATH: &str = "kisflow.redb";
 
-/// `type: redb`: one file, which keeps entries that outlive the process, and records.
+/// `type: redb`: one file with durable entries and records.
 ///
-/// Reads see the last finished write and do not wait for the one under way. The file is closed when
-/// the last clone is dropped, and whatever it was still doing is done; that may take as long as one
-/// sync of the disk, in which it blocks.
+/// Reads see the last finished write and do not wait for one in progress. The file is closed when
+/// the last clone is dropped, after its pending work; the drop may block for one sync of the disk.
 ///
-/// While it is open, commands of the same user get at it through `FILE.sock`; see the [crate].
+/// While it is open, commands of the same user reach it through `FILE.sock`; see the [crate].
 #[derive(Clone)]
 pub struct Redb {
     inner: Inner,
@@ -45,7 +44,7 @@ pub struct Redb {
 #[derive(Clone)]
 enum Inner {
     Open {
-        /// Dropped first: who closes the file lets nobody in.
+        /// Dropped first: no command is let in while the file closes.
         _listening: Arc<Option<Listening>>,
         file: Arc<StoreFile>,
         writer: Arc<Writer>,
@@ -55,8 +54,8 @@ enum Inner {
 }
 
 impl Redb {
-    /// Opens the file; one that is open already is waited for a moment. Until then `or` is asked
-    /// for another way, and says [`RedbError::is_in_use`] where there is none.
+    /// Opens the file, and waits a moment for one that is open already. Meanwhile it tries `or`,
+    /// which fails with [`RedbError::is_in_use`] if that is no way in either.
     async fn open_or<F: Future<Output = Result<Self, RedbError>>>(
         addrs: &str,
         params: &RedbParams,
@@ -70,7 +69,7 @@ impl Redb {
             };
             match opened {
                 Err(error) if error.is_in_use() && Instant::now() < end => {
-                    // On any runtime, also one without a clock.
+                    // Works on any runtime, also one without a timer.
                     spawn_blocking(|| thread::sleep(PAUSE)).await.ok();
                 }
                 opened => return opened,
@@ -93,7 +92,7 @@ impl Redb {
         opening.await.map_err(|cause| RedbError::stopped(&path, cause))?
     }
 
-    /// Gets at a file that another process has open.
+    /// Reaches a file that another process has open.
     async fn share(addrs: &str) -> Result<Self, RedbError> {
         let client = Client::new(path(addrs));
         let shared = Self { inner: Inner::Shared(Arc::new(client)) };
@@ -101,7 +100,7 @@ impl Redb {
         Ok(shared)
     }
 
-    /// Reads, where blocking does no harm.
+    /// Reads, on a thread that may block.
     pub(crate) async fn look(&self, look: Look) -> Result<Response, RedbError> {
         let looking = match &self.inner {
             Inner::Open { file, .. } => {
@@ -129,7 +128,7 @@ impl Redb {
         }
     }
 
-    /// The answer is not one to what was asked.
+    /// The error of an answer that does not fit the request.
     pub(crate) fn unfit(&self) -> RedbError {
         RedbError::unfit(self.path())
     }
@@ -158,23 +157,23 @@ impl Connector for Redb {
 
     /// # Errors
     ///
-    /// When the file cannot be opened or made: its directory cannot be made, it may not be written,
-    /// another process or connector has it open (for more than a second), it is no file of redb or is damaged, the disk is
-    /// full. The error is a [`RedbError`] that names the file.
+    /// When the file cannot be opened or created: its directory cannot be created, it may not be
+    /// written, another process or connector has it open (for more than a second), it is not a file
+    /// of redb or is damaged, the disk is full. The error is a [`RedbError`] that names the file.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped the file may still be made, and is closed at once.
+    /// When the future is dropped, the file may still be created, and is closed at once.
     async fn connect(conf: &ConnConf, params: RedbParams) -> Result<Self> {
         Ok(Self::open_or(&conf.addrs, &params, |error| std::future::ready(Err(error))).await?)
     }
 
-    /// Opens the file, or, while another process has it open, gets at it through that process.
+    /// Opens the file, or, while another process has it open, reaches it through that process.
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect), where nobody listens beside the file. When who has it open lets
-    /// this user not in, or speaks another version.
+    /// As [`connect`](Self::connect), if no process listens beside the file. When the process that
+    /// has it open refuses this user, or has another version.
     ///
     /// # Cancel safety
     ///
@@ -195,11 +194,11 @@ impl Connector for Redb {
         Some(ConnConf::new("kisflow", Self::TYPE).addrs(DEFAULT_PATH))
     }
 
-    /// A file of its own below the system's directory for temporary files, removed when it is dropped.
+    /// Starts with a new file below the system's directory for temporary files, removed on drop.
     ///
     /// # Errors
     ///
-    /// When the directory or the file cannot be made.
+    /// When the directory or the file cannot be created.
     fn private() -> Option<StartPrivate<Self>> {
         Some(|_, params| {
             Box::pin(async move {

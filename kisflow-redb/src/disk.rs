@@ -1,4 +1,4 @@
-//! A disk in memory, which can be full and can break: what tests open files on.
+//! A disk in memory for tests, which can be full and can fail.
 
 use std::{
     collections::BTreeSet,

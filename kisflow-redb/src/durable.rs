@@ -15,8 +15,7 @@ use crate::{
     writer::Work,
 };
 
-/// Values by space and key: all spaces in one table, so that a key of it is a place in the order
-/// that a scan wants.
+/// Values by space and key: all spaces are in one table, whose order is that of a scan.
 const ENTRIES: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("entries");
 
 /// Entries and bytes by space. Counting them when asked would read the whole space.
@@ -26,14 +25,14 @@ const USAGE: TableDefinition<'_, &str, (u64, u64)> = TableDefinition::new("usage
 ///
 /// # Errors
 ///
-/// A [`RedbError`](crate::RedbError): the file cannot be read or written. A write that fails has
-/// changed nothing, but where the disk failed in the middle of the very sync that ends a transaction:
-/// then everything may be there, or nothing.
+/// A [`RedbError`](crate::RedbError): the file cannot be read or written. A failed write has
+/// changed nothing, except when the disk fails during the final sync of a transaction: then all of
+/// it may be written, or nothing.
 ///
 /// # Cancel safety
 ///
-/// A write whose future is dropped may still happen, wholly; one that waited for another write is
-/// left out. Reads may be dropped at any time.
+/// A write whose future is dropped may still be applied as a whole; if it was waiting for another
+/// write, it is not applied. Reads may be dropped at any time.
 #[async_trait]
 impl Durable for Redb {
     async fn write(&self, changes: Vec<Change>) -> Result<()> {
@@ -68,7 +67,7 @@ impl Durable for Redb {
     }
 }
 
-/// Whether the tables are there.
+/// Returns whether the tables exist.
 pub(crate) fn tables_of(read: &ReadTransaction) -> Result<(), TableError> {
     read.open_table(ENTRIES)?;
     read.open_table(USAGE)?;
@@ -81,7 +80,7 @@ pub(crate) fn make_tables(write: &WriteTransaction) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes changes, and counts them in the same transaction: usage is exact after a crash.
+/// Applies changes, and counts them in the same transaction: usage is exact after a crash.
 pub(crate) fn apply(write: &WriteTransaction, changes: &[Change]) -> Result<(), Error> {
     let mut entries = write.open_table(ENTRIES)?;
     let mut counters = write.open_table(USAGE)?;

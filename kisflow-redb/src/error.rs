@@ -43,27 +43,27 @@ enum Kind {
     Conf(&'static str),
     /// The value of a key.
     TooLarge(String),
-    /// The directory of the file is not there and cannot be made.
+    /// The directory of the file is missing and cannot be created.
     Directory,
     /// The path is a directory itself.
     IsDirectory,
     Denied,
     InUse,
-    /// Another process has it open, and lets nobody in.
+    /// Another process has it open, and lets no command in.
     Shut,
-    /// Another process has it open, and lets this user not in.
+    /// Another process has it open, and refuses this user.
     NotLetIn,
-    /// Another process has it open, and gives no answer.
+    /// Another process has it open, and does not answer.
     Silent,
-    /// The process that has it open says why not.
+    /// The process that has it open refused the request, with this reason.
     Refused(String),
-    /// The process that has it open answers something else.
+    /// The answer of the process that has it open does not fit the request.
     Unfit,
-    /// The file holds something else.
+    /// The file has other content.
     Foreign,
     Damaged,
     Full,
-    /// Anything else that the system or redb says.
+    /// Any other error of the system or of redb.
     Failed,
     /// The work ended without an answer.
     Stopped,
@@ -74,7 +74,7 @@ impl RedbError {
         Self::of(Path::new(""), Kind::Conf(message), None)
     }
 
-    /// The directory of `path` could not be made.
+    /// The directory of `path` could not be created.
     pub(crate) fn directory(path: &Path, cause: io::Error) -> Self {
         Self::of(path, Kind::Directory, Some(cause.into()))
     }
@@ -93,7 +93,7 @@ impl RedbError {
         Self::of(path, kind, Some(cause.into()))
     }
 
-    /// The process that has the file open cannot be asked.
+    /// The process that has the file open cannot be reached.
     pub(crate) fn shut(path: &Path, cause: Option<io::Error>) -> Self {
         let kind = match cause.as_ref().map(io::Error::kind) {
             Some(ErrorKind::PermissionDenied) => Kind::NotLetIn,
@@ -119,7 +119,7 @@ impl RedbError {
         Self::of(path, Kind::TooLarge(key.to_owned()), None)
     }
 
-    /// The blocking work panicked, or the runtime ended before it was done.
+    /// The blocking work panicked, or the runtime ended before.
     pub(crate) fn stopped(path: &Path, cause: impl Error + Send + Sync + 'static) -> Self {
         Self::of(path, Kind::Stopped, Some(cause.into()))
     }
@@ -128,28 +128,29 @@ impl RedbError {
         Self { inner: Arc::new(Inner { path: path.to_owned(), kind, cause }) }
     }
 
-    /// Whether the conf of the connector is at fault; no file was opened.
+    /// Returns `true` if the conf of the connector is at fault; no file was opened.
     pub fn is_conf(&self) -> bool {
         matches!(self.inner.kind, Kind::Conf(_))
     }
 
-    /// Whether the file is open already: in another process, or by another connector of this one.
+    /// Returns `true` if the file is open already: in another process, or by another connector of
+    /// this one.
     pub fn is_in_use(&self) -> bool {
         matches!(self.inner.kind, Kind::InUse | Kind::Shut)
     }
 
-    /// Whether there is no room: the disk is full, or a quota or a limit of the file's size is
-    /// reached. Nothing was changed.
+    /// Returns `true` if there is no room: the disk is full, or a quota or a limit of the file's
+    /// size is reached. Nothing was changed.
     pub fn is_full(&self) -> bool {
         self.inner.kind == Kind::Full
     }
 
-    /// Whether the file is not one of this connector's, or is damaged.
+    /// Returns `true` if the file is not one of this connector, or is damaged.
     pub fn is_corrupt(&self) -> bool {
         matches!(self.inner.kind, Kind::Foreign | Kind::Damaged)
     }
 
-    /// The file, unless the conf is at fault.
+    /// Returns the file, unless the conf is at fault.
     pub fn path(&self) -> Option<&Path> {
         (!self.is_conf()).then_some(&*self.inner.path)
     }
@@ -163,7 +164,7 @@ impl Kind {
             }
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::Denied,
             ErrorKind::IsADirectory => Self::IsDirectory,
-            // redb's word for a file that does not begin as its own files do.
+            // redb's error for a file that does not begin like its own files.
             ErrorKind::InvalidData => Self::Foreign,
             ErrorKind::UnexpectedEof => Self::Damaged,
             _ => Self::Failed,

@@ -1,4 +1,4 @@
-//! [`StoreFile`]: the open file, which is opened anew after an I/O error.
+//! [`StoreFile`]: the open file, which is reopened after an I/O error.
 
 use std::{
     fs::{self, File},
@@ -14,32 +14,32 @@ use redb::{
 
 use crate::{durable, error::RedbError, storage};
 
-/// How the file is opened; or made, if it may be.
+/// How the file is opened, or created if allowed.
 type Open = Box<dyn Fn(Make) -> Result<Database, DatabaseError> + Send + Sync>;
 
-/// Whether a file that is not there is made.
+/// Whether a missing file is created.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Make {
     IfMissing,
-    /// It was there before: an empty one in its place would pass off a loss as a success.
+    /// It existed before: an empty one in its place would hide a loss.
     Never,
 }
 
 /// The open file. Everything here blocks.
 ///
-/// After an I/O error, a full disk among them, redb refuses to go on with what it has in memory:
-/// the file has to be closed and opened, which takes it back to its last transaction. That is done
-/// here, by whoever comes next.
+/// After an I/O error, such as a full disk, redb refuses to continue with its state in memory: the
+/// file has to be closed and opened, which returns it to its last transaction. The next caller does
+/// that here.
 pub(crate) struct StoreFile {
     path: PathBuf,
     open: Open,
-    /// Held for writing only to open the file anew: it is closed with its last transaction, so none
-    /// may be under way.
+    /// Held for writing only to reopen the file: it is closed with its last transaction, so none
+    /// may be in progress.
     opened: RwLock<Opened>,
 }
 
 impl StoreFile {
-    /// Opens the file, and makes it and its directory where they are not there.
+    /// Opens the file; creates it and its directory if they are missing.
     pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Self, RedbError> {
         let directory = directory(path);
         fs::create_dir_all(directory).map_err(|cause| RedbError::directory(path, cause))?;
@@ -86,7 +86,7 @@ impl StoreFile {
         self.attempt(|database| write(database, &work))
     }
 
-    /// Works with the file, which an error of an earlier piece of work may have closed.
+    /// Uses the file, which an earlier error may have closed.
     fn attempt<T>(&self, work: impl Fn(&Database) -> Result<T, Error>) -> Result<T, RedbError> {
         let once = || {
             let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
@@ -106,7 +106,7 @@ impl StoreFile {
         done.map_err(|cause| RedbError::redb(&self.path, cause))
     }
 
-    /// Closes the file and opens it, unless somebody else has done so: it was then opened more than
+    /// Closes the file and opens it, unless another caller did: it was then opened more than
     /// `times`.
     fn reopen(&self, times: u64, make: Make) -> Result<(), RedbError> {
         let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
@@ -133,7 +133,8 @@ struct Opened {
 impl Opened {
     fn close(&mut self) {
         let database = self.database.take();
-        // What could not be closed in order is mended when it is opened: there is nothing to tell.
+        // A file that was not closed properly is repaired when it is opened: nothing to report
+        // here.
         let _ = unpanicked(|| {
             drop(database);
             Ok(())
@@ -147,9 +148,9 @@ impl Drop for Opened {
     }
 }
 
-/// redb panics at pages that are not as it wrote them. That is what the file is like, and an error.
+/// redb panics at damaged pages. That is an error of the file.
 fn unpanicked<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    // Nothing of ours is left half done, and redb marks what of its own is.
+    // No state of ours is left half done, and redb marks its own.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str);
         let said = said.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
@@ -157,7 +158,7 @@ fn unpanicked<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     })
 }
 
-/// A database that has its tables: those who read need not ask whether there are any.
+/// A database with its tables: readers need not check that they exist.
 fn prepared(database: Database) -> Result<Database, Error> {
     let read = database.begin_read()?;
     match durable::tables_of(&read).and_then(|()| storage::tables_of(&read)) {
@@ -186,7 +187,7 @@ fn directory(path: &Path) -> &Path {
     }
 }
 
-/// Makes the name of a new file as durable as what is written to it.
+/// Makes the name of a new file as durable as its content.
 fn sync(directory: &Path) -> io::Result<()> {
     // Elsewhere a directory cannot be opened as a file.
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }

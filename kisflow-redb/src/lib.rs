@@ -10,17 +10,18 @@
 //! ```
 //!
 //! `addrs` is the path of one file (default: `kisflow.redb` in the working directory); it and its
-//! directory are made when they are not there. A file belongs to one process at a time.
+//! directory are created if they are missing. One process at a time has the file open.
 //!
-//! On Unix that process lets commands of the same user in: it listens at the socket `FILE.sock` (mode
-//! 0600) while it has the file open, and answers what [`Connector::attach`](kisflow_core::Connector::attach)
-//! asks. So a quarantine can be looked at and mended while the service runs. A client that hangs, or
-//! sends anything else, has ten seconds and one of eight places; the service does not notice. Where the
-//! socket cannot be made, nobody is let in and nothing else changes.
+//! On Unix that process lets commands of the same user in: while it has the file open, it listens
+//! at the socket `FILE.sock` (mode 0600) and answers the requests of
+//! [`Connector::attach`](kisflow_core::Connector::attach). So rows in quarantine can be read and
+//! edited while the service runs. A client that hangs, or sends garbage, has ten seconds and one of
+//! eight places, and does not disturb the service. If the socket cannot be created, no command is
+//! let in and nothing else changes.
 //!
-//! What a write has acknowledged is on the disk: it survives `kill -9`, and the loss of power as far
-//! as the disk keeps what it has synced. A full disk fails the write and changes nothing; later
-//! writes go on in the same process once there is room.
+//! An acknowledged write is on the disk: it survives `kill -9`, and a power cut as far as the disk
+//! keeps what it has synced. On a full disk a write fails and changes nothing; writes succeed again
+//! in the same process once there is room.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -42,18 +43,18 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The file grows as it is needed and does not shrink: room that entries leave is used again. A file
-//! that was not closed, and one that had an I/O error, is checked as a whole when it is opened: 300
-//! MB of entries took 0.35 s.
+//! The file grows as needed and does not shrink: the room of removed entries is used again. A file
+//! that was not closed, or had an I/O error, is checked as a whole when it is opened: 300 MB of
+//! entries took 0.35 s.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `params` | what a conf can say |
+//! | `params` | the params of a conf |
 //! | `connect` | [`Redb`]: opens the file, or says why not |
 //! | `durable`, `storage` | entries in spaces; records by field |
-//! | `writer` | writes that wait at one time share one transaction |
-//! | `request`, `socket` | what the file is asked; by commands, through the process that has it open |
-//! | `file` | the open file; opened anew after an I/O error |
+//! | `writer` | writes that wait at the same time share one transaction |
+//! | `request`, `socket` | requests to the file; those of commands, through the process that has it open |
+//! | `file` | the open file; reopened after an I/O error |
 //! | `error` | [`RedbError`] |
 
 mod connect;

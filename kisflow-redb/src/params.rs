@@ -4,10 +4,10 @@ use serde::Deserialize;
 
 use crate::error::RedbError;
 
-/// `params` of an embedded store; all of them may be left out.
+/// `params` of an embedded store, all optional.
 ///
-/// How durable a write is cannot be chosen: what is kept here must not be lost, so every write is on
-/// the disk before it is acknowledged.
+/// The durability of writes is fixed: entries here must not be lost, so every write is on the disk
+/// before it is acknowledged.
 ///
 /// ```
 /// use kisflow_core::ConnConf;
@@ -31,7 +31,7 @@ impl Default for RedbParams {
 }
 
 impl RedbParams {
-    /// The size of the cache in bytes.
+    /// Returns the size of the cache in bytes.
     pub(crate) fn cache_bytes(&self) -> Result<usize, RedbError> {
         match self.cache_mb.checked_mul(1 << 20) {
             None => Err(RedbError::conf("`cache_mb` is more than this machine can count")),

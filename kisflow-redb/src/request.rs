@@ -1,18 +1,18 @@
-//! [`Request`]: what the file is asked, by this process or, over the socket, by another.
+//! [`Request`]: a request to the file, from this process or, over the socket, from another.
 
 use bytes::Bytes;
 use kisflow_core::{Fields, Usage};
 
 use crate::{durable, error::RedbError, file::StoreFile, storage, writer::Work};
 
-/// What is asked of the file.
+/// A request to the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Request {
     Write(Work),
     Look(Look),
 }
 
-/// What reads and changes nothing.
+/// A request that only reads.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Look {
     Ping,
@@ -33,7 +33,7 @@ pub(crate) enum Response {
 }
 
 impl Request {
-    /// Does what is asked; blocks.
+    /// Runs the request; blocks.
     ///
     /// # Errors
     ///

@@ -14,18 +14,17 @@ use crate::{
 /// Texts by record and field: a put writes the fields that it has, and reads nothing.
 const RECORDS: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("records");
 
-/// Records in one table of the file. A batch is one transaction: all of it is done, or nothing.
+/// Records in one table of the file. A batch is one transaction: all of it is applied, or nothing.
 ///
 /// # Errors
 ///
-/// A [`RedbError`](crate::RedbError): the file cannot be read or written; within an [`Unavailable`]
-/// when the disk is full. See the errors of its
-/// [`Durable`](kisflow_core::Durable).
+/// A [`RedbError`](crate::RedbError): the file cannot be read or written; inside an [`Unavailable`]
+/// if the disk is full. See the errors of its [`Durable`](kisflow_core::Durable).
 ///
 /// # Cancel safety
 ///
-/// A write whose future is dropped may still happen, wholly; one that waited for another write is
-/// left out. Reads may be dropped at any time.
+/// A write whose future is dropped may still be applied as a whole; if it was waiting for another
+/// write, it is not applied. Reads may be dropped at any time.
 #[async_trait]
 impl Storage for Redb {
     async fn put(&self, records: Vec<Record>) -> Result<()> {
@@ -53,12 +52,12 @@ impl Storage for Redb {
     }
 }
 
-/// A full disk is no fault of the rows: a flow that a source feeds waits until there is room.
+/// The rows are not at fault when the disk is full: a flow with a source waits until there is room.
 fn failure(error: RedbError) -> BoxError {
     if error.is_full() { Unavailable::new(error).into() } else { error.into() }
 }
 
-/// Whether the table is there.
+/// Returns whether the table exists.
 pub(crate) fn tables_of(read: &ReadTransaction) -> Result<(), TableError> {
     read.open_table(RECORDS).map(|_| ())
 }
@@ -98,7 +97,7 @@ pub(crate) fn records(
     keys.iter().map(|key| fields(&table, key)).collect()
 }
 
-/// The fields of a record; `None` if it has none, because such a record is not there.
+/// The fields of a record; `None` if it has none, because a record without fields does not exist.
 fn fields(
     table: &ReadOnlyTable<(&'static str, &'static str), &'static str>,
     key: &str,

@@ -1,4 +1,4 @@
-//! [`Writer`]: writes that wait at one time share one transaction, and its sync of the disk.
+//! [`Writer`]: writes that wait at the same time share one transaction, and its sync of the disk.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,11 +14,11 @@ use crate::{durable, error::RedbError, file::StoreFile, storage};
 /// The most writes that share a transaction; further ones wait with their callers.
 const MOST_WRITES: usize = 64;
 
-/// The most bytes of a value, well below what redb can hold: what cannot be written has to be known
-/// before it shares a transaction, because it would take the others with it.
+/// The most bytes of a value, well below redb's limit: a value that cannot be written must be
+/// refused before it shares a transaction, because the others would fail with it.
 const MOST_BYTES: usize = 1 << 30;
 
-/// What is to be written, wholly or not at all.
+/// Changes that are written as a whole or not at all.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Work {
     Changes(Vec<Change>),
@@ -62,11 +62,11 @@ struct Job {
 
 /// Writes to the file, one transaction at a time.
 ///
-/// There is no task that writes: of those who wait for their turn the first writes what all of them
-/// have queued. So nothing has to be told to end, and the file is closed with its last owner.
+/// There is no writing task: the first caller in the queue writes what all callers have queued. So
+/// no task has to be stopped, and the file is closed with its last owner.
 ///
-/// Sharing pays: 16 tasks that each wrote one small entry at a time made 31,600 writes a second, and
-/// 3,400 with a transaction for each (two cores, a sync of 0.2 ms).
+/// Sharing pays: 16 tasks that each wrote one small entry at a time made 31,600 writes per second,
+/// and 3,400 with a transaction for each write (two cores, a sync of 0.2 ms).
 pub(crate) struct Writer {
     file: Arc<StoreFile>,
     places: Semaphore,
@@ -101,7 +101,7 @@ impl Writer {
         let writing = spawn_blocking(move || {
             let jobs = std::mem::take(&mut *lock(&queue));
             let answers = commit(&file, jobs);
-            // Whoever has an answer may close the file, and open it at once.
+            // A caller with its answer may close the file, and open it at once.
             drop(file);
             for (reply, answer) in answers {
                 // Who has stopped waiting needs no answer.
@@ -114,8 +114,7 @@ impl Writer {
     }
 }
 
-/// Queues a job. Those whose callers have gone are let go here: the queue is no longer than the
-/// callers are many.
+/// Queues a job, and removes jobs whose callers are gone: the queue has at most one job per caller.
 fn enqueue(queue: &Mutex<Vec<Job>>, job: Job) {
     let mut queue = lock(queue);
     queue.retain(|job| !job.reply.is_closed());

@@ -1,4 +1,4 @@
-//! [`Redis`]: what the connector is to functions and to the engine.
+//! [`Redis`]: the connector, for functions and for the engine.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -23,34 +23,33 @@ const PING: Duration = Duration::from_secs(1);
 /// `type: redis`: connections to a server, a cluster, or the master that sentinels name.
 ///
 /// For functions with a `Store` it keeps records, each as a hash. Functions with a
-/// `Conn<'_, Redis>` speak to Redis themselves, see [`client`](Self::client).
+/// `Conn<'_, Redis>` talk to Redis themselves, see [`client`](Self::client).
 ///
-/// When the connection is lost it is made again, with growing pauses. Meanwhile a batch waits for it
-/// up to `command_timeout_ms` and then fails; a batch that was on its way fails at once. Nothing is
-/// sent a second time unless the function's conf says `retry_times`.
+/// It reconnects a lost connection, with growing pauses. Meanwhile a batch waits up to
+/// `command_timeout_ms` and then fails; a batch that was already sent fails at once. Nothing is
+/// sent a second time unless the function's conf has `retry_times`.
 ///
-/// Quarantine and the positions of files can be kept in it, too: see
-/// [`durable`](Self#method.durable).
+/// It can also keep quarantine and the positions of files: see [`durable`](Self#method.durable).
 ///
-/// Dropping it closes the connections, those of clones of the client too, unless quarantine or a
-/// source still keeps entries through them.
+/// Dropping it closes the connections, also those of clones of the client, unless quarantine or a
+/// source still uses them.
 pub struct Redis {
-    /// Shared with what [`durable`](Connector::durable) hands out.
+    /// Shared with the result of [`durable`](Connector::durable).
     pub(crate) connection: Arc<Connection>,
-    /// What stands before every key.
+    /// The prefix of every key.
     prefix: String,
     pub(crate) ttl: Option<Duration>,
 }
 
 impl Redis {
-    /// fred's own pool of clients: whatever Redis can do, by fred's traits.
+    /// Returns fred's pool of clients: everything that Redis can do, through fred's traits.
     ///
-    /// A command fails after `command_timeout_ms`, and one whose connection is lost is not sent
-    /// again. Commands that block (`BLPOP`, `XREAD BLOCK`) need a client of their own, which
-    /// [`ClientLike::client_config`] helps to make: other functions share these connections.
+    /// A command fails after `command_timeout_ms`, and is not sent again if its connection is lost.
+    /// Commands that block (`BLPOP`, `XREAD BLOCK`) need their own client, which
+    /// [`ClientLike::client_config`] helps to create: other functions share these connections.
     ///
-    /// The crate switches on fred's hashes, keys, server and client commands. For more, depend on
-    /// `fred` and switch on its features: cargo builds one fred with all of them.
+    /// This crate enables fred's hashes, keys, server and client commands. For more, depend on
+    /// `fred` and enable its features: cargo builds one fred with all of them.
     ///
     /// ```no_run
     /// use kisflow_core::{Conn, Result};
@@ -65,8 +64,8 @@ impl Redis {
         &self.connection.pool
     }
 
-    /// What of the conf is wrong in itself, before anybody is asked. A variable that is not set is no
-    /// fault of the conf: only what connects needs it.
+    /// Checks the conf without connecting. A variable that is not set is no fault of the conf: only
+    /// commands that connect need it.
     pub(crate) fn misfits(addrs: &str, params: &RedisParams) -> Vec<(String, String)> {
         let wrong = |path: &str, error: RedisError| {
             vec![(path.to_owned(), error_chain(&error).to_string())]
@@ -109,11 +108,11 @@ impl Connector for Redis {
         Some(|redis| redis)
     }
 
-    /// Entries under the connector's `key`, in three keys for each space: `<key>{kisflow}:<space>:index`,
-    /// `:values` and `:bytes`. All of them are in one slot of a cluster, because a write that
-    /// touches several spaces is done as a whole.
+    /// Keeps entries under the connector's `key`, in three keys for each space:
+    /// `<key>{kisflow}:<space>:index`, `:values` and `:bytes`. All of them are in one slot of a
+    /// cluster, because a write to several spaces is atomic.
     ///
-    /// They last as long as Redis' own persistence promises: with `appendonly yes` and
+    /// They are as durable as Redis' own persistence: with `appendonly yes` and
     /// `appendfsync always` a write is on disk when it returns; with `everysec` a crash of the
     /// machine loses up to a second, with snapshots what came after the last one, and with neither
     /// everything. A server that evicts keys (`maxmemory-policy allkeys-…`) loses entries as well.
@@ -121,8 +120,8 @@ impl Connector for Redis {
         Some(|redis| Arc::new(RedisDurable::new(redis.connection.clone(), &redis.prefix)))
     }
 
-    /// A `redis-server` of its own, on a free port of this machine and without persistence; it ends
-    /// with the process, however that ends.
+    /// Starts a private `redis-server`, on a free port of this machine and without persistence. It
+    /// ends with the process, however that ends.
     ///
     /// # Errors
     ///
@@ -131,7 +130,7 @@ impl Connector for Redis {
         Some(|conf, params| Box::pin(private::start(conf, params)))
     }
 
-    /// One `PING`, answered within a second.
+    /// Sends one `PING`, which must be answered within a second.
     ///
     /// # Errors
     ///
@@ -148,7 +147,7 @@ impl Connector for Redis {
         let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let options = Options { timeout: Some(left), ..connection.options.clone() };
         match client.with_options(&options).ping::<Value>(None).await {
-            // A server that does not let this user ping answers, too.
+            // A server that refuses the ping of this user answers as well.
             Err(cause) if Denied::read(&cause, "PING").is_none() => {
                 Err(RedisError::unanswered(&connection.place, limit, cause).into())
             }

@@ -27,18 +27,18 @@ pub struct RedisError {
 #[derive(Debug)]
 enum Kind {
     Conf(String),
-    /// No connection was had; the message names the address.
+    /// No connection was made; the message names the address.
     Connect {
         message: String,
         cause: Option<Said>,
     },
-    /// The connection went, and did not come back in time; nothing was sent.
+    /// The connection was lost, and did not come back in time; nothing was sent.
     Away {
         place: String,
         waited: Duration,
         gave_up: bool,
     },
-    /// The connection went while an answer was due.
+    /// The connection was lost while an answer was due.
     Lost {
         place: String,
         batch: bool,
@@ -50,8 +50,7 @@ enum Kind {
         batch: bool,
         waited: Duration,
     },
-    /// Redis answered what is no answer to what it was asked, or refused it for a reason that has a
-    /// way out.
+    /// The answer of Redis does not fit the request, or is a refusal with a known fix.
     Answer {
         message: String,
         cause: Option<Said>,
@@ -68,14 +67,14 @@ enum Kind {
         denied: Denied,
         cause: Said,
     },
-    /// A hash holds what is no text.
+    /// A hash has a value that is not text.
     Text {
         key: String,
         field: String,
     },
 }
 
-/// What fred says that Redis said, without fred's own name for it.
+/// The message of Redis in an error of fred, without fred's own name for it.
 #[derive(Debug)]
 struct Said(FredError);
 
@@ -92,7 +91,7 @@ impl RedisError {
         Self::of(Kind::Conf(message.into()))
     }
 
-    /// A connection that was refused, in words that say what to do.
+    /// A refused connection, with a message that says what to do.
     pub(crate) fn connect(place: &str, database: u8, cause: FredError) -> Self {
         let said = cause.details();
         let has = |text: &str| said.contains(text);
@@ -141,7 +140,7 @@ impl RedisError {
         Self::of(Kind::Away { place: place.to_owned(), waited, gave_up })
     }
 
-    /// No answer to a batch of commands, of which some may have been done.
+    /// No answer to a batch of commands, some of which may have been executed.
     pub(crate) fn broken(place: &str, limit: Duration, cause: FredError) -> Self {
         Self::no_answer(place, limit, cause, true)
     }
@@ -159,7 +158,7 @@ impl RedisError {
         })
     }
 
-    /// An answer that is none, or a refusal in words that say what to do.
+    /// An answer that does not fit, or a refusal with a message that says what to do.
     pub(crate) fn answer(message: impl Into<String>, cause: Option<FredError>) -> Self {
         Self::of(Kind::Answer { message: message.into(), cause: cause.map(Said) })
     }
@@ -169,7 +168,7 @@ impl RedisError {
         Self::task(key, command, command, cause)
     }
 
-    /// Redis refused a task for a key, which is done by the command `sent`.
+    /// Redis refused a task for a key, which the command `sent` performs.
     pub(crate) fn task(
         key: &[u8],
         task: &'static str,
@@ -196,30 +195,30 @@ impl RedisError {
         Self { kind: Box::new(kind) }
     }
 
-    /// Whether the conf of the connector is at fault; nothing was connected to.
+    /// Returns `true` if the conf of the connector is at fault; nothing was connected.
     pub fn is_conf(&self) -> bool {
         matches!(*self.kind, Kind::Conf(_))
     }
 
-    /// Whether no connection was had at the start.
+    /// Returns `true` if no connection could be made at the start.
     pub fn is_connect(&self) -> bool {
         matches!(*self.kind, Kind::Connect { .. })
     }
 
-    /// Whether the connection was lost or silent later on. What was sent may have been done or not,
-    /// and may be done yet: repeat it, as `retry_times` of a function does.
+    /// Returns `true` if the connection was lost or silent later on. The commands may or may not
+    /// have been executed, or may still be: repeat them, as `retry_times` of a function does.
     pub fn is_outage(&self) -> bool {
         matches!(*self.kind, Kind::Away { .. } | Kind::Lost { .. } | Kind::Silent { .. })
     }
 
-    /// Whether the user lacks a permission: the error names the command that was refused, and the ACL
-    /// rule that allows it.
+    /// Returns `true` if the user lacks a permission: the error names the refused command, and the
+    /// ACL rule that allows it.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         matches!(*self.kind, Kind::Denied { .. })
     }
 
-    /// The command that the user may not run, as in `XGROUP CREATE`.
+    /// Returns the command that the user may not run, such as `XGROUP CREATE`.
     pub(crate) fn denied_command(&self) -> Option<&str> {
         match &*self.kind {
             Kind::Denied { denied, .. } if !denied.of_key => Some(&denied.command),
@@ -227,7 +226,8 @@ impl RedisError {
         }
     }
 
-    /// The key that Redis refused a command for, or whose hash holds what is no text.
+    /// Returns the key for which Redis refused a command, or whose hash has a value that is not
+    /// text.
     pub fn record(&self) -> Option<&str> {
         match &*self.kind {
             Kind::Key { key, .. } | Kind::Denied { key, .. } | Kind::Text { key, .. } => Some(key),
@@ -300,7 +300,7 @@ impl Error for RedisError {
     }
 }
 
-/// What connecting says of a user who may not do what it takes.
+/// The error of connecting as a user without the necessary permissions.
 fn may_not(place: &str, cause: &FredError) -> String {
     match Denied::read(cause, "PING") {
         Some(denied) => format!(
@@ -312,8 +312,8 @@ fn may_not(place: &str, cause: &FredError) -> String {
     }
 }
 
-/// Whether an error is Redis' own answer to one command, and not fred's word on the connection.
-/// Redis opens each with a code in capitals: `WRONGTYPE`, `ERR`, `OOM`, …
+/// Returns whether an error is Redis' own answer to a command, and not fred's report on the
+/// connection. Redis opens each with a code in capitals: `WRONGTYPE`, `ERR`, `OOM`, …
 pub(crate) fn is_answer(error: &FredError) -> bool {
     let code = error.details().split(' ').next().unwrap_or_default();
     code.len() > 1 && code.bytes().all(|byte| byte.is_ascii_uppercase())

@@ -16,7 +16,7 @@
 //!
 //! Give the registry the type, and functions with a `Store` keep their records in Redis. A record
 //! is a hash at the connector's `key` + id, so other programs can read and write it too. A function
-//! that needs more than records takes a `Conn<'_, Redis>` and speaks to Redis itself, through
+//! that needs more than records takes a `Conn<'_, Redis>` and talks to Redis itself, through
 //! [`fred`]: see [`Redis::client`].
 //!
 //! ```no_run
@@ -29,9 +29,9 @@
 //! # }).unwrap();
 //! ```
 //!
-//! A [`Redis`] can also keep what must outlive the process: name it as `cname` of the `quarantine`.
-//! How well that lasts is for Redis' own persistence to say: see
-//! [`durable`](kisflow_core::Connector::durable) of [`Redis`].
+//! A [`Redis`] can also keep quarantine and positions: name it as `cname` of the `quarantine`. They
+//! are as durable as Redis' own persistence: see [`durable`](kisflow_core::Connector::durable) of
+//! [`Redis`].
 //!
 //! # The source
 //!
@@ -45,24 +45,23 @@
 //! params: {lease_ms: 30000}
 //! ```
 //!
-//! A flow that says `source: orders` gets the entries of the stream `orders` as its rows, each at
-//! least once. See [`RedisStream`] for what it does, and [`RedisStreamParams`] for what it can be
-//! told.
+//! A flow with `source: orders` gets the entries of the stream `orders` as its rows, each at least
+//! once. See [`RedisStream`] for its behaviour, and [`RedisStreamParams`] for its params.
 //!
 //! # Modules
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `params` | what a conf can say |
-//! | `address`, `config`, `tls` | what fred is told of it |
+//! | `params` | the params of a conf |
+//! | `address`, `config`, `tls` | the settings of fred |
 //! | `connect` | [`Redis`] |
-//! | `connection` | connects within a bounded time, or says why not |
+//! | `connection` | connects within a bounded time, or reports why not |
 //! | `private` | a server for one test |
 //! | `pipeline`, `script` | many commands, one round trip; Lua that runs as a whole |
-//! | `storage`, `durable` | records as hashes; entries that outlive the process |
+//! | `storage`, `durable` | records as hashes; durable entries |
 //! | `stream` | [`RedisStream`]: `reader` asks, `entry` reads answers, `group` and `receipt` tell Redis |
-//! | `client_name` | what connections are named in `CLIENT LIST` |
-//! | `error`, `permission` | [`RedisError`]; what Redis does not let a user do |
+//! | `client_name` | the names of connections in `CLIENT LIST` |
+//! | `error`, `permission` | [`RedisError`]; missing permissions of a user |
 
 mod address;
 mod client_name;

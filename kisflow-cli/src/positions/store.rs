@@ -57,7 +57,7 @@ impl Store {
         })
     }
 
-    /// Whether a store belongs to one process at a time: who has it open is alone.
+    /// Returns whether one process at a time can open the store: having it open means being alone.
     pub(super) fn is_exclusive(&self) -> bool {
         self.kept().is_ok_and(|conn| self.registry.is_embedded(&conn))
     }

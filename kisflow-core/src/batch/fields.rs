@@ -1,4 +1,4 @@
-//! Looking into rows without building them: `must`, and keys that rows are ordered by.
+//! Fields of rows without decoding them: `must`, and the keys by which rows are ordered.
 
 use super::{Batch, content::Content};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl Batch {
-    /// The rows that lack a field of `must`, or that are no JSON objects.
+    /// The rows that lack a field of `must`, or are not JSON objects.
     pub(crate) fn lacking(&self, must: &Must) -> Vec<Fault> {
         let typed = match self.content() {
             Content::Typed(rows) => Some(rows.lacking(None, must)),
@@ -29,7 +29,8 @@ impl Batch {
         faults
     }
 
-    /// The value of a field in each row, as JSON; empty where a row has none, or is no object.
+    /// The value of a field in each row, as JSON; empty if a row does not have it, or is not an
+    /// object.
     pub(crate) fn keys(&self, field: &str) -> Vec<String> {
         let json = self.json_rows();
         let mut keys = vec![String::new(); self.len()];

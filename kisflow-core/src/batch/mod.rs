@@ -1,4 +1,4 @@
-//! [`Batch`]: rows that travel together, erased once a batch and never row by row.
+//! [`Batch`]: rows that travel together, erased once per batch and never row by row.
 
 mod content;
 mod decoded;
@@ -37,7 +37,7 @@ use crate::{
 ///
 /// A batch holds rows as they arrived (JSON text, or another encoding with its [`Codec`]) or typed
 /// rows as a function made them. It is decoded when a function first reads it, once per row type,
-/// however many functions read it as that type.
+/// no matter how many functions read it as that type.
 ///
 /// ```
 /// use kisflow_core::Batch;
@@ -60,8 +60,8 @@ pub struct Batch {
 
 struct Inner<H: ?Sized> {
     len: usize,
-    /// `Arc<Decoded<T>>`, one for each row type that a function has asked for. The first has a
-    /// place of its own: most batches are read as one type.
+    /// `Arc<Decoded<T>>`, one for each row type that a function has asked for. The first has its
+    /// own place: most batches are read as one type.
     views: Mutex<(Option<ErasedView>, Vec<ErasedView>)>,
     /// Rarely needed, so it takes a pointer's room.
     json: OnceLock<Box<JsonRows>>,
@@ -80,31 +80,32 @@ impl Batch {
         self.inner.holds.content()
     }
 
-    /// Rows of JSON, one text each: `&str`, `String`, `Bytes`, `Vec<u8>`. A `&str` is copied, the
-    /// others are taken over.
+    /// Creates a batch of JSON rows, one text each: `&str`, `String`, `Bytes`, `Vec<u8>`. A `&str`
+    /// is copied, the others are moved.
     ///
-    /// A [`Row`] that is implemented by hand reads each text in the encoding of its own.
+    /// A [`Row`] that is implemented by hand reads each text in its own encoding.
     pub fn json<R: Into<RowBytes>>(rows: impl IntoIterator<Item = R>) -> Self {
         Self::encoded_by(RawRows::each(rows), None)
     }
 
-    /// Newline-delimited JSON in one buffer: no row is copied. Blank lines are no rows.
+    /// Creates a batch of newline-delimited JSON in one buffer: no row is copied. Blank lines are
+    /// skipped.
     pub fn ndjson(buffer: impl Into<Bytes>) -> Self {
         Self::encoded_by(RawRows::lines(buffer.into()), None)
     }
 
-    /// Rows that are values already.
+    /// Creates a batch of values.
     pub fn typed<T: Emit>(rows: Vec<T>) -> Self {
         let len = rows.len();
         Self::new(Typed(rows), len)
     }
 
-    /// Rows of plain text, for functions that read `&[String]`.
+    /// Creates a batch of plain text rows, for functions that read `&[String]`.
     pub fn text<S: Into<String>>(rows: impl IntoIterator<Item = S>) -> Self {
         Self::typed(rows.into_iter().map(Into::into).collect::<Vec<String>>())
     }
 
-    /// Rows in an encoding of your own, read and written by `codec`.
+    /// Creates a batch of rows in your own encoding, read and written by `codec`.
     pub fn encoded<T: Emit, R: Into<RowBytes>>(
         codec: impl Codec<T>,
         rows: impl IntoIterator<Item = R>,
@@ -112,7 +113,7 @@ impl Batch {
         Self::encoded_by(RawRows::each(rows), Some(Box::new(CodecFor::<T, _>::new(codec))))
     }
 
-    /// No rows.
+    /// Creates a batch without rows.
     pub fn empty() -> Self {
         Self::encoded_by(RawRows::each::<RowBytes>([]), None)
     }
@@ -122,23 +123,23 @@ impl Batch {
         Self::new(Raw { rows, codec, notes: None }, len)
     }
 
-    /// The number of rows.
+    /// Returns the number of rows.
     #[inline]
     pub fn len(&self) -> usize {
         self.inner.len
     }
 
-    /// Whether there are none.
+    /// Returns `true` if there are none.
     pub fn is_empty(&self) -> bool {
         self.inner.len == 0
     }
 
-    /// All rows as `T`.
+    /// Returns all rows as `T`.
     ///
     /// # Errors
     ///
-    /// When a row is no `T`, or its source could not read it: the first such row, with its position
-    /// and field.
+    /// When a row is not a `T`, or its source could not read it: the first such row, with its
+    /// position and field.
     pub fn rows<T: Row>(&self) -> Result<Rows<T>> {
         let view = self.contiguous::<T>(RowDefaults::Require);
         match view.faults().first() {
@@ -147,8 +148,8 @@ impl Batch {
         }
     }
 
-    /// All rows as JSON, one a line, each line ended by `\n`. Rows that came as JSON are not checked,
-    /// and a row that its source could not read stands there as it came.
+    /// Returns all rows as JSON, one per line, each line ended by `\n`. Rows that came as JSON are
+    /// not checked, and a row that its source could not read is unchanged.
     ///
     /// # Errors
     ///
@@ -162,11 +163,11 @@ impl Batch {
         Ok(String::from_utf8(out)?)
     }
 
-    /// All rows in another encoding, one after the other in the order of the batch.
+    /// Returns all rows in another encoding, in the order of the batch.
     ///
     /// # Errors
     ///
-    /// When a row is no `T`, or `T` has no form in this encoding.
+    /// When a row is not a `T`, or `T` has no form in this encoding.
     pub fn encode<T: Row>(&self, codec: &impl Codec<T>) -> Result<Vec<Bytes>> {
         let encode = |row: &T| {
             let mut out = Vec::new();
@@ -175,7 +176,7 @@ impl Batch {
         self.rows::<T>()?.iter().map(encode).collect()
     }
 
-    /// The rows at `keep`, ascending positions; the batch itself when that is all of them.
+    /// The rows at `keep`, ascending positions; the batch itself if that is all of them.
     pub(crate) fn pick(&self, keep: Vec<usize>) -> Self {
         if keep.len() == self.len() {
             return self.clone();
@@ -202,7 +203,7 @@ impl Batch {
         self.pick((0..self.len()).filter(|index| bad.binary_search(index).is_err()).collect())
     }
 
-    /// What a one-row function reads: rows that are left out are stepped over, not moved.
+    /// The rows for a one-row function: filtered rows are skipped, not moved.
     pub(crate) fn view<T: Row>(&self, defaults: RowDefaults) -> View<T> {
         if let Content::Picked { base, keep } = self.content()
             && self.cached::<T>(defaults).is_none()
@@ -213,7 +214,7 @@ impl Batch {
         self.contiguous(defaults)
     }
 
-    /// What a batch function reads: one slice.
+    /// The rows for a batch function: one slice.
     pub(crate) fn contiguous<T: Row>(&self, defaults: RowDefaults) -> View<T> {
         if let Content::Typed(rows) = self.content()
             && rows.as_any().is::<Vec<T>>()
@@ -233,7 +234,7 @@ impl Batch {
         View::decoded(decoded)
     }
 
-    /// The typed rows themselves, when they are `T`.
+    /// The typed rows themselves, if they are `T`.
     fn typed_rows<T: Row>(&self) -> Option<&[T]> {
         match self.content() {
             Content::Typed(rows) => rows.as_any().downcast_ref::<Vec<T>>().map(Vec::as_slice),
@@ -297,8 +298,8 @@ impl Batch {
         })
     }
 
-    /// The text of the row at this position: as it arrived, or as JSON; empty where there is no
-    /// such row.
+    /// Returns the text of the row at this position: as it arrived, or as JSON; empty if there is
+    /// no such row.
     pub fn row_text(&self, index: usize) -> Bytes {
         match self.content() {
             Content::Raw { rows, .. } => rows.bytes(index),

@@ -1,4 +1,4 @@
-//! [`RowNotes`]: what a source knows of the rows that it hands out, besides their text.
+//! [`RowNotes`]: what a source knows about its rows, besides their text.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::{
     reject::{Fault, Reject},
 };
 
-/// What a source knows of the rows that it hands out, besides their text: which of them cannot be
-/// read, and how they were written. [`Batch::with_notes`](super::Batch::with_notes) takes it.
+/// What a source knows about its rows, besides their text: which of them cannot be read, and how
+/// they were written. For [`Batch::with_notes`](super::Batch::with_notes).
 ///
 /// ```
 /// use kisflow_core::{Batch, RowNotes};
@@ -33,15 +33,15 @@ pub struct RowNotes {
 }
 
 impl RowNotes {
-    /// Nothing is known.
+    /// Creates empty notes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Says that a row, counted from 0, cannot be read, and why. No function sees it: the first
-    /// function of the flow rejects it, with this field and cause. Of two causes for one row the
-    /// first counts.
+    /// Marks a row, counted from 0, as one that cannot be read, with the cause. No function gets
+    /// it: the first function of the flow rejects it with this field and cause. Of two causes for
+    /// one row the first counts.
     pub fn unreadable(&mut self, row: usize, field: Option<&str>, cause: impl Into<BoxError>) {
         let at = self.unreadable.partition_point(|fault| fault.index < row);
         if self.unreadable.get(at).is_none_or(|fault| fault.index != row) {
@@ -51,15 +51,15 @@ impl RowNotes {
         }
     }
 
-    /// Says that the rows were lines of CSV. Quarantine keeps it with each row, so that the row can
-    /// be edited as a line of CSV.
+    /// Records that the rows were lines of CSV. Quarantine keeps the form with each row, so that
+    /// the row can be edited as a line of CSV.
     #[must_use]
     pub fn csv(mut self, form: Arc<CsvForm>) -> Self {
         self.csv = Some(form);
         self
     }
 
-    /// Whether every row can be read.
+    /// Returns `true` if every row can be read.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.unreadable.is_empty()
@@ -67,8 +67,8 @@ impl RowNotes {
 }
 
 impl Batch {
-    /// Rows of JSON, with what their source knows of them: rows that cannot be read stand among
-    /// them as they came.
+    /// Creates a batch of JSON rows with the notes of their source: rows that cannot be read are
+    /// among them unchanged.
     pub fn with_notes<R: Into<RowBytes>>(
         rows: impl IntoIterator<Item = R>,
         notes: RowNotes,
@@ -78,7 +78,8 @@ impl Batch {
         Self::new(Raw { rows, codec: None, notes: Some(Box::new(notes)) }, len)
     }
 
-    /// The rows that their source could not read, each with its field and cause; see [`RowNotes`].
+    /// Returns the rows that their source could not read, each with its field and cause; see
+    /// [`RowNotes`].
     #[must_use]
     pub fn unreadable(&self) -> Vec<Reject> {
         let source: Arc<str> = Arc::from("source");
@@ -124,7 +125,7 @@ impl Batch {
     }
 }
 
-/// How rows were written as CSV: all that is needed to read one more line of it.
+/// How rows were written as CSV: everything needed to read one more line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -136,7 +137,7 @@ pub struct CsvForm {
     /// The fields whose values are always text.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub text: Vec<String>,
-    /// Whether blanks around a value are left out.
+    /// Whether blanks around a value are dropped.
     #[serde(skip_serializing_if = "is_false")]
     pub trim: bool,
     /// Whether `1,5` is the number 1.5.
@@ -145,7 +146,7 @@ pub struct CsvForm {
 }
 
 impl CsvForm {
-    /// Lines with these fields, separated by commas.
+    /// The form of lines with these fields, separated by commas.
     #[must_use]
     pub fn new(fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { fields: fields.into_iter().map(Into::into).collect(), ..Self::default() }

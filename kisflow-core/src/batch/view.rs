@@ -1,4 +1,4 @@
-//! What a function sees of a batch: its rows as `T`, and the rows that are none.
+//! A function's view of a batch: its rows as `T`, and the rows that are not `T`.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -11,7 +11,7 @@ pub(crate) struct View<T> {
     picked: Option<Picked>,
 }
 
-/// Who keeps the rows alive.
+/// The owner of the rows.
 enum Held<T> {
     Typed(Batch),
     Decoded(Arc<Decoded<T>>),
@@ -65,7 +65,7 @@ impl<T: Row> View<T> {
         }
     }
 
-    /// The rows that are no `T`, in the order of the batch.
+    /// The rows that are not `T`, in the order of the batch.
     pub(crate) fn faults(&self) -> &[Fault] {
         match (&self.picked, &self.rows) {
             (Some(picked), _) => &picked.faults,
@@ -109,12 +109,12 @@ impl<T: Row> View<T> {
         }
     }
 
-    /// Where the row at `position` of the slice stands in the batch.
+    /// The position in the batch of the row at `position` of the slice.
     pub(crate) fn index(&self, position: usize) -> usize {
         self.source().and_then(|source| source.get(position).copied()).unwrap_or(position)
     }
 
-    /// Where the held rows stand in their batch, when some row of it is no `T`.
+    /// The positions of the held rows in their batch, if some row of it is not a `T`.
     fn source(&self) -> Option<&[usize]> {
         match &self.rows {
             Held::Decoded(decoded) => decoded.source.as_deref(),

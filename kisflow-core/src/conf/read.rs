@@ -35,7 +35,8 @@ impl Conf {
         Ok(conf)
     }
 
-    /// The conf as far as it can be read, and every problem: links go on to find more.
+    /// Reads the conf as far as possible, and returns every problem: linking continues to find
+    /// more.
     pub(crate) fn read_all<'a>(
         dirs: impl IntoIterator<Item = &'a Path>,
         lookup: Lookup<'_>,

@@ -307,7 +307,7 @@ impl<'a> Section<'a> {
         self.line
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every unknown key.
     pub(super) fn finish(&mut self) {
         for (key, node) in std::mem::take(&mut self.fields) {
             if !self.taken.contains(&key) {

@@ -11,7 +11,7 @@ use super::{
 /// Where variables are looked up.
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Result<String, VarError>;
 
-/// A value that cannot be had.
+/// A missing value.
 pub(super) struct Unset {
     pub(super) line: u64,
     /// The path of the key.

@@ -41,7 +41,7 @@ pub(super) enum Breaks {
     End,
 }
 
-/// Rows by position: those that wait, and those that somebody has, until when.
+/// Rows by position: those that wait, and those that a reader has, with the end of its lease.
 #[derive(Default)]
 struct Rows {
     waiting: BTreeMap<usize, String>,
@@ -78,7 +78,7 @@ impl Shelf {
         while taken.len() < count
             && let Some((position, row)) = rows.waiting.pop_first()
         {
-            // At most once: nobody remembers who has it.
+            // At most once: it is not recorded who has it.
             if self.breaks != Breaks::Reads {
                 rows.held.insert(position, (row.clone(), Instant::now() + lease));
             }
@@ -97,7 +97,7 @@ impl Shelf {
         self.changed.notify_waiters();
     }
 
-    /// Takes everything that somebody has for done.
+    /// Marks everything that a reader has as done.
     fn acknowledge_all(&self) {
         let held: Vec<usize> = self.rows.lock().unwrap().held.keys().copied().collect();
         self.acknowledge(&held);
@@ -120,7 +120,7 @@ pub(super) struct Reader {
     lease: Duration,
     /// What a reader has taken ahead that breaks the rule of back pressure.
     ahead: Vec<(usize, String)>,
-    /// How far a reader is that shares with nobody.
+    /// How far a reader is that does not share.
     seen: usize,
     deliveries: usize,
 }

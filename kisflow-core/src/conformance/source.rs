@@ -22,7 +22,7 @@ pub enum Lease {
     Long,
 }
 
-/// What a source reads from, as the suite needs it: a stream, a file, a port.
+/// The origin of a source's rows, as the suite needs it: a stream, a file, a port.
 #[async_trait]
 pub trait World: Sync {
     /// The source.
@@ -32,27 +32,27 @@ pub trait World: Sync {
     /// `batch` of at most 10 rows and 20 ms.
     async fn open(&self, lease: Lease) -> Self::Source;
 
-    /// Brings rows, in order, behind those that are there. For a source that others push rows to,
-    /// it makes them push, and push again until they are told that the rows are done.
+    /// Adds rows, in order, behind the existing ones. For a source that clients push to, it lets
+    /// them push, and push again until the rows are acknowledged.
     async fn feed(&self, rows: Vec<String>);
 
-    /// Breaks every connection that there is, and lets new ones be made.
+    /// Breaks every existing connection, and allows new ones.
     async fn disconnect(&self);
 }
 
-/// Makes worlds, each with nothing in it, and says what the source does not promise.
+/// Creates empty worlds, and states what the source does not guarantee.
 #[async_trait]
 pub trait SourceWorld: Sync {
     /// The world.
     type World: World;
 
-    /// Whether rows that were not acknowledged come again in another process. (Standard input
-    /// cannot be read twice.)
+    /// Whether unacknowledged rows are redelivered in another process. (Standard input cannot be
+    /// read twice.)
     const REPLAYS: bool = true;
     /// Whether two readers share the rows. (A file has one reader.)
     const SHARES: bool = true;
 
-    /// Another world.
+    /// Creates another world.
     async fn create(&self) -> Self::World;
 }
 

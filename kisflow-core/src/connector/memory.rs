@@ -47,7 +47,7 @@ impl fmt::Debug for Memory {
 pub struct MemoryParams {
     /// The most records that it keeps (default 1,000,000).
     pub max_records: usize,
-    /// How long a record lives after it was last written (default: forever). The param is `ttl_ms`.
+    /// How long a record lives after it was last written (default: forever).
     #[serde(rename = "ttl_ms", with = "millis::option")]
     pub ttl: Option<Duration>,
 }

@@ -1,4 +1,4 @@
-//! What a call answers: at once, or later.
+//! [`Answer`]: the answer of a call, at once or later.
 
 use std::{fmt, future::Future, pin::Pin};
 
@@ -11,11 +11,11 @@ use crate::{
     reject::Fault,
 };
 
-/// The answer to one call: a sync function's on the spot, an async one's in one box.
+/// The answer to one call: at once from a sync function, in one box from an async one.
 pub enum Answer<'a> {
-    /// The function is done.
+    /// The function has returned.
     Ready(Result<Outcome>),
-    /// The function awaits something.
+    /// The function has to be awaited.
     Later(Pin<Box<dyn Future<Output = Result<Outcome>> + Send + 'a>>),
 }
 
@@ -29,7 +29,7 @@ impl fmt::Debug for Answer<'_> {
 }
 
 impl<'a> Answer<'a> {
-    /// An answer that has to be awaited. The future must be `Send`: flows run as tokio tasks.
+    /// An answer to await. The future must be `Send`: flows run as tokio tasks.
     pub fn later(future: impl Future<Output = Result<Outcome>> + Send + 'a) -> Self {
         Self::Later(Box::pin(future))
     }
@@ -45,16 +45,16 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// What a function made of a batch.
+/// The result of a function for a batch.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// The rows that it hands on; `None` from a function that has none to give, a sink.
+    /// The rows that it hands on; `None` from a sink, which has none.
     pub(crate) produced: Option<Batch>,
     pub(crate) plan: Plan,
     /// Rows of the input that were neither filtered nor rejected.
     pub(crate) handled: usize,
     pub(crate) filtered: usize,
     pub(crate) faults: Vec<Fault>,
-    /// Of which row each produced one was made; told only to runs that ask.
+    /// From which row each new one was made; only for runs that ask for it.
     pub(crate) lineage: Lineage,
 }

@@ -12,7 +12,7 @@ use crate::{
     row::Row,
 };
 
-/// One call: a borrow of everything that belongs to it.
+/// One call, which borrows everything that belongs to it.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
     pub(crate) input: &'a Batch,
@@ -26,12 +26,12 @@ impl fmt::Debug for Call<'_> {
 }
 
 impl<'a> Call<'a> {
-    /// The rows that reached the function.
+    /// Returns the rows that reached the function.
     pub fn input(&self) -> &'a Batch {
         self.input
     }
 
-    /// The call's context.
+    /// Returns the call's context.
     pub fn cx(&self) -> Cx<'a> {
         self.cx
     }
@@ -50,8 +50,8 @@ impl<'a> Call<'a> {
         )
     }
 
-    /// Calls an async function that takes the whole batch. `function` is handed the rows as
-    /// something to borrow from within its own future.
+    /// Calls an async function that takes the whole batch. `function` gets a value from which its
+    /// own future can borrow the rows.
     #[inline]
     pub fn batch_async<T: Row, F>(self, function: impl FnOnce(Borrowed<T>) -> F) -> Answer<'a>
     where
@@ -122,8 +122,8 @@ impl<'a> Call<'a> {
         Ok(outcome)
     }
 
-    /// The view, unless a row that is no `T` fails the run, or no row is a `T`: the function is not
-    /// called then. (Of no rows it might make one all the same, or fail.)
+    /// The view, unless a row that is not a `T` fails the run, or no row is a `T`: the function is
+    /// not called then. (On an empty batch it could still emit rows or fail.)
     fn readable<T: Row>(self, view: View<T>) -> Result<View<T>, Outcome> {
         let faults = view.faults();
         if faults.is_empty() || view.len() > 0 && self.cx.on_reject() != OnReject::Fail {

@@ -1,4 +1,4 @@
-//! [`Emits`]: what a function hands on, as far as its result type says.
+//! [`Emits`]: what a function hands on, as far as its result type shows it.
 
 use crate::row::Fields;
 
@@ -8,12 +8,12 @@ use crate::row::Fields;
 pub enum Emits {
     /// No rows.
     Nothing,
-    /// The rows that it was given, all or some of them.
+    /// Its input rows, all or some of them.
     Passed,
-    /// Rows of its own.
+    /// New rows.
     Rows(Fields),
-    /// Rows of its own, or those that it was given.
+    /// New rows, or its input rows.
     Either(Fields),
-    /// The result type does not say.
+    /// The result type does not show it.
     Unsaid,
 }

@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use crate::{link::Link, row::Fields};
 
-/// Where something is written in the program.
+/// A place in the program's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
     /// The source file, as the compiler names it.
@@ -40,8 +40,8 @@ impl fmt::Display for Place {
 /// One unit of computation.
 ///
 /// `#[faas]` implements this for a type with the function's name. It has two stages: `bind` runs
-/// once at link, before any row is read, and finds everything that the function needs; `call`
-/// runs once a batch.
+/// once at link, before any row is read, and finds everything that the function needs; `call` runs
+/// once per batch.
 ///
 /// ```
 /// use kisflow_core::{Action, Answer, Batch, Call, Function, Link, Place};
@@ -72,28 +72,28 @@ impl fmt::Display for Place {
 pub trait Function: 'static {
     /// The name in conf.
     const NAME: &'static str;
-    /// Where it is written, for messages.
+    /// Its place in the source, for messages.
     const PLACE: Place;
     /// Whether `call` answers [`Answer::Later`]. With a `timeout` in its conf, a function that does
-    /// not runs on a thread of its own, because it can only be left behind, not stopped.
+    /// not runs on its own thread, because it can only be abandoned, not stopped.
     const ASYNC: bool = false;
-    /// What `bind` found.
+    /// The result of `bind`.
     type Bound: Send + Sync + 'static;
 
-    /// Finds what the function needs. `None` when something is missing: each such problem has been
-    /// reported to `link`, not only the first.
+    /// Finds what the function needs. Returns `None` if something is missing, after reporting each
+    /// such problem to `link`, not only the first.
     fn bind(link: &mut Link<'_>) -> Option<Self::Bound>;
 
-    /// Computes one batch.
+    /// Processes one batch.
     fn call<'a>(bound: &'a Self::Bound, call: Call<'a>) -> Answer<'a>;
 
-    /// What it reads its rows as, if it says.
+    /// Returns the row type that it reads, if known.
     #[doc(hidden)]
     fn reads() -> Option<Fields> {
         None
     }
 
-    /// What it hands on, if its result type says.
+    /// Returns what it hands on, as far as its result type shows it.
     #[doc(hidden)]
     fn emits() -> Emits {
         Emits::Unsaid

@@ -1,4 +1,4 @@
-//! What functions may return, and what the flow makes of it.
+//! The results of functions, and their effect in the flow.
 
 use std::collections::HashSet;
 
@@ -12,14 +12,14 @@ use crate::{
     row::Emit,
 };
 
-/// What a function of a batch may return.
+/// A result that a batch function may return.
 #[diagnostic::on_unimplemented(
     message = "a function of a batch cannot return `{Self}`",
     label = "not a result of a batch function",
     note = "return `()`, `Vec<U>`, `Batch`, `Action`, `(Vec<U>, Action)`, or any of them in a `Result`; a function of one row (`&T` instead of `&[T]`) may return others"
 )]
 pub trait BatchResult {
-    /// The outcome of a call that handled `handled` rows.
+    /// Returns the outcome of a call that handled `handled` rows.
     ///
     /// # Errors
     ///
@@ -72,8 +72,8 @@ impl<R: BatchResult, E: Into<BoxError>> BatchResult for Result<R, E> {
     }
 }
 
-/// What the rows of a one-row function become; `#[faas]` wraps the function's result in one of
-/// [`Map`], [`FilterMap`], [`Filter`], [`FlatMap`], or leaves `()`, or any of them in a `Result`.
+/// The result of a one-row function; `#[faas]` wraps the function's result in one of [`Map`],
+/// [`FilterMap`], [`Filter`], [`FlatMap`], or leaves `()`, or any of them in a `Result`.
 pub trait RowResult {
     /// The rows that it emits.
     type Out: Send + Sync + 'static;
@@ -81,19 +81,19 @@ pub trait RowResult {
     /// Takes the result of the row at `index`.
     fn collect(self, index: usize, rows: &mut Collector<Self::Out>);
 
-    /// The outcome of the whole batch.
+    /// Returns the outcome of the whole batch.
     fn outcome(rows: Collector<Self::Out>, input: &Batch) -> Outcome;
 }
 
-/// What a one-row function has answered so far.
+/// The results of a one-row function so far.
 #[derive(Debug)]
 pub struct Collector<U> {
     rows: Vec<U>,
     handled: usize,
     filtered: usize,
-    /// The rows that a filter keeps, from the first that it does not.
+    /// The rows that a filter keeps, from the first that it drops.
     kept: Option<Vec<usize>>,
-    /// Whether the run wants to know of which row each new one was made.
+    /// Whether the run asks from which row each new one was made.
     traced: bool,
     faults: Vec<Fault>,
 }
@@ -209,7 +209,7 @@ impl<U: Emit> RowResult for FlatMap<U> {
     }
 
     fn outcome(mut rows: Collector<U>, input: &Batch) -> Outcome {
-        // Nothing at all was made of no rows.
+        // No rows give nothing.
         if rows.traced {
             rows.kept.get_or_insert_default();
         }
@@ -217,7 +217,7 @@ impl<U: Emit> RowResult for FlatMap<U> {
     }
 }
 
-/// Keeps the row as it came, or filters it.
+/// Keeps the row unchanged, or filters it.
 #[derive(Debug)]
 pub struct Filter(pub bool);
 
@@ -232,8 +232,8 @@ impl RowResult for Filter {
                 kept.push(index);
             }
         } else {
-            // Only now is there something to remember: the rows before this one were all kept, but
-            // for those with faults, which are taken out at the end.
+            // Remember positions only from now on: all rows before this one were kept, except those
+            // with faults, which are removed at the end.
             rows.filtered += 1;
             rows.kept.get_or_insert_with(|| (0..index).collect());
         }

@@ -15,7 +15,7 @@ macro_rules! hidden {
             /// The macro has not seen what this type is.
             pub const HIDDEN: bool = true;
 
-            /// Says nothing: one mistake is enough.
+            /// Reports nothing: one mistake is enough.
             pub fn emitted() {}
         })*
     };

@@ -1,9 +1,9 @@
 //! What `#[faas]` and `#[caas]` expand to, for types that may not fit.
 //!
-//! A type that does not fit is one mistake, and the compiler should say so once: where the user
+//! A type that does not fit is one mistake, and the compiler should report it once: where the user
 //! wrote it. The macros assert each type there; everything else that they write goes through this
-//! module, where a type that fits has a method of its own, and one that does not falls back on
-//! [`Unfit`], which keeps silent.
+//! module, where a type that fits has its own method, and one that does not falls back on
+//! [`Unfit`], which reports nothing.
 
 use std::{any::Any, future::Future, marker::PhantomData};
 
@@ -175,7 +175,7 @@ macro_rules! silent {
     }};
 }
 
-/// The ways of types that do not fit, of which the compiler has been told elsewhere.
+/// The methods for types that do not fit, which are reported elsewhere.
 #[allow(clippy::panic, reason = "no program with such a type compiles")]
 pub trait Unfit: Sized {
     /// Stops the compiler where one of these would be called.
@@ -212,7 +212,7 @@ impl<T, R, F> Unfit for Shim<T, R, F> {}
 impl<T, R> Unfit for Done<'_, T, R> {}
 impl<T, E> Unfit for Replied<T, E> {}
 
-/// The way of parameters that a link cannot find, of which the compiler has been told elsewhere.
+/// The methods for parameters that cannot be bound, which are reported elsewhere.
 #[allow(clippy::panic, reason = "no program with such a type compiles")]
 pub trait Missing {
     /// Stops the compiler where one of these would be called.
@@ -232,7 +232,7 @@ pub trait Missing {
 
 impl<P> Missing for Find<P> {}
 
-/// The way of rows that cannot be read, of which the compiler has been told elsewhere.
+/// The method for rows that cannot be read, which are reported elsewhere.
 #[allow(clippy::panic, reason = "no program with such a type compiles")]
 pub trait Unreadable<T> {
     /// Stops the compiler where one of these would be called.

@@ -41,7 +41,7 @@ pub enum Verdict {
     Arrives,
     /// These cannot: a problem of the conf.
     Missing(Vec<String>),
-    /// Nobody can tell, and why.
+    /// It is unknown, with the reason.
     NotChecked(String),
 }
 
@@ -104,7 +104,7 @@ pub(super) fn of_flow(
                 // In a later round, what the target's predecessor made in an earlier one.
                 merge(&mut rows, sent.get(to - 1).cloned().unwrap_or_default());
             }
-            // A function that hands on nothing has nobody behind it.
+            // No function follows one that hands on nothing.
             if let (Some(verdict), Some(before)) = (step.verdict(&rows), steps.get(from)) {
                 let jump = from + 1 != to;
                 if let Verdict::Missing(fields) = &verdict {
@@ -123,7 +123,7 @@ pub(super) fn of_flow(
     edges
 }
 
-/// How many kinds of rows may come to one place before nobody looks at each.
+/// How many kinds of rows may reach one place before the check gives up.
 const KINDS: usize = 64;
 
 /// Adds rows to others: what was made by the same function is of one kind, whichever way it came.
@@ -144,9 +144,9 @@ fn merge(arriving: &mut Vec<Rows>, rows: Vec<Rows>) {
     }
 }
 
-/// The places from which rows come to the one at `to`. A jump back takes what the target's
-/// predecessor made, so that only jumps ahead are ways of their own. (Where a jump ahead has left that
-/// predecessor out, the jumper's own rows come; nobody looks that closely.)
+/// The places from which rows reach the one at `to`. A jump back takes what the target's
+/// predecessor made, so only jumps ahead are separate edges. (If a jump ahead has skipped that
+/// predecessor, the rows of the function that jumps arrive; this is not checked.)
 fn ways_to(conf: &Conf, flow: &FlowConf, to: usize) -> Vec<usize> {
     let Some(target) = flow.flows.get(to) else { return Vec::new() };
     let last = flow.flows.iter().rposition(|step| step.fname == target.fname);
@@ -262,7 +262,7 @@ impl Step {
         }
     }
 
-    /// What goes on from here.
+    /// The rows that leave this place.
     fn send(&self, mut given: Vec<Rows>) -> Vec<Rows> {
         for rows in &mut given {
             rows.have.extend(self.needs.iter().cloned());

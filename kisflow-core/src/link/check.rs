@@ -83,7 +83,7 @@ fn twice(registry: &Registry, problems: &mut Vec<Problem>) {
     }
 }
 
-/// A type that nobody registered is no problem of a connector that nobody uses.
+/// An unregistered type is no problem of an unused connector.
 fn engine(registry: &Registry, conn: &ConnConf, used: bool, problems: &mut Vec<Problem>) {
     match registry.connectors.iter().find(|def| def.engine == conn.engine) {
         Some(def) => {

@@ -46,7 +46,7 @@ pub(crate) enum NoConnector {
     None,
     /// The conf names several, and none for this parameter.
     NotNamed(String),
-    /// The conf names several, and whoever asks has no name.
+    /// The conf names several, and the parameter has no name.
     Nameless,
 }
 

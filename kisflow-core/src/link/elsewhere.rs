@@ -1,5 +1,5 @@
-//! Positions that another store has: a service must not begin from the start because nobody carried
-//! them over.
+//! Positions in another store: a service must not start from the beginning because they were not
+//! carried over.
 
 use std::{path::Path, sync::Arc, time::Duration};
 

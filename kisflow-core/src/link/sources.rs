@@ -70,7 +70,7 @@ pub(super) fn durable(
             problems.push(of_global(global, format!("no connector is named \"{cname}\"{known}")));
             return None;
         };
-        // A type that nobody registered has been reported.
+        // An unregistered type has been reported.
         let slot = slots.get(cname)?;
         if !slot.def.endures {
             let types = registry.connectors.iter().filter(|def| def.endures).map(|def| def.engine);
@@ -98,9 +98,9 @@ pub(super) fn durable(
 }
 
 impl Registry {
-    /// The connector that keeps the quarantine of a conf: the one that its global conf names; else,
-    /// where a flow has a source, the embedded store, by a name that is free in the conf, or that of
-    /// the connector with the same address. `None` where nobody keeps one.
+    /// Returns the connector that keeps the quarantine of a conf: the one that its global conf
+    /// names; otherwise, if a flow has a source, the embedded store, by a name that is free in the
+    /// conf, or that of the connector with the same address. `None` if there is none.
     ///
     /// For tools that look at a quarantine without the flows: a conf that names this connector as
     /// [`QuarantineConf::cname`](crate::QuarantineConf::cname) has the same quarantine when its flows
@@ -121,7 +121,7 @@ impl Registry {
         embedded(self, conf).map(|(_, conn)| conn)
     }
 
-    /// Whether a connector is of an embedded store, which belongs to one process at a time.
+    /// Returns whether a connector is of an embedded store, which one process at a time can open.
     pub fn is_embedded(&self, conn: &ConnConf) -> bool {
         let def = self.connectors.iter().find(|def| def.engine == conn.engine);
         def.is_some_and(|def| (def.embedded)().is_some())

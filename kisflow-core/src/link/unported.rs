@@ -43,8 +43,8 @@ impl Linker {
         ))
     }
 
-    /// Reports every Save or Load of a flow that runs without code and has nearly the name of a
-    /// function that nobody uses. The two may be meant so: `check` reports it, and the flow runs.
+    /// Reports every Save or Load of a flow that runs without code and has nearly the name of an
+    /// unused function. That may be intended: `check` reports it, and the flow runs.
     pub(crate) fn slips(&self, flow: &FlowConf, problems: &mut Vec<Problem>) {
         for (step, place) in flow.flows.iter().enumerate() {
             let fname = place.fname.as_str();

@@ -9,8 +9,8 @@ use std::{
 use super::{Cx, Parameter};
 use crate::{caas::CaasCall, error::Result, link::Link};
 
-/// The `#[caas]` of the function's connector: what it is given and what it replies are checked at
-/// link, so that one function serves several engines, chosen by the conf alone.
+/// The `#[caas]` of the function's connector. Linking checks its arguments and reply, so that one
+/// function serves several engines, chosen by the conf alone.
 pub struct Caas<'a, A: ?Sized, R = ()> {
     logic: Logic<'a, A, R>,
 }
@@ -24,7 +24,7 @@ impl<A: ?Sized, R> fmt::Debug for Caas<'_, A, R> {
     }
 }
 
-/// Who is called.
+/// The storage logic to call.
 enum Logic<'a, A: ?Sized, R> {
     Registered { caas: &'a Arc<dyn CaasCall<A, R>>, cx: Cx<'a> },
     Answer(&'a (dyn Fn(&A) -> Result<R> + Sync)),
@@ -47,7 +47,7 @@ impl<A: ?Sized, R> Clone for Caas<'_, A, R> {
 impl<A: ?Sized, R> Copy for Caas<'_, A, R> {}
 
 impl<'a, A: ?Sized + Sync + 'static, R: Send + 'static> Caas<'a, A, R> {
-    /// Storage logic for a unit test of the function: what it replies to what it is given.
+    /// Storage logic for a unit test of the function: a closure from arguments to reply.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -71,7 +71,7 @@ impl<'a, A: ?Sized + Sync + 'static, R: Send + 'static> Caas<'a, A, R> {
     ///
     /// # Errors
     ///
-    /// Whatever the storage logic fails with.
+    /// The errors of the storage logic.
     ///
     /// # Cancel safety
     ///

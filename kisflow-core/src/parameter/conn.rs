@@ -11,7 +11,7 @@ use crate::{
 
 /// The connector that the function's conf names, as its own type.
 ///
-/// A function may take several: then `option.cname` of its conf is a map, from the name of the
+/// A function may take several: `option.cname` of its conf is then a map from the name of the
 /// parameter to the connector. For `orders: Conn<'_, Redis>, log: Conn<'_, Redis>` it is
 /// `cname: {orders: Orders, log: Audit}`.
 pub struct Conn<'a, C>(&'a C);

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The rows that a function rejects in one attempt: position in its slice, and cause. Most calls
-/// reject none, and then there is no lock to take either.
+/// reject none, and then take no lock either.
 pub(crate) type Rejects = OnceLock<Mutex<Vec<(usize, BoxError)>>>;
 
 /// The context of one call: names, run id, raw params, cache, metadata, cancellation.
@@ -48,32 +48,32 @@ impl<'a> Cx<'a> {
         Self { run, node, rejects, attempt: *attempt }
     }
 
-    /// The flow's name.
+    /// Returns the flow's name.
     pub fn flow(&self) -> &'a str {
         &self.run.flow.name
     }
 
-    /// The function's name.
+    /// Returns the function's name.
     pub fn function(&self) -> &'a str {
         &self.node.name
     }
 
-    /// The function's mode.
+    /// Returns the function's mode.
     pub fn mode(&self) -> Mode {
         self.node.conf.fmode
     }
 
-    /// The name of the function's source, empty if its conf gives none.
+    /// Returns the name of the function's source, empty if its conf has none.
     pub fn source(&self) -> &'a str {
         &self.node.conf.source.name
     }
 
-    /// The name of the function's connector; none for a function with several.
+    /// Returns the name of the function's connector; `None` for a function with several.
     pub fn connector(&self) -> Option<&'a str> {
         self.only_connector().map(|slot| slot.conf.cname.as_str())
     }
 
-    /// The params of the function's connector; none for a function with several.
+    /// Returns the params of the function's connector; `None` for a function with several.
     pub fn connector_params(&self) -> Option<&'a RawParams> {
         self.only_connector().map(|slot| &slot.conf.params)
     }
@@ -85,49 +85,49 @@ impl<'a> Cx<'a> {
         }
     }
 
-    /// The conf of the function's connector: its address, its `key`, its type; none for a function
-    /// with several.
+    /// Returns the conf of the function's connector: its address, its `key`, its type; `None` for a
+    /// function with several.
     #[must_use]
     pub fn connector_conf(&self) -> Option<&'a ConnConf> {
         self.only_connector().map(|slot| &slot.conf)
     }
 
-    /// What fields are that a row lacks.
+    /// Returns the setting for fields that a row lacks.
     pub(crate) fn row_defaults(&self) -> RowDefaults {
         self.node.row_defaults
     }
 
-    /// The run, one id for all functions that it goes through.
+    /// Returns the id of the run, the same for all its functions.
     pub fn run(&self) -> RunId {
         self.run.id
     }
 
-    /// Which attempt this is, from 1.
+    /// Returns the number of this attempt, from 1.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// All params of the function.
+    /// Returns all params of the function.
     pub fn params(&self) -> &'a RawParams {
         &self.node.params
     }
 
-    /// One param, with the text that it has in the file: `cx.param("zip")?.as_str()`.
+    /// Returns one param, with the text of the file: `cx.param("zip")?.as_str()`.
     pub fn param(&self, name: &str) -> Option<&'a RawParam> {
         self.node.params.get(name)
     }
 
-    /// The flow's cache: values with a time to live, for all runs of the flow.
+    /// Returns the flow's cache: values with a time to live, for all runs of the flow.
     pub fn cache(&self) -> &'a Cache {
         &self.run.flow.cache
     }
 
-    /// The flow's metadata: values for all runs of the flow, until they are removed.
+    /// Returns the flow's metadata: values for all runs of the flow, until they are removed.
     pub fn metadata(&self) -> &'a Metadata {
         &self.run.flow.metadata
     }
 
-    /// Whether the run has been cancelled; a long sync function asks now and then.
+    /// Returns `true` if the run was cancelled; a long sync function should check it now and then.
     pub fn is_cancelled(&self) -> bool {
         self.run.cancel.as_ref().is_some_and(|token| token.is_cancelled())
     }
@@ -145,8 +145,8 @@ impl<'a> Cx<'a> {
     }
 
     /// Rejects the row at `position` of the slice that the function was given; the flow's
-    /// `on_reject` decides what becomes of it. For functions of a batch: one of a single row
-    /// returns `Err`.
+    /// `on_reject` decides what happens to it. For batch functions; a one-row function returns
+    /// `Err`.
     pub fn reject(&self, position: usize, cause: impl Into<BoxError>) {
         self.rejects
             .get_or_init(Mutex::default)
@@ -155,8 +155,8 @@ impl<'a> Cx<'a> {
             .push((position, cause.into()));
     }
 
-    /// The value, or `None` after rejecting the row at `position` with the error: for what a batch
-    /// function looks up row by row.
+    /// Returns the value, or `None` after rejecting the row at `position` with the error. For
+    /// values that a batch function looks up row by row.
     ///
     /// ```
     /// # use kisflow_core::{Cx, Result, Store};
@@ -169,7 +169,7 @@ impl<'a> Cx<'a> {
         result.map_err(|cause| self.reject(position, cause)).ok()
     }
 
-    /// What the function has rejected in this attempt; the next attempt judges anew.
+    /// The rows that the function rejected in this attempt; the next attempt decides again.
     #[inline]
     pub(crate) fn take_rejects(&self) -> Vec<(usize, BoxError)> {
         match self.rejects.get() {

@@ -1,4 +1,4 @@
-//! What a function may ask for beside its rows: small borrows, found at link.
+//! The parameters of functions beside their rows: small borrows, bound at link.
 //!
 //! | parameter | what it is |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | [`Caas<'_, A, R>`](Caas) | storage logic that `#[caas]` registered |
 //! | [`Cx<'_>`](Cx) | names, run id, raw params, cache, metadata, cancellation |
 //!
-//! Each has an `of`, which makes one for a unit test that calls the function by hand.
+//! Each has an `of`, with which a unit test calls the function by hand.
 
 mod caas;
 mod conn;
@@ -29,9 +29,9 @@ pub use self::store::{BoundStore, RecordError, Store};
 pub use self::test_context::TestContext;
 use crate::{error::Result, link::Link};
 
-/// A parameter of a `#[faas]` or `#[caas]` function: found once at link, handed out each call.
+/// A parameter of a `#[faas]` or `#[caas]` function: bound once at link, passed in each call.
 ///
-/// Implement it, for the `'static` form of your type, to give functions parameters of your own:
+/// Implement it for the `'static` form of your type to give functions your own parameters:
 ///
 /// ```
 /// use kisflow_core::{Cx, Link, Parameter, Result};
@@ -59,18 +59,18 @@ use crate::{error::Result, link::Link};
     note = "rows are taken by reference (`&[T]` or `&T`); other parameters are `Params<'_, T>`, `State<'_, T>`, `Conn<'_, C>`, `Store<'_>`, `Caas<'_, A, R>`, `Cx<'_>`, or a type of yours that implements `kisflow::Parameter`"
 )]
 pub trait Parameter {
-    /// What `bind` found; kept with the linked function.
+    /// The result of `bind`; kept with the linked function.
     type Bound: Send + Sync + 'static;
-    /// What the function is handed.
+    /// The value that the function gets.
     type Of<'a>: Copy + Send;
 
-    /// Finds the parameter. `None` when it is missing, after reporting the problem to `link`.
+    /// Finds the parameter. Returns `None` if it is missing, after reporting the problem to `link`.
     fn bind(link: &mut Link<'_>) -> Option<Self::Bound>;
 
-    /// Hands it out for one call; nothing is cloned.
+    /// Returns it for one call; nothing is cloned.
     ///
     /// # Errors
     ///
-    /// When it cannot be had now; the call fails with this cause.
+    /// When it is not available now; the call fails with this cause.
     fn get<'a>(bound: &'a Self::Bound, cx: Cx<'a>) -> Result<Self::Of<'a>>;
 }

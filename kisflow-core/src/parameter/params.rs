@@ -9,7 +9,7 @@ use crate::{error::Result, link::Link};
 
 /// The function's params: `default_params` of its conf, overlaid by `params` of the flow.
 ///
-/// `T` is deserialized once, at link; what does not fit is a problem of the conf.
+/// `T` is deserialized once, at link; a param that does not fit is a problem of the conf.
 #[derive(Debug)]
 pub struct Params<'a, T>(&'a T);
 
@@ -37,7 +37,7 @@ impl<T> Deref for Params<'_, T> {
     }
 }
 
-/// A type that params can be read as: every one with `Deserialize`.
+/// A type that params can be read as: every type with `Deserialize`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read as params",
     label = "params are read as a type with `Deserialize`",

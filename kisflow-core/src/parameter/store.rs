@@ -1,4 +1,4 @@
-//! [`Store`]: records with fields, kept by whatever engine the conf names.
+//! [`Store`]: records with fields, in the engine that the conf names.
 
 use std::{borrow::Cow, fmt, future::Future, sync::Arc, time::Duration};
 
@@ -16,13 +16,13 @@ type NewFields = Vec<(Cow<'static, str>, Option<String>)>;
 
 /// Storage through the connector that the function's conf names.
 ///
-/// A record is a struct or a map under the connector's `key` + an id. Each method is one round
-/// trip for all records of the call, whatever their number.
+/// A record is a struct or a map under the connector's `key` + an id. Each method takes one round
+/// trip for all records of the call.
 ///
 /// # Cancel safety
 ///
-/// Dropping a future of [`put`](Self::put) or [`remove`](Self::remove) leaves each record either
-/// as it was or as it was to be; both may be called again with the same records. [`get`](Self::get)
+/// Dropping a future of [`put`](Self::put) or [`remove`](Self::remove) leaves each record either in
+/// its old or in its new state; both may be called again with the same records. [`get`](Self::get)
 /// changes nothing.
 #[derive(Clone, Copy)]
 pub struct Store<'a> {
@@ -45,18 +45,18 @@ impl fmt::Debug for Store<'_> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// There is no such record, and none came while the call waited.
+    /// The record is missing, and did not appear while the call waited.
     Missing {
         /// The record's whole key.
         key: String,
         /// How long the call waited for it.
         waited: Duration,
     },
-    /// The record is there, but is not what the function reads.
+    /// The record exists, but does not fit the type that the function reads.
     Unreadable {
         /// The record's whole key.
         key: String,
-        /// What is wrong with it, naming the field.
+        /// What is wrong with it, with the name of the field.
         cause: BoxError,
     },
 }
@@ -93,8 +93,8 @@ impl<'a> Store<'a> {
         Self { storage, key, wait }
     }
 
-    /// A store for a unit test of the function, such as one of [`Memory`](crate::Memory). The key of
-    /// a record is its id alone, and [`get`](Self::get) does not wait.
+    /// A store for a unit test of the function, for example in [`Memory`](crate::Memory). The key
+    /// of a record is its id alone, and [`get`](Self::get) does not wait.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -119,25 +119,25 @@ impl<'a> Store<'a> {
         Self::new(storage, "", Duration::ZERO)
     }
 
-    /// Puts `key` in front of every id, as the connector's `key` does.
+    /// Sets a prefix of every id, like the connector's `key`.
     #[must_use]
     pub fn with_key(self, key: &'a str) -> Self {
         Self { key, ..self }
     }
 
-    /// Lets [`get`](Self::get) wait for records that are not there yet, as the param `wait_ms` does.
+    /// Lets [`get`](Self::get) wait for missing records, like the param `wait_ms`.
     #[must_use]
     pub fn with_wait(self, wait: Duration) -> Self {
         Self { wait, ..self }
     }
 
-    /// Writes the fields of each record. Other fields that a record has stay; a field that is
-    /// `None` is removed.
+    /// Writes the fields of each record. Other fields of a record stay; a field that is `None` is
+    /// removed.
     ///
     /// # Errors
     ///
-    /// When a record is no struct or map, or holds a float that is no number; nothing is written
-    /// then. When the engine fails: a part of the records may be written.
+    /// When a record is not a struct or map, or has a float that is not a number; nothing is
+    /// written then. When the engine fails; some of the records may be written then.
     pub fn put<T: Serialize>(
         &self,
         records: impl IntoIterator<Item = (impl fmt::Display, T)>,
@@ -159,13 +159,13 @@ impl<'a> Store<'a> {
         self.storage.put(records.into_iter().map(record).collect()).await
     }
 
-    /// Reads records, in the order of the ids. With the function's param `wait_ms`, waits up to so
-    /// many milliseconds for those that are not there yet.
+    /// Reads records, in the order of the ids. With the function's param `wait_ms`, waits up to
+    /// that many milliseconds for missing ones.
     ///
     /// # Errors
     ///
-    /// When the engine fails. A record that is missing or cannot be read is an error of its own,
-    /// for [`Cx::reject`].
+    /// When the engine fails. A record that is missing or cannot be read has its own error, for
+    /// [`Cx::reject`].
     pub fn get<T: DeserializeOwned>(
         &self,
         ids: impl IntoIterator<Item = impl fmt::Display>,
@@ -208,11 +208,11 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// Removes records; one that is not there is no error.
+    /// Removes records; a missing one is no error.
     ///
     /// # Errors
     ///
-    /// When the engine fails: a part of the records may be removed.
+    /// When the engine fails; some of the records may be removed then.
     pub fn remove(
         &self,
         ids: impl IntoIterator<Item = impl fmt::Display>,

@@ -1,4 +1,4 @@
-//! [`TestContext`]: what a [`Cx`] borrows from, without a flow, for unit tests of functions.
+//! [`TestContext`]: the context behind a [`Cx`] in unit tests of functions, without a flow.
 
 use std::{fmt, sync::Arc};
 
@@ -16,9 +16,9 @@ use crate::{
     row::Must,
 };
 
-/// The context of one call of a function that no flow calls: what [`Cx::of`] borrows from.
+/// The context of one call of a function without a flow, for [`Cx::of`].
 ///
-/// Neither a registry nor a runtime is involved, and nothing connects.
+/// It needs neither a registry nor a runtime, and connects to nothing.
 ///
 /// ```
 /// use kisflow_core::{Cx, FunctionConf, Mode, TestContext};
@@ -91,21 +91,21 @@ impl TestContext {
         self
     }
 
-    /// Says which attempt it is, from 1.
+    /// Sets the number of the attempt, from 1.
     #[must_use]
     pub fn attempt(mut self, attempt: u32) -> Self {
         self.attempt = attempt;
         self
     }
 
-    /// Makes the call one that ends when `token` is cancelled.
+    /// Cancels the call when `token` is cancelled.
     #[must_use]
     pub fn cancelled_by(mut self, token: CancellationToken) -> Self {
         self.run.cancel = Some(token);
         self
     }
 
-    /// Takes the rows that the function has rejected: position in its slice, and cause.
+    /// Takes the rows that the function rejected: position in its slice, and cause.
     pub fn take_rejected(&self) -> Vec<(usize, BoxError)> {
         Cx::of(self).take_rejects()
     }

@@ -1,4 +1,4 @@
-//! Why a text is no row, in words that say how to mend it.
+//! Why a text is not a row, with how to correct it.
 
 use crate::{error::BoxError, row::RawRow};
 

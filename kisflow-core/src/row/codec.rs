@@ -8,7 +8,7 @@ use crate::{
     row::{Emit, RawRow},
 };
 
-/// How rows of type `T` are written in one encoding: CSV, MessagePack, protobuf, plain text.
+/// An encoding of rows of type `T`: CSV, MessagePack, protobuf, plain text.
 ///
 /// A batch carries its codec ([`Batch::encoded`](crate::Batch::encoded)); a type that always
 /// travels in the same encoding implements [`Row`](crate::Row) by hand instead.
@@ -45,7 +45,7 @@ pub trait Codec<T>: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When the bytes are no row of this encoding: the row is rejected with this cause.
+    /// When the bytes are not a row of this encoding: the row is rejected with this cause.
     fn decode(&self, row: &[u8]) -> Result<T, BoxError>;
 
     /// Appends one row to `out`.
@@ -56,7 +56,7 @@ pub trait Codec<T>: Send + Sync + 'static {
     fn encode(&self, row: &T, out: &mut Vec<u8>) -> Result<(), BoxError>;
 }
 
-/// A codec with its row type erased: one call a batch, never one a row.
+/// A codec with its row type erased: one call per batch, never one per row.
 pub(crate) trait ErasedCodec: Send + Sync {
     /// The whole batch as rows of the codec's own type.
     fn decode(&self, rows: &RawRows) -> crate::batch::ErasedView;

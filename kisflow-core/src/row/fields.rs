@@ -1,11 +1,11 @@
-//! [`Fields`]: what a row type says of its fields.
+//! [`Fields`]: the fields of a row type.
 //!
-//! serde has no table of a type's fields, so the type's own `Deserialize` is run on made-up rows,
-//! once at link. A field that refuses what is made up for it gets something else, and is left out if
-//! it refuses everything. Of a type that is read, a field is required when a row without it gets
-//! exactly that complaint. Of a type that is handed on, a made-up value is written, to see the names
-//! that it writes. Where there is no such answer (a type that is no struct, `#[serde(flatten)]`, a
-//! field that cannot be made up), nothing is claimed.
+//! serde has no table of a type's fields, so an inspection runs the type's own `Deserialize` on
+//! made-up rows. A field that refuses its made-up value gets another, and is left out if it refuses
+//! all of them. For a type that is read, a field is required if a row without it gives exactly that
+//! error. For a type that is handed on, a made-up value is written, to see the names that it
+//! writes. Without such an answer (a type that is not a struct, `#[serde(flatten)]`, a field that
+//! cannot be made up), nothing is claimed.
 
 use std::{
     any::{TypeId, type_name},
@@ -22,7 +22,7 @@ use super::made_up::{Answer, KINDS, MadeUp, Plan};
 #[derive(Clone, Debug)]
 #[doc(hidden)]
 pub struct Fields {
-    /// The type's name; empty where there is none to be had.
+    /// The type's name; empty if it is unknown.
     pub(crate) type_name: &'static str,
     pub(crate) type_id: Option<TypeId>,
     /// Every field it reads, aliases too; empty where the type does not say.
@@ -116,7 +116,7 @@ fn read<T: Deserialize<'static>>(row: MadeUp<'_>) -> Result<T, Answer> {
     catch_unwind(AssertUnwindSafe(|| T::deserialize(row))).unwrap_or(Err(Answer::Other))
 }
 
-/// What a type says of the rows that are handed on as it.
+/// The fields of rows of a type that is handed on.
 #[derive(Debug)]
 pub struct Given<T>(PhantomData<T>);
 
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(fields_of::<Plain>().required, ["id", "kisName", "inner", "kind", "more"]);
     }
 
-    /// Takes no text but one that nobody makes up.
+    /// Accepts only a text that is never made up.
     struct Secret;
 
     impl<'de> Deserialize<'de> for Secret {

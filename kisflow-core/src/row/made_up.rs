@@ -193,7 +193,7 @@ impl Value {
         u8::from(self.kind != 1)
     }
 
-    /// One at the top, so that nobody leaves it out when it is written, unless that was refused.
+    /// One at the top, so that `skip_serializing_if` does not drop it, unless that was refused.
     fn items(self) -> usize {
         usize::from(self.kind == 0 && self.depth == 0)
     }

@@ -1,8 +1,8 @@
 //! Rows: what a function may read ([`Row`]), what it may hand on ([`Emit`]), and the encodings
 //! that rows travel in ([`Codec`]).
 //!
-//! Any type with `Deserialize` is a `Row`, any type with `Serialize` may be emitted. A type that
-//! has neither (a protobuf message, say) implements the two traits by hand.
+//! Any type with `Deserialize` is a `Row`, any type with `Serialize` may be emitted. A type with
+//! neither (such as a protobuf message) implements the two traits by hand.
 
 mod cause;
 mod codec;
@@ -41,17 +41,17 @@ use crate::error::BoxError;
 /// The longest path to a field that a report shows whole.
 const LONGEST_PATH: usize = 100;
 
-/// One row as it arrived: text where the whole batch is known to be UTF-8, else bytes.
+/// One row as it arrived: text if the whole batch is known to be UTF-8, otherwise bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum RawRow<'a> {
     /// The row is valid UTF-8.
     Text(&'a str),
-    /// Nobody has looked at these bytes yet.
+    /// These bytes are not checked yet.
     Bytes(&'a [u8]),
 }
 
 impl<'a> RawRow<'a> {
-    /// The row's bytes.
+    /// Returns the row's bytes.
     pub fn bytes(self) -> &'a [u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -59,7 +59,7 @@ impl<'a> RawRow<'a> {
         }
     }
 
-    /// The row as text.
+    /// Returns the row as text.
     ///
     /// # Errors
     ///
@@ -74,9 +74,8 @@ impl<'a> RawRow<'a> {
 
 /// A type that a function can read its rows as.
 ///
-/// Every `T: Deserialize` is one, read from JSON; a struct is read from a JSON object, never from an
-/// array of its values. Implement it by hand for a type that carries its
-/// own encoding:
+/// Every `T: Deserialize` is one, read from JSON; a struct is read from a JSON object, never from
+/// an array of its values. Implement it by hand for a type with its own encoding:
 ///
 /// ```
 /// use kisflow_core::{BoxError, RawRow, Row};
@@ -106,10 +105,10 @@ pub trait Row: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When the row is not one of this type: the row is rejected with this cause.
+    /// When the row is not of this type: it is rejected with this cause.
     fn decode(row: RawRow<'_>) -> Result<Self, BoxError>;
 
-    /// The field that `row` stumbled over, for the report of a rejected row.
+    /// Returns the field of `row` at fault, for the report of a rejected row.
     #[doc(hidden)]
     fn culprit(_row: RawRow<'_>) -> Option<String> {
         None
@@ -121,13 +120,13 @@ pub trait Row: Sized + Send + Sync + 'static {
         Self::decode(row)
     }
 
-    /// The field that `row` stumbled over with `row_defaults: go`.
+    /// Returns the field of `row` at fault with `row_defaults: go`.
     #[doc(hidden)]
     fn culprit_as_go(row: RawRow<'_>) -> Option<String> {
         Self::culprit(row)
     }
 
-    /// Which fields this type knows, and which of them a row must have.
+    /// Returns the fields that this type knows, and which of them a row must have.
     #[doc(hidden)]
     fn fields() -> Fields {
         Fields::hidden::<Self>()
@@ -166,7 +165,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Row for T {
     }
 }
 
-/// The field that an error speaks of.
+/// The field that an error names.
 fn field_at(path: String, message: &str) -> Option<String> {
     // A missing field has no path of its own: serde names it in the message.
     let missing = message
@@ -185,7 +184,7 @@ fn field_at(path: String, message: &str) -> Option<String> {
     }
 }
 
-/// Why a row is no `T`. Plain text is most likely to come where texts are read.
+/// Why a row is not a `T`. Plain text is most likely where texts are read.
 #[cold]
 fn no_row<T: 'static>(text: &str, error: serde_json::Error) -> BoxError {
     if error.is_syntax() && TypeId::of::<T>() == TypeId::of::<String>() {
@@ -196,7 +195,7 @@ fn no_row<T: 'static>(text: &str, error: serde_json::Error) -> BoxError {
 
 /// A type that a function can hand on as rows.
 ///
-/// Every `T: Serialize` is one. It is only ever encoded when the next function reads another type.
+/// Every `T: Serialize` is one. It is encoded only if the next function reads another type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be handed on as a row",
     label = "a function emits rows of a type with `Serialize`",
@@ -211,7 +210,7 @@ pub trait Emit: Send + Sync + 'static {
     /// infinite.
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), BoxError>;
 
-    /// Tells the names of its fields; `false` where only its JSON can.
+    /// Reports the names of its fields; returns `false` if only its JSON has them.
     #[doc(hidden)]
     fn name_fields(&self, _names: &mut FieldNames<'_>) -> bool {
         false

@@ -40,7 +40,7 @@ impl Must {
         self.fields.is_empty()
     }
 
-    /// What is wrong with a row of JSON.
+    /// Checks a row of JSON.
     pub(crate) fn fault_of_json(&self, index: usize, row: RawRow<'_>) -> Option<Fault> {
         let missing = cause::text(row).and_then(|text| {
             let missing = match self.defaults {
@@ -52,8 +52,8 @@ impl Must {
         self.fault(index, missing)
     }
 
-    /// What is wrong with a row that is a value. Only the names of its fields are asked for; a type
-    /// that does not tell them so is written as JSON.
+    /// Checks a row that is a value, by the names of its fields; a type that does not report them
+    /// is written as JSON.
     pub(crate) fn fault_of_value<T: Emit>(&self, index: usize, row: &T) -> Option<Fault> {
         let mut names = FieldNames::new(&self.fields);
         if self.defaults == RowDefaults::Require && row.name_fields(&mut names) {
@@ -79,8 +79,8 @@ impl Must {
         Some(Fault { index, field, cause: cause.into() })
     }
 
-    /// The error of a row that is no object, which says who asks for one. An object with a mistake
-    /// in its text has that mistake and no other.
+    /// The error of a row that is not an object, with the function that demands one. An object with
+    /// a mistake in its text has that error instead.
     #[cold]
     fn no_object(&self, row: &str, error: BoxError) -> BoxError {
         if row.trim_start().starts_with('{') {

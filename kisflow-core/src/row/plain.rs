@@ -1,14 +1,14 @@
-//! [`PlainValue`]: what a value that came as bare text is in JSON: a number, a boolean, nothing, or text.
+//! [`PlainValue`]: the JSON of a value that came as bare text: a number, a boolean, `null`, or
+//! text.
 
 use std::io::Write;
 
-/// A value that came as bare text, with nothing that tells its type: a field of CSV, a field of a
-/// Redis entry.
+/// A value that came as bare text without a type: a field of CSV, a field of a Redis entry.
 ///
-/// It is a number if it is one in JSON's own writing that a number type holds exactly (`12`, `-0.5`,
-/// `1e5`; not `007`, `+1`, or more digits than a float keeps), `true` or `false`, nothing where it is
-/// empty, and text otherwise. So a function may read it as a number, and an identifier that only
-/// looks like one is never changed.
+/// It is a number if it is written like a JSON number that a number type holds exactly (`12`,
+/// `-0.5`, `1e5`; not `007`, `+1`, or more digits than a float keeps), a boolean if it is `true` or
+/// `false`, `null` if it is empty, and text otherwise. So a function may read it as a number, and
+/// an identifier that only looks like one is never changed.
 ///
 /// ```
 /// use kisflow_core::PlainValue;
@@ -34,13 +34,13 @@ impl PlainValue<'_> {
         }
     }
 
-    /// Whether it is a number in JSON's own writing that a number type holds exactly.
+    /// Returns whether it is written like a JSON number that a number type holds exactly.
     #[must_use]
     pub fn is_number(self) -> bool {
         is_number(self.0)
     }
 
-    /// Appends it to `out` as a JSON text, whatever it looks like.
+    /// Appends it to `out` as a JSON string, whatever it looks like.
     pub fn write_text(self, out: &mut Vec<u8>) {
         // Writing to a `Vec` does not fail, and a text has a JSON form.
         let _ = serde_json::to_writer(out, self.0);
@@ -67,7 +67,7 @@ struct Number {
     is_whole: bool,
 }
 
-/// The digits that a float can be told by, and one more.
+/// The significant digits of a float, and one more.
 #[derive(PartialEq)]
 struct Digits {
     digits: [u8; 18],

@@ -2,8 +2,8 @@
 
 use serde::de::{Error, IgnoredAny};
 
-/// Where the first JSON value of a text ends. Blanks may come before it; anything may follow. Its
-/// grammar is checked, but not whether its texts are UTF-8.
+/// Returns where the first JSON value of a text ends. Blanks may precede it; anything may follow.
+/// Its grammar is checked, but not whether its strings are UTF-8.
 ///
 /// ```
 /// use kisflow_core::json_value_end;
@@ -15,7 +15,7 @@ use serde::de::{Error, IgnoredAny};
 /// # Errors
 ///
 /// When there is none: [`is_eof`](serde_json::Error::is_eof) says that more of it may follow. A
-/// number at the end of the text is whole, though more digits may follow.
+/// number at the end of the text counts as complete, although more digits may follow.
 pub fn json_value_end(text: &[u8]) -> Result<usize, serde_json::Error> {
     let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
     match values.next() {

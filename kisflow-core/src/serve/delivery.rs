@@ -99,13 +99,14 @@ impl Desk {
             if let Some(before) = turn.before
                 && !matches!(self.hard_stop.run_until_cancelled(before).await, Some(Ok(())))
             {
-                // The rows before these are not done, and come again: these must not overtake them.
+                // The rows before these are not done, and are redelivered: these must not overtake
+                // them.
                 return Err(Interrupted);
             }
             let mut work = Work::default();
             self.process(delivery, rows, &mut work).await?;
             if let Some(through) = turn.through {
-                // Nobody may be waiting.
+                // No part may be waiting.
                 through.send(()).ok();
             }
             Ok(work)

@@ -64,7 +64,7 @@ impl Desk {
                 }
                 if let Some(cause) = self.outage(&error).await {
                     self.wait_out(&mut outage, &error, &cause).await?;
-                    // What the functions before did is done; the rows go on where they were.
+                    // The functions before have done their work; the rows continue where they were.
                     let failures = piece.failures;
                     piece = Piece { failures, ..self.failed(delivery, piece, &error, work) };
                     continue;
@@ -138,7 +138,7 @@ impl Desk {
     ) -> Piece {
         let report = error.report();
         if self.jumps || report.jumps() > 0 || error.is_jump() || error.function().is_none() {
-            // Rows may have come by more than once: the whole way begins anew.
+            // Rows may have passed more than once: start again from the first function.
             return piece;
         }
         if error.input().is_empty() {
@@ -185,8 +185,8 @@ impl Desk {
         work: &mut Work,
     ) {
         let cause = error_chain(error).to_string();
-        // The function that the rows are at, from which they can be sent on: not the one that
-        // failed, where the whole way has to begin anew.
+        // The function at which the rows are and from which they can be sent on: not the one that
+        // failed, if the whole chain has to start again.
         let conf = self.flow.conf();
         let function = conf.flows.get(piece.at).map_or("", |step| step.fname.as_str());
         for index in 0..piece.len() {

@@ -64,8 +64,8 @@ impl Lanes {
 
     /// The next turn in a lane.
     fn turn(&mut self, lane: u64) -> Turn {
-        // A source may have ever new partitions. Nobody need wait for a lane whose last is through;
-        // for one whose last died, the next must still learn of it.
+        // A source may have ever new partitions. No part waits for a lane whose last turn is
+        // through; if the last one died, the next must still learn of it.
         if self.last.len() as u64 > 2 * self.count {
             self.last.retain(|_, last| last.try_recv().is_err());
         }

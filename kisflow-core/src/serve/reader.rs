@@ -128,7 +128,7 @@ impl Reader {
                 Event::Done(Err(panic)) => return End::Died(panic),
                 Event::Tick => {
                     let steady = resumed.elapsed() >= TICK;
-                    // A source without new rows is no less mended.
+                    // An idle source still counts as recovered.
                     if self.observe(source).await && steady {
                         self.mended(&mut backoff);
                     }

@@ -1,4 +1,4 @@
-//! [`Question`]: what a thread is asked to do for a path, since it may block.
+//! [`Question`]: work for a path on a thread that may block.
 
 use std::{io, sync::Arc};
 
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::error::FileError;
 
-/// The least that is read at once: what a file that is written to grows by between two looks.
+/// The least that is read at once: the usual growth of a file between two looks.
 const LEAST: u64 = 4096;
 
-/// What a thread is asked.
+/// The work for a thread.
 pub(super) struct Question {
     pub(super) path: Arc<str>,
     pub(super) chain: Arc<Chain>,
@@ -22,9 +22,9 @@ pub(super) struct Question {
     pub(super) begin: Option<Begin>,
     /// The file that is being read.
     pub(super) entered: Option<u64>,
-    /// Whether that cannot be used.
+    /// Whether that file cannot be used.
     pub(super) is_broken: bool,
-    /// The longest line, and whether the beginning of the file must be known.
+    /// The longest line, and whether the beginning of the file is needed.
     pub(super) limit: usize,
     pub(super) needs_front: bool,
     /// How much to read at most.
@@ -35,10 +35,10 @@ pub(super) struct Question {
 pub(super) enum Answer {
     Opened(Opened),
     Entered(Box<Entered>),
-    /// More of the file of this id: what stands behind so many bytes, which are known.
+    /// More of the file with this id: the bytes after the first ones, of which this many are known.
     More(u64, Vec<u8>, usize),
     End,
-    /// The chain has changed meanwhile.
+    /// The chain has changed in the meantime.
     Again,
 }
 
@@ -77,7 +77,8 @@ fn read(chain: &Chain, file: &Tracked, room: usize, follows: bool) -> io::Result
         }
         return Ok(if chunk.is_empty() { Answer::End } else { Answer::More(file.id, chunk, 0) });
     }
-    // What was read last comes with what follows: so that both are of one file.
+    // The last bytes are read again together with the following ones, so that both are from the
+    // same file.
     let tail = position.print.tail.length;
     let grown = position.length.saturating_sub(position.offset).max(LEAST);
     let room = room.min(usize::try_from(grown).unwrap_or(room));

@@ -23,22 +23,22 @@ use super::{
 pub(super) const LATE: Duration = Duration::from_secs(600);
 const MOST_LEFT: usize = 8;
 
-/// How much of what was read must be the same in a file of another inode, at the path, for it to
-/// count as the same file.
+/// How many of the read bytes must be equal in a file of another inode at the path for it to count
+/// as the same file.
 pub(super) const EVIDENCE: usize = 256;
 
-/// Whether a path beside that of the chain is another's.
+/// Whether a path beside that of the chain belongs to another chain.
 pub(super) type Excluded = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
 
-/// The files that were at a path, one after the other. The reader reads the first; whoever looks at
-/// the path adds those that took it since.
+/// The files that were at a path, one after the other. The reader reads the first; each look at the
+/// path adds those that took it since.
 pub(super) struct Chain {
     path: PathBuf,
     pub(super) excluded: Excluded,
-    /// Grows with everything that is seen.
+    /// Grows with every change that is seen.
     version: AtomicU64,
     state: Mutex<State>,
-    /// The reader.
+    /// Wakes the reader.
     wake: Arc<Notify>,
 }
 
@@ -46,17 +46,17 @@ pub(super) struct Chain {
 pub(super) struct State {
     pub(super) files: VecDeque<Tracked>,
     pub(super) next: u64,
-    /// What the last look found, where another that finds the same means that nothing was written.
+    /// What the last look found: if the next one finds the same, nothing was written.
     pub(super) stamp: Option<Stamp>,
     /// When the folder changed last, while there is no file.
     pub(super) folder: Option<u64>,
-    /// Why the last look failed, until the reader has told it.
+    /// Why the last look failed, until the reader has reported it.
     pub(super) failure: Option<io::Error>,
-    /// Files that were left, for as long as somebody may write to them by mistake.
+    /// Files that were left, as long as a process may write to them by mistake.
     pub(super) left: Vec<Tracked>,
-    /// What will not be read, until the reader has told it.
+    /// What will not be read, until the reader has reported it.
     pub(super) missed: Vec<Missed>,
-    /// Rotated files that cannot be read and were told of.
+    /// Rotated files that cannot be read and were reported.
     pub(super) foreign: HashSet<Identity>,
 }
 
@@ -69,7 +69,7 @@ pub(super) struct Missed {
     pub(super) what: String,
 }
 
-/// What tells that a file was written to.
+/// What changes when a file is written to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) identity: Identity,
@@ -100,18 +100,18 @@ impl Chain {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The file that is read, and whether others wait behind it.
+    /// Returns the file that is being read, and whether others wait behind it.
     pub(super) fn front(&self) -> Option<(Tracked, bool)> {
         let state = self.state();
         Some((state.files.front()?.clone(), state.files.len() > 1))
     }
 
-    /// The file that was at the path last.
+    /// Returns the file that was last at the path.
     pub(super) fn last(&self) -> Option<Tracked> {
         self.state().files.back().cloned()
     }
 
-    /// The files to read first.
+    /// Sets the files to read first.
     pub(super) fn begin(&self, files: Vec<Tracked>) {
         let mut state = self.state();
         state.stamp = None;
@@ -119,7 +119,7 @@ impl Chain {
         files.into_iter().for_each(|file| state.push(file));
     }
 
-    /// The first file was read on.
+    /// Records progress in the first file.
     pub(super) fn read(&self, id: u64, change: impl FnOnce(&mut Position)) {
         let mut state = self.state();
         if let Some(file) = state.files.front_mut().filter(|file| file.id == id) {
@@ -129,7 +129,7 @@ impl Chain {
         }
     }
 
-    /// The first file is done with.
+    /// Removes the first file, which is done.
     pub(super) fn pop(&self) -> Option<Tracked> {
         let mut state = self.state();
         let file = state.files.pop_front()?;
@@ -148,7 +148,7 @@ impl Chain {
         self.state().missed.pop()
     }
 
-    /// Why the path could not be looked at.
+    /// Takes the reason why the path could not be looked at.
     pub(super) fn take_failure(&self) -> Option<io::Error> {
         self.state().failure.take()
     }

@@ -1,4 +1,4 @@
-//! [`Commits`]: the positions of what is done, kept one write at a time.
+//! [`Commits`]: the positions of done deliveries, kept one write at a time.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -15,8 +15,8 @@ use crate::{error::FileError, frame::Places};
 /// How many deliveries may be handed out behind one that is not done.
 const MOST_OPEN: usize = 4096;
 
-/// Keeps the positions of what is done, one for each path. One task writes, always the newest
-/// positions: what is done while a write goes on needs one more, however much that is.
+/// Keeps the positions of done deliveries, one for each path. One task writes, always the newest
+/// positions: all deliveries that are done during a write need only one more.
 pub(super) struct Commits {
     key: Arc<str>,
     state: Arc<Mutex<State>>,
@@ -30,9 +30,9 @@ struct State {
     prefix: Prefix<u64>,
     /// How many deliveries were handed out.
     begun: u64,
-    /// Where those that are open end, and their numbers.
+    /// The ends of open deliveries, and their numbers.
     ends: VecDeque<(u64, Arc<str>, Position)>,
-    /// What is to be kept, by path.
+    /// The positions to keep, by path.
     reached: BTreeMap<Arc<str>, Position>,
     requests: u64,
 }
@@ -43,7 +43,7 @@ pub(super) struct Turn {
     number: u64,
 }
 
-/// What became of it.
+/// Its result.
 #[derive(Clone, Default)]
 struct Written {
     /// The last request that was answered.
@@ -69,7 +69,7 @@ impl Commits {
         Arc::new(Self { key, state, wanted, kept, grown: Notify::new() })
     }
 
-    /// A delivery is handed out that ends there.
+    /// Records a delivery that ends there.
     pub(super) fn begin(&self, path: Arc<str>, end: Position) -> Turn {
         let mut state = self.state();
         let number = state.begun;
@@ -78,7 +78,7 @@ impl Commits {
         Turn { ticket: state.prefix.begin(number), number }
     }
 
-    /// Reading has come there without a row: kept when everything before it is done.
+    /// Records progress without a row: it is kept when everything before it is done.
     pub(super) fn pass(&self, path: Arc<str>, end: Position) {
         let turn = self.begin(path, end);
         self.request(&turn);
@@ -91,7 +91,8 @@ impl Commits {
         }
     }
 
-    /// The delivery is done; returns when that is durable, at once if another before it is not done.
+    /// Marks the delivery as done. Returns when that is durable, or at once if another one before
+    /// it is not done.
     async fn done(&self, turn: &Turn) -> Result<(), FileError> {
         let Some(request) = self.request(turn) else { return Ok(()) };
         let mut kept = self.kept.clone();
@@ -111,7 +112,7 @@ impl Commits {
         }
     }
 
-    /// Asks for the position to be kept, unless that is of no use to this delivery.
+    /// Requests a write of the position, unless it does not help this delivery.
     fn request(&self, turn: &Turn) -> Option<u64> {
         let mut state = self.state();
         if let Some(last) = state.prefix.done(turn.ticket) {

@@ -1,4 +1,4 @@
-//! What is asked of the file system. All of it blocks: it is called on a thread for that.
+//! The calls of the file system. All of them block, and run on threads for that.
 
 use std::{
     fs::{self, Metadata},
@@ -12,7 +12,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::position::{HEAD, Position, Print, TAIL};
 
-/// What tells files apart that are there at the same time.
+/// What distinguishes files that exist at the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     device: u64,
@@ -26,7 +26,7 @@ impl Identity {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 
-    /// The time when it was made is the next best.
+    /// The time of creation is the next best.
     #[cfg(not(unix))]
     pub(super) fn of(metadata: &Metadata) -> Self {
         let made = metadata.created().map(nanos).unwrap_or_default();
@@ -40,12 +40,12 @@ pub(super) fn nanos(time: SystemTime) -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// When a file was written to last, in nanoseconds since 1970.
+/// The time of a file's last write, in nanoseconds since 1970.
 pub(super) fn modified(metadata: &Metadata) -> u64 {
     metadata.modified().map(nanos).unwrap_or_default()
 }
 
-/// For how long nobody wrote to the file or renamed it.
+/// The time since the file was last written or renamed.
 pub(super) fn quiet(metadata: &Metadata) -> Duration {
     #[cfg(unix)]
     let changed = {
@@ -66,11 +66,11 @@ pub(super) struct Content {
     gzip: Option<Mutex<Gzip>>,
 }
 
-/// A gzip file is read from its start to its end; what is behind is begun anew.
+/// A gzip file is read from its start to its end; to read an earlier offset it starts again.
 struct Gzip {
     decoder: Option<MultiGzDecoder<BufReader<Cursor>>>,
     offset: u64,
-    /// How long the file was when its end was found.
+    /// The length of the file when its end was found.
     ended: Option<u64>,
     is_cut_off: bool,
 }
@@ -101,7 +101,7 @@ impl Content {
         Ok(Self { file, gzip: is_gzip.then(|| Mutex::new(gzip)) })
     }
 
-    /// The same file, looked at anew.
+    /// The same file with a new state.
     pub(super) fn again(&self) -> io::Result<Self> {
         Self::of(self.file.try_clone()?)
     }
@@ -110,14 +110,14 @@ impl Content {
         self.gzip.is_some()
     }
 
-    /// Whether it is gzip, and its end is missing.
+    /// Returns whether it is gzip without its end.
     pub(super) fn is_cut_off(&self) -> bool {
         let gzip =
             self.gzip.as_ref().map(|gzip| gzip.lock().unwrap_or_else(PoisonError::into_inner));
         gzip.is_some_and(|gzip| gzip.is_cut_off)
     }
 
-    /// At most so many bytes from `offset`: fewer only at the end.
+    /// Reads at most this many bytes from `offset`: fewer only at the end.
     pub(super) fn read(&self, offset: u64, most: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; most];
         let read = match &self.gzip {
@@ -131,7 +131,7 @@ impl Content {
         Ok(bytes)
     }
 
-    /// Whether this is the file that was read up to the position, by its content.
+    /// Returns whether this is the file that was read up to the position, by its content.
     pub(super) fn is_read_up_to(&self, position: &Position) -> io::Result<bool> {
         let Position { offset, print, .. } = position;
         if !print.head.begins(&self.read(0, print.head.length)?) {
@@ -139,25 +139,25 @@ impl Content {
         }
         let before =
             self.read(offset.saturating_sub(print.tail.length as u64), print.tail.length)?;
-        // Without a tail, the length has to tell.
+        // Without a tail, the length decides.
         let ends = print.tail.length > 0
             || *offset == 0
             || !self.read(offset.saturating_sub(1), 1)?.is_empty();
         Ok(ends && print.tail.begins(&before))
     }
 
-    /// Its first bytes.
+    /// Reads its first bytes.
     pub(super) fn head(&self) -> io::Result<Vec<u8>> {
         self.read(0, HEAD)
     }
 
-    /// The bytes before an offset, as many as it is known by.
+    /// Reads the bytes before an offset, as many as recognize it.
     pub(super) fn tail(&self, offset: u64) -> io::Result<Vec<u8>> {
         let length = usize::try_from(offset).unwrap_or(TAIL).min(TAIL);
         self.read(offset - length as u64, length)
     }
 
-    /// How many bytes there are, as far as that is known without reading them.
+    /// The number of bytes, as far as it is known without reading them.
     pub(super) fn length(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
@@ -210,7 +210,7 @@ impl Gzip {
     }
 }
 
-/// Where the last line begins; the end of the file, if it has one.
+/// The beginning of the last line; the end of the file if that line is complete.
 pub(super) fn last_line(content: &Content, limit: usize) -> io::Result<u64> {
     if content.is_gzip() {
         return end_of_gzip(content);
@@ -225,7 +225,7 @@ pub(super) fn last_line(content: &Content, limit: usize) -> io::Result<u64> {
         }
         end = start;
     }
-    // One line alone begins the file; one that is too long is no row anyway.
+    // A single line begins the file; one that is too long is not a row anyway.
     Ok(if end == 0 { 0 } else { len })
 }
 
@@ -243,7 +243,7 @@ fn end_of_gzip(content: &Content) -> io::Result<u64> {
     }
 }
 
-/// Reads until the buffer is full or the file ends, whatever its length is said to be.
+/// Reads until the buffer is full or the file ends, whatever length it reports.
 fn fill(file: &fs::File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -255,7 +255,7 @@ fn fill(file: &fs::File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// Reads without moving a cursor: a read that nobody waits for any longer does no harm.
+/// Reads without moving a cursor: an abandoned read is harmless.
 fn read_at(file: &fs::File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     loop {
         #[cfg(unix)]

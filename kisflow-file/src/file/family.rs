@@ -1,9 +1,9 @@
-//! Which names a file may have after it was rotated, and which of two is the older one.
+//! The names that a file may have after a rotation, and which of two is the older one.
 
 use std::cmp::Ordering;
 
-/// Whether `name` is what a rotation makes of `base`: `app.log.1`, `app.1`, `app-2026-11-27.log`,
-/// `app.log-20261127.gz`, `app.log.old`.
+/// Returns whether a rotation may rename `base` to `name`: `app.log.1`, `app.1`,
+/// `app-2026-11-27.log`, `app.log-20261127.gz`, `app.log.old`.
 pub(super) fn is_rotated(name: &str, base: &str) -> bool {
     let name = without_gz(name);
     let (stem, ending) = base.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).unzip();
@@ -15,7 +15,8 @@ pub(super) fn is_rotated(name: &str, base: &str) -> bool {
     name != base && (behind(base) || between || stem.is_some_and(behind))
 }
 
-/// Whether two names differ in their digits alone: `app-2026-11-26.log` and `app-2026-11-27.log`.
+/// Returns whether two names differ only in their digits: `app-2026-11-26.log` and
+/// `app-2026-11-27.log`.
 pub(super) fn is_sibling(name: &str, other: &str) -> bool {
     let shape = |name: &str| without_gz(name).replace(|c: char| c.is_ascii_digit(), "");
     let has_digits = other.bytes().any(|byte| byte.is_ascii_digit());
@@ -40,8 +41,8 @@ fn is_mark(mark: &str) -> bool {
             && rest.bytes().all(|byte| byte.is_ascii_digit() || b".-_:T+Z@".contains(&byte)))
 }
 
-/// Which of two rotated files is the older one, by their names: of plain numbers the higher, of
-/// dates the earlier.
+/// Compares the age of two rotated files by their names: the higher plain number or the earlier
+/// date is the older one.
 pub(super) fn by_age(one: &str, other: &str) -> Ordering {
     let numbers = |name: &str| -> Vec<u64> {
         let digits = without_gz(name).split(|c: char| !c.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! Which files a pattern names: opened first, and as they come and go.
+//! The files of a pattern: opened first, and followed as they come and go.
 
 use std::{
     path::Path,
@@ -16,7 +16,7 @@ use super::{
 };
 
 impl Reader {
-    /// Opens what the pattern names.
+    /// Opens the files of the pattern.
     pub(super) async fn open_many(&mut self, begins: Begins) -> Result<()> {
         let Some(many) = &self.many else { return Ok(()) };
         let mut kept = many.kept(&self.positions).await?;
@@ -31,7 +31,7 @@ impl Reader {
             if kept.contains_key(&file.path) {
                 continue;
             }
-            // A file that has another name than before.
+            // A file with a new name.
             let inode = file.identity.inode;
             let former = kept.iter().find(|(path, position)| {
                 position.print.inode == inode
@@ -49,7 +49,7 @@ impl Reader {
         if !moved.is_empty() {
             self.positions.keep_all(moved).await?;
         }
-        // Files that are gone come first: what is left of them is older.
+        // Files that are gone come first: their remaining rows are older.
         let gone = kept.iter().filter(|(path, _)| !files.iter().any(|it| it.path == **path));
         for (path, position) in gone.clone().filter(|(_, position)| position.unread() > 0) {
             let manner = Manner { returns: false, ..self.manner };

@@ -1,4 +1,4 @@
-//! Looking at a path: what has happened to its files since the last look.
+//! A look at a path: what has happened to its files since the last one.
 
 use std::{
     ffi::OsString,
@@ -20,7 +20,7 @@ use super::{
     watcher::Watched,
 };
 
-/// For so long after a file was written its times do not tell whether it was written once more.
+/// For this long after a write, the file's times do not show another one.
 const COARSE: Duration = Duration::from_secs(2);
 
 impl Chain {
@@ -41,7 +41,7 @@ impl Chain {
             there => Some(there?),
         };
         let Some(last) = last else {
-            // Something may have been at the path, and may be beside it.
+            // A file may have been at the path, and may be beside it.
             let folder = fs::metadata(folder(self.path())).ok().map(|folder| modified(&folder));
             let is_new = std::mem::replace(&mut self.state().folder, folder) != folder;
             if there.is_some() || is_new {
@@ -54,7 +54,7 @@ impl Chain {
             self.grew(&first, &first.content.file.metadata()?);
         }
         let is_there = there.as_ref().is_some_and(|there| Identity::of(there) == last.identity);
-        // It was truncated and written anew before it left the path.
+        // It was truncated and rewritten before it left the path.
         if !is_there && last.standing == Standing::Current && !last.is_intact()? {
             self.overwritten(&last)?;
             return self.look_on();
@@ -65,7 +65,7 @@ impl Chain {
         match there {
             None => {
                 self.grew(&last, &last.content.file.metadata()?);
-                // Others may have come and gone.
+                // Other files may have come and gone.
                 self.replaced(&last)?;
             }
             Some(there) if !is_there => {
@@ -145,7 +145,7 @@ impl Chain {
         Ok(())
     }
 
-    /// Takes down how long a file is.
+    /// Records how long a file is.
     fn grew(&self, known: &Tracked, metadata: &Metadata) {
         let mut state = self.state();
         let Some(file) = state.files.iter_mut().find(|file| file.id == known.id) else { return };
@@ -176,7 +176,7 @@ impl Chain {
             return Ok(());
         }
         let open = last.content.file.metadata()?;
-        // Written anew with all that it had, and moved over it.
+        // A complete copy was written and moved over it.
         if let Some(current) = &current
             && is_deleted(&open)
             && last.standing != Standing::Overwritten
@@ -238,8 +238,8 @@ impl Chain {
         self.search(Read { position, open: None }, current)
     }
 
-    /// Adds what came after `last`, unless somebody else has done so. `copy` is where the content of
-    /// a file is that was overwritten.
+    /// Adds the files that came after `last`, unless another look has done so. `copy` has the
+    /// content of a file that was overwritten.
     fn add(
         &self,
         last: &Tracked,
@@ -267,7 +267,7 @@ impl Chain {
         match copy {
             None => {}
             Some(Some(copy)) => {
-                // Nobody writes to a copy.
+                // A copy is not written to.
                 back.position.length = back.position.length.max(copy.position.length);
                 (back.content, back.identity, back.since) =
                     (copy.content, copy.identity, copy.since);

@@ -1,4 +1,5 @@
-//! [`Losses`]: what was gone before it could be read, told until somebody has acknowledged it.
+//! [`Losses`]: bytes that were gone before they could be read, reported until they are
+//! acknowledged.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,14 +11,14 @@ use super::position::{Loss, Position};
 /// How many losses of a file are kept with its position.
 const MOST: usize = 16;
 
-/// What was gone before it could be read.
+/// Bytes that were gone before they could be read.
 pub(super) struct Losses {
     context: SourceContext,
     source: String,
     acknowledged: Vec<String>,
-    /// Told by `/readyz`.
+    /// Reported by `/readyz`.
     problems: BTreeMap<String, SourceProblem>,
-    /// To be kept with the positions, by path.
+    /// Kept with the positions, by path.
     kept: BTreeMap<Arc<str>, Vec<Loss>>,
 }
 
@@ -27,14 +28,14 @@ impl Losses {
         Self { context, source, acknowledged, problems, kept }
     }
 
-    /// Those that were kept with a position, which a former process has counted.
+    /// Restores the losses that were kept with a position; a former process has counted them.
     pub(super) fn restore(&mut self, path: &Arc<str>, losses: &[Loss]) {
         for loss in losses {
             self.tell(path, loss.clone());
         }
     }
 
-    /// Bytes behind a position are gone.
+    /// Records that bytes behind a position are gone.
     pub(super) fn add(&mut self, path: &Arc<str>, bytes: u64, position: &Position, what: &str) {
         let id = position.id(path);
         if self.of(path).iter().any(|loss| loss.id == id) {
@@ -68,7 +69,7 @@ impl Losses {
         }
     }
 
-    /// What is to be kept with the positions of a file.
+    /// Returns the losses to keep with the positions of a file.
     pub(super) fn of(&self, path: &Arc<str>) -> Vec<Loss> {
         self.kept.get(path).cloned().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! [`Many`]: which files a pattern names, as they come and go.
+//! [`Many`]: the files of a pattern, as they come and go.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -24,7 +24,8 @@ use super::{
 };
 use crate::{error::FileError, params::Order};
 
-/// How often the folders of a pattern are listed at least, whatever the operating system tells.
+/// The longest time between two lists of a pattern's folders, whatever the operating system
+/// reports.
 const SLOWEST: Duration = Duration::from_secs(10);
 
 /// The files of a pattern.
@@ -32,11 +33,11 @@ pub(super) struct Many {
     key: Arc<str>,
     order: Order,
     listing: Arc<Listing>,
-    /// Files that are done with, which may turn up under another name.
+    /// Files that are done, which may reappear under another name.
     pub(super) left: HashMap<Identity, Position>,
 }
 
-/// What was found last.
+/// The last list.
 pub(super) struct Listing {
     pattern: Pattern,
     found: Mutex<Vec<Listed>>,
@@ -76,18 +77,18 @@ impl Many {
         &self.listing
     }
 
-    /// The files in their order, if that is news.
+    /// Returns the files in their order, if the list has changed.
     pub(super) fn take(&self) -> Option<Vec<Listed>> {
         let is_new = self.listing.is_new.swap(false, Ordering::AcqRel);
         is_new.then(|| ordered(self.listing.files().clone(), self.order))
     }
 
-    /// The files are to be looked at once more.
+    /// Lets [`take`](Self::take) return the list once more.
     pub(super) fn again(&self) {
         self.listing.is_new.store(true, Ordering::Release);
     }
 
-    /// The positions of files that were read before, by path.
+    /// Reads the positions of files that were read before, by path.
     ///
     /// # Errors
     ///
@@ -112,11 +113,11 @@ impl Many {
         Ok(kept)
     }
 
-    /// Keeps which files have positions.
+    /// Keeps the list of files with positions.
     ///
     /// # Errors
     ///
-    /// When that cannot be written.
+    /// When it cannot be written.
     pub(super) async fn keep(&self, positions: &Positions, files: Vec<String>) -> Result<()> {
         let index = serde_json::to_vec(&Index { files })?;
         positions.keep(&self.key, index).await
@@ -128,7 +129,7 @@ impl Listing {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether that is news.
+    /// Sets the list. Returns whether it has changed.
     fn set(&self, found: Vec<Listed>) -> bool {
         let mut files = self.files();
         let same = |(one, other): (&Listed, &Listed)| one.is_same(other);

@@ -1,4 +1,4 @@
-//! [`File`]: the rows of files, from where they were done.
+//! [`File`]: the rows of files, from the last position on.
 
 mod ask;
 mod chain;
@@ -38,69 +38,70 @@ use crate::{
     params::{FileParams, Problems},
 };
 
-/// The longest path: positions are kept under it.
+/// The longest path: it is the key of its position.
 const PATH_BYTES: usize = 700;
 
 /// The rows of a file, or of all files that a pattern names: `type: file`, with the path as `key`;
 /// see [`FileParams`].
 ///
-/// Without `follow` each file is read to its end, and the source ends. With `follow: true` it waits
-/// for more:
+/// Without `follow` each file is read to its end, and the source ends. With `follow: true` the
+/// source waits for more:
 ///
-/// - A file that is not there is waited for.
-/// - A last line without its line end is handed out when that has come, or when the file is over.
+/// - It waits for a missing file.
+/// - A last line without a line end is handed out when its line end comes, or when the file is
+///   finished.
 /// - **Rotation**: when another file has taken the path, the old one is read to its end, and until
 ///   it has been quiet for `rotate_wait_ms`; then those that were at the path in between, and the
-///   new one, from its start. A file that was removed is read on until another takes its place.
-/// - **Truncation**: a file that does not have what was read of it is read from its start, with a
-///   warning. What was not read of the old content is looked for in a copy beside it, as
-///   `copytruncate` makes it.
+///   new one, from its start. Reading a removed file continues until another replaces it.
+/// - **Truncation**: a file that no longer has what was read of it is read from its start, with a
+///   warning. Unread old content is searched for in a copy beside it, as `copytruncate` makes it.
 ///
-/// One thread looks at all files that the flows of a process follow, also while a flow is full: what
-/// happens to a file is seen in time.
+/// One thread looks at all files that the flows of a process follow, also while a flow is full, so
+/// that changes of a file are noticed in time.
 ///
 /// # Patterns
 ///
-/// A key with `*`, `?` or `[` names several files, unless there is a file of that very name:
-/// `in/orders-*.ndjson`. They are read in the `order` that `params` say, each with a position of its
-/// own. With `follow: true` files that come later are read too, and a file that is renamed to
-/// another name of the pattern goes on where it was.
+/// A key with `*`, `?` or `[` names several files, unless a file has exactly that name:
+/// `in/orders-*.ndjson`. They are read in the `order` of `params`, each with its own position. With
+/// `follow: true` files that arrive later are read too, and a file that is renamed to another name
+/// of the pattern continues where it was.
 ///
 /// # Gzip
 ///
-/// A file that is gzip by its first bytes is decompressed; offsets are those of what is in it.
+/// A file that is gzip, by its first bytes, is decompressed; offsets are those of the decompressed
+/// text.
 ///
 /// # Which file it is
 ///
-/// A file is known by its inode, its first 4,096 bytes and the 4,096 bytes before the offset up to
-/// which it was read. They are compared at every look and at every start. When another file stands
-/// at the path, the one that was read is looked for beside it: by its inode under any name, by its
-/// content (a copy, or gzip) under the names that rotations make, such as `app.log.1`, `app.1`,
-/// `app-2026-11-27.log`, `app.log-20261127.gz`. It is read on where it was left; then those with
-/// such names that were written after it, the oldest first; then the one at the path.
+/// A file is recognized by its inode, its first 4,096 bytes and the 4,096 bytes before the offset
+/// up to which it was read. They are compared at every look and at every start. When another file
+/// is at the path, the source searches for its own file beside it: by its inode under any name, by
+/// its content (a copy, or gzip) under the names that rotations make, such as `app.log.1`, `app.1`,
+/// `app-2026-11-27.log`, `app.log-20261127.gz`. Reading continues there; then come those with such
+/// names that were written after it, the oldest first; then the one at the path.
 ///
 /// # What is promised
 ///
-/// Each row is handed out at least once. The position is durable when a row's receipt is done and
-/// all rows before it are; rows behind it come again after a restart. Rows that are given back
-/// come again when the source is opened again.
+/// Each row is handed out at least once. The position is durable when a row and all rows before it
+/// are done; rows behind it are redelivered after a restart. Rows that are given back are
+/// redelivered when the source is opened again.
 ///
-/// **What is gone before it was read is reported**: bytes that were there, and that are neither at
-/// the path nor beside it, are an error in the log, in the metric `kisflow_source_lost_bytes_total`,
-/// and in `/readyz`, until the id in the message is one of `acknowledged` in `params`. When a file
-/// disappears while the process is down, nobody knows what was written to it last: that is told as
-/// well. So is a rotated file that was not read yet and is compressed with `xz`, `zstd`, `bzip2`,
-/// `lz4`, `zip` or `compress`, which are not read.
+/// **Bytes that are gone before they were read are reported**: known bytes that are neither at the
+/// path nor beside it are an error in the log, in the metric `kisflow_source_lost_bytes_total`, and
+/// in `/readyz`, until the id in the message is in `acknowledged` of `params`. When a file
+/// disappears while the process is down, its last writes are unknown, which is reported as well. So
+/// is a rotated file that was not read yet and is compressed with `xz`, `zstd`, `bzip2`, `lz4`,
+/// `zip` or `compress`, which are not read.
 ///
-/// NUL bytes before a line, which truncation leaves under a writer that does not append, are passed
-/// over with a warning, and counted in `kisflow_source_skipped_bytes_total`.
+/// NUL bytes before a line, which truncation leaves under a writer that does not append, are
+/// skipped with a warning, and counted in `kisflow_source_skipped_bytes_total`.
 ///
-/// The position of a row is `path:offset`, where its line begins. `start: path:offset`, or the
-/// offset alone, begins behind the row that begins there; `start: latest` at the end, or at the last
-/// line if that is not complete.
+/// The position of a row is `path:offset`, with the offset of its line. `start: path:offset`, or
+/// the offset alone, begins behind the row at that offset; `start: latest` at the end, or at an
+/// incomplete last line.
 ///
 /// Memory is bounded: by some batches, each of at most `batch.rows` rows or about 1 MiB, by
-/// `max_line_bytes`, and by some KiB for each file. Each file that is followed is held open.
+/// `max_line_bytes`, and by some KiB for each file. Each followed file is held open.
 pub struct File {
     reader: Reader,
 }
@@ -176,19 +177,19 @@ impl Source for File {
 
     /// # Errors
     ///
-    /// When the file cannot be read, is in UTF-16, or has a CSV header that cannot be used:
-    /// [`FileError`]. The next call tries again where it was. Of a pattern that is followed, one such
-    /// file keeps no other from being read: `/readyz` tells of it.
+    /// When the file cannot be read, is in UTF-16, or has an unusable CSV header: [`FileError`].
+    /// The next call tries again where it was. Such a file of a followed pattern does not stop the
+    /// others: `/readyz` reports it.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: what was read in the meantime is there at the next call.
+    /// Cancel safe: the next call returns what was read in the meantime.
     async fn next(&mut self) -> Result<Option<Delivery>> {
         self.reader.next().await
     }
 
-    /// How many bytes of its files were not handed out as rows yet, as far as their lengths tell:
-    /// those of gzip files count when they are read.
+    /// Returns how many bytes of its files were not handed out as rows yet, by their lengths; bytes
+    /// of gzip files count when they are read.
     async fn lag_bytes(&mut self) -> Result<Option<u64>> {
         Ok(Some(self.reader.waiting()))
     }
@@ -200,7 +201,7 @@ impl std::fmt::Debug for File {
     }
 }
 
-/// The offset of a row's position: `path:offset` or the offset alone.
+/// Returns the offset of a row's position: `path:offset` or the offset alone.
 fn row_offset(position: &str, path: &str) -> Option<u64> {
     let offset = position.strip_prefix(path).and_then(|rest| rest.strip_prefix(':'));
     offset.unwrap_or(position).parse().ok()

@@ -38,7 +38,7 @@ pub(super) struct Search<'a> {
     pub(super) current: Option<Identity>,
     /// Files that are read already, or wait to be.
     pub(super) taken: &'a [Identity],
-    /// Whether a path is somebody else's.
+    /// Whether a path belongs to another file.
     pub(super) excluded: &'a (dyn Fn(&Path) -> bool + Sync),
 }
 

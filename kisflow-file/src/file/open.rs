@@ -24,26 +24,25 @@ pub(super) enum Begin {
     Kept(Position),
 }
 
-/// How much earlier than by its own clock the kernel may say that a file was written, in
-/// nanoseconds.
+/// How far the kernel's time of a write may lag behind its clock, in nanoseconds.
 const COARSE: u64 = 50_000_000;
 
 impl Position {
-    /// A file that is waited for from now on: whatever is at the path since, also for a short while,
-    /// is read.
+    /// The position of a missing file: everything that is at the path from now on, even for a short
+    /// while, is read.
     pub(super) fn awaited() -> Self {
         let now = nanos(std::time::SystemTime::now());
         Self { modified: now.saturating_sub(COARSE), ..Self::default() }
     }
 }
 
-/// What was opened first.
+/// The result of opening.
 #[derive(Default)]
 pub(super) struct Opened {
     pub(super) skips_row: bool,
     /// Why it does not begin where it was left.
     pub(super) warning: Option<String>,
-    /// What is gone: how many bytes, of which position, and what happened.
+    /// The loss: how many bytes, behind which position, and what happened.
     pub(super) gone: Option<(u64, Position, String)>,
 }
 
@@ -105,7 +104,7 @@ pub(super) fn open(
 
 fn open_current(chain: &Chain, path: &Arc<str>) -> Result<Tracked, FileError> {
     let failed = |cause| FileError::io(path, cause);
-    // Before it is opened: opening a pipe waits for who writes to it.
+    // Check before opening: opening a pipe waits for its writer.
     let metadata = fs::metadata(chain.path()).map_err(failed)?;
     if metadata.is_dir() {
         return Err(FileError::directory(path));
@@ -197,7 +196,7 @@ fn gone(position: &Position, follows: bool) -> (u64, Position, String) {
     (unread, position.clone(), text)
 }
 
-/// Looks at the first file before it is read.
+/// Checks the first file before it is read.
 pub(super) fn enter(
     chain: &Chain,
     path: &Arc<str>,

@@ -28,13 +28,13 @@ pub(super) struct Manner {
     /// Whether to wait for more at the end.
     pub(super) follows: bool,
     pub(super) poll: Duration,
-    /// How long a file that was rotated has to be quiet before the next is read.
+    /// How long a rotated file has to be quiet before the next is read.
     pub(super) rotate_wait: Duration,
     /// The most rows of a batch.
     pub(super) rows: usize,
     /// How long a batch waits to be full.
     pub(super) wait: Duration,
-    /// Whether a path where nothing stands is waited for.
+    /// Whether to wait for a missing file.
     pub(super) returns: bool,
 }
 
@@ -50,36 +50,36 @@ pub(super) struct Part {
     entered: Option<u64>,
     head: Vec<u8>,
     recent: Recent,
-    /// A row that was done elsewhere, as `start` says, comes first.
+    /// Whether to skip the first row, which `start` names as done.
     skips_row: bool,
     /// When a batch that is not full is handed out.
     due: Option<Instant>,
-    /// What a thread is doing. It stays here when nobody waits, so that no work is lost and none is
-    /// done twice.
+    /// The work of a thread. It stays here if `step` is dropped, so that no work is lost or done
+    /// twice.
     asked: Option<(u64, JoinHandle<Result<Answer, FileError>>)>,
-    /// The version of the chain in which there was nothing more.
+    /// The version of the chain in which nothing more was found.
     idle: Option<u64>,
-    /// When to look again, whether something was seen or not.
+    /// When to look again, even without a change.
     again: Option<Instant>,
     /// Whether the file at hand cannot be used.
     is_broken: bool,
-    /// Whether somebody was told that the file is waited for.
+    /// Whether the log says that the file is waited for.
     told: bool,
-    /// Whether there was nothing to open, and nothing is waited for.
+    /// Whether there was nothing to open, and nothing to wait for.
     is_gone: bool,
 }
 
 /// What comes next.
 pub(super) enum Step {
-    /// Something was done: ask again.
+    /// Some work was done: call again.
     On,
-    /// A file begins, of which this is to be known.
+    /// A file was opened.
     Opened(Opened),
     /// Nothing for now.
     Idle,
-    /// A file is over: how far it was read, where the next begins, and how much of it is gone.
+    /// A file is finished: how far it was read, where the next begins, and how much of it is lost.
     Over(Box<Left>),
-    /// Something was written to a file that was left: its position, and how many bytes.
+    /// A late write to a file that was left: its position, and how many bytes.
     Missed(Box<Missed>),
     /// There will never be more.
     Ended,
@@ -90,7 +90,7 @@ pub(super) struct Left {
     pub(super) file: Tracked,
     /// Where the file behind it begins, if there is one.
     pub(super) next: Option<Position>,
-    /// What was there and could not be read.
+    /// The bytes that existed and could not be read.
     pub(super) lost: u64,
 }
 
@@ -122,7 +122,7 @@ impl Part {
         }
     }
 
-    /// Whether `step` may have something to do; if not, when it may at the latest.
+    /// Returns whether `step` may have something to do; if not, when it will at the latest.
     pub(super) fn is_ready(&self, now: Instant) -> Result<(), Option<Instant>> {
         let waits = self.asked.is_none()
             && self.idle == Some(self.chain.version())
@@ -136,7 +136,7 @@ impl Part {
         Err([self.again, due].into_iter().flatten().min())
     }
 
-    /// Rows that are there, if a batch is full or was waited for long enough.
+    /// Returns a batch, if it is full or has waited long enough.
     pub(super) fn cut(&mut self) -> Result<Option<Cut>, FileError> {
         let is_due = self.due.is_some_and(|due| due <= Instant::now());
         let when = if is_due { When::Any } else { When::Full };
@@ -154,7 +154,7 @@ impl Part {
                 }
                 Ok(None)
             }
-            // A text that cannot be used may be replaced by one that can.
+            // An unusable file may be replaced by a usable one.
             Err(error) => {
                 self.give_up();
                 Err(error)
@@ -178,12 +178,12 @@ impl Part {
         }
     }
 
-    /// NUL bytes that were passed over.
+    /// Takes the number of skipped NUL bytes.
     pub(super) fn take_skipped(&mut self) -> u64 {
         self.framer.take_skipped()
     }
 
-    /// The position behind rows that were just cut.
+    /// Returns the position behind the last batch.
     pub(super) fn position(&self, offset: u64) -> Position {
         let file = self.chain.front().map(|(file, _)| file.position).unwrap_or_default();
         let mut print = file.print;
@@ -191,23 +191,23 @@ impl Part {
         Position { offset, print, ..file }
     }
 
-    /// How many bytes wait behind the rows that were handed out.
+    /// Returns how many bytes wait behind the rows that were handed out.
     pub(super) fn waiting(&self) -> u64 {
         self.chain.waiting(self.framer.offset())
     }
 
-    /// How many bytes the file that is read is known to have, if one is open.
+    /// Returns the known length of the file that is being read, if one is open.
     pub(super) fn length(&self) -> Option<u64> {
         let (file, _) = self.chain.front()?;
         Some(if file.content.is_gzip() { u64::MAX } else { file.position.length })
     }
 
-    /// Whether nothing is open yet.
+    /// Returns whether nothing is open yet.
     pub(super) fn begins(&self) -> bool {
         self.begin.is_some()
     }
 
-    /// Where reading begins, before anything was read.
+    /// Returns where reading begins, before anything was read.
     pub(super) fn begins_at(&mut self) -> Position {
         if let Some((file, _)) = self.chain.front() {
             return file.position;
@@ -217,7 +217,7 @@ impl Part {
         awaited
     }
 
-    /// Whether there is nothing more, as far as was seen, and was not for a while.
+    /// Returns whether nothing more was seen for a while.
     pub(super) fn is_done(&self) -> bool {
         self.idle == Some(self.chain.version())
             && self.framer.is_empty()
@@ -226,7 +226,7 @@ impl Part {
             })
     }
 
-    /// What comes next. Cancel safe.
+    /// Takes the next step. Cancel safe.
     pub(super) async fn step(&mut self, reads: &Arc<Semaphore>) -> Result<Step, FileError> {
         if let Some(missed) = self.chain.take_missed() {
             return Ok(Step::Missed(Box::new(missed)));
@@ -260,7 +260,7 @@ impl Part {
                 self.idle = Some(version);
                 Ok(Step::Idle)
             }
-            // A pattern named it a moment ago.
+            // The pattern listed it a moment ago.
             Err(error) if error.is_missing() && !self.manner.returns => Ok(Step::Ended),
             Err(error) => {
                 if error.is_content() {
@@ -308,7 +308,7 @@ impl Part {
         let mut offset = file.position.offset;
         if offset == 0 {
             self.framer.restart();
-            // What begins there is no row then.
+            // The first line is then the header, not a row.
             self.skips_row &= !self.framer.has_header();
         } else if !self.framer.restart_at(offset, &front).inspect_err(|_| self.is_broken = true)? {
             self.framer.restart();
@@ -334,7 +334,7 @@ impl Part {
         self.known(id, self.recent.end());
     }
 
-    /// Tells the chain how far the file is read.
+    /// Updates how far the file is read.
     fn known(&self, id: u64, offset: u64) {
         let (head, tail) = (Print::of(&self.head), self.recent.print(offset));
         self.chain.read(id, |position| {
@@ -356,7 +356,7 @@ impl Part {
         let can_grow = file.standing == Standing::Left && !file.content.is_gzip();
         let wait = self.manner.rotate_wait.saturating_sub(file.since.elapsed());
         if can_grow && self.manner.follows && !wait.is_zero() {
-            // Who writes to it may not know yet.
+            // Its writer may not know of the rotation yet.
             self.idle = Some(version);
             self.again = Some(Instant::now() + wait.min(self.manner.poll));
             return Step::Idle;
@@ -364,14 +364,14 @@ impl Part {
         self.finish()
     }
 
-    /// Nothing more comes of this file.
+    /// Ends this file.
     fn finish(&mut self) -> Step {
         self.framer.finish();
         self.idle = None;
         Step::On
     }
 
-    /// Leaves the file that is over.
+    /// Leaves the finished file.
     fn leave(&mut self) -> Step {
         let Some((_, true)) = self.chain.front() else { return Step::Ended };
         let Some(file) = self.chain.pop() else { return Step::Ended };
@@ -387,7 +387,7 @@ impl Part {
         (self.entered, self.idle, self.due, self.head) = (None, None, None, Vec::new());
     }
 
-    /// The text cannot be used: whatever takes its place is.
+    /// Gives up an unusable file; the one that replaces it will be read.
     fn give_up(&mut self) {
         self.forget();
         self.is_broken = true;

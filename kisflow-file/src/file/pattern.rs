@@ -20,8 +20,8 @@ const OPTIONS: MatchOptions = MatchOptions {
     require_literal_leading_dot: true,
 };
 
-/// The files that a pattern names: `*` is any part of a name, `?` any character, `[a-z]` one of
-/// these, `**` any folders. A name that is that of a file is no pattern.
+/// Returns the files of a pattern: `*` is any part of a name, `?` any character, `[a-z]` one of
+/// these, `**` any folders. The exact name of a file is not a pattern.
 ///
 /// ```
 /// use kisflow_file::{Order, matching};
@@ -32,7 +32,7 @@ const OPTIONS: MatchOptions = MatchOptions {
 ///
 /// # Errors
 ///
-/// When it is no pattern that can be read, or a folder cannot be listed.
+/// When the pattern is invalid, or a folder cannot be listed.
 pub fn matching(pattern: &str, order: Order) -> Result<Vec<PathBuf>, FileError> {
     let path: Arc<str> = pattern.into();
     let pattern = Pattern::new(pattern)
@@ -41,7 +41,8 @@ pub fn matching(pattern: &str, order: Order) -> Result<Vec<PathBuf>, FileError> 
     Ok(ordered(listed, order).into_iter().map(|file| file.path).collect())
 }
 
-/// Whether a key is a pattern: it has a character of patterns, and no file has that very name.
+/// Returns whether a key is a pattern: it has a character of patterns, and no file has exactly that
+/// name.
 pub fn is_pattern(key: &str) -> bool {
     key.contains(['*', '?', '[']) && !Path::new(key).exists()
 }
@@ -100,7 +101,7 @@ impl Pattern {
                     let (identity, modified) = (Identity::of(&metadata), modified(&metadata));
                     listed.push(Listed { path, identity, modified });
                 }
-                // It was moved meanwhile.
+                // It was moved in the meantime.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
@@ -108,7 +109,7 @@ impl Pattern {
         Ok(listed)
     }
 
-    /// The folders in which files may appear.
+    /// Returns the folders in which files may appear.
     pub(super) fn folders(&self) -> Vec<PathBuf> {
         let mut folders: Vec<PathBuf> = Vec::new();
         let mut pattern = folder(Path::new(&*self.text));

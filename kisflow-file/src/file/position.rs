@@ -1,10 +1,10 @@
-//! How far a file was read, and what it is known by.
+//! How far a file was read, and how it is recognized.
 
 use serde::{Deserialize, Serialize};
 
-/// How much of a file's beginning it is known by.
+/// How many of its first bytes recognize a file.
 pub(super) const HEAD: usize = 4096;
-/// How many of the bytes that were read last a file is known by.
+/// How many of the last read bytes recognize a file.
 pub(super) const TAIL: usize = 4096;
 
 /// The hash of some bytes.
@@ -29,7 +29,7 @@ impl Print {
     }
 }
 
-/// What a file is known by: how it begins, and the bytes before the offset up to which it was read.
+/// How a file is recognized: its first bytes, and those before the offset up to which it was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Fingerprint {
     /// The device is left out: some file systems have another after each start of the machine.
@@ -38,7 +38,7 @@ pub(super) struct Fingerprint {
     pub(super) tail: Print,
 }
 
-/// Bytes that could not be read before they were gone, which nobody has acknowledged.
+/// Bytes that were gone before they could be read, not acknowledged yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Loss {
     pub(super) id: String,
@@ -48,19 +48,19 @@ pub(super) struct Loss {
 /// How far a file was read, as it is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Position {
-    /// In bytes, of what is decompressed if the file is gzip.
+    /// In bytes, of the decompressed text if the file is gzip.
     pub(super) offset: u64,
     #[serde(flatten)]
     pub(super) print: Fingerprint,
     /// The most bytes that the file was seen to have.
     pub(super) length: u64,
-    /// When the file was written to last, in nanoseconds since 1970.
+    /// The time of the last write, in nanoseconds since 1970.
     pub(super) modified: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) losses: Vec<Loss>,
 }
 
-/// A position as the first format had it: known by the inode and at most 256 bytes.
+/// A position in the first format, with the inode and at most 256 bytes.
 #[derive(Deserialize)]
 struct First {
     offset: u64,
@@ -76,7 +76,7 @@ struct Mark {
 
 impl Position {
     pub(super) fn encode(&self) -> Vec<u8> {
-        // Numbers and text alone: there is nothing that could have no JSON form.
+        // Only numbers and text, which always have a JSON form.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
@@ -91,17 +91,17 @@ impl Position {
         Some(Self { offset, print, length: offset, ..Self::default() })
     }
 
-    /// How many bytes are known to be behind it.
+    /// Returns how many bytes are known to be behind it.
     pub(super) fn unread(&self) -> u64 {
         self.length.saturating_sub(self.offset)
     }
 
-    /// How many bytes of what was read can be compared.
+    /// Returns how many of the read bytes can be compared.
     pub(super) fn evidence(&self) -> usize {
         self.print.head.length.max(self.print.tail.length)
     }
 
-    /// A short name of the place, for people.
+    /// Returns a short id of the position, for messages.
     pub(super) fn id(&self, path: &str) -> String {
         let Fingerprint { inode, head, tail } = self.print;
         let text = format!("{path} {inode} {} {} {}", head.hash, tail.hash, self.offset);
@@ -110,7 +110,7 @@ impl Position {
     }
 }
 
-/// The same in every process and version, which `DefaultHasher` does not promise.
+/// The same in every process and version, which `DefaultHasher` does not guarantee.
 pub(super) fn hash(bytes: &[u8]) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let (words, rest) = bytes.as_chunks::<8>();

@@ -33,10 +33,10 @@ use crate::{
     params::FileParams,
 };
 
-/// After so long a file of a pattern that cannot be read is tried again.
+/// The pause before an unreadable file of a pattern is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Where files begin of which no position was kept.
+/// Where files without a position begin.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Begins {
     First,
@@ -68,7 +68,7 @@ pub(super) struct Reader {
     pub(super) is_unlisted: bool,
 }
 
-/// A path, and whether it has to wait for being read.
+/// A path, and its pause after a failure.
 pub(super) struct Reading {
     pub(super) part: Part,
     failed: Option<(Instant, SourceProblem)>,
@@ -150,8 +150,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Keeps where a part begins, for a process that starts again before a row comes: at its end, or
-    /// in a file that another has replaced by then.
+    /// Keeps the beginning of a part, for a process that restarts before the first row: it may
+    /// begin at the end, or in a file that is replaced by then.
     pub(super) async fn keep_begin(&mut self, at: usize) -> Result<()> {
         let Some(Reading { part, .. }) = self.parts.get_mut(at) else { return Ok(()) };
         let position = part.begins_at();
@@ -169,7 +169,7 @@ impl Reader {
         }
         let chain = Arc::new(Chain::new(&path, self.excluded.clone(), self.wake.clone()));
         let framing = match self.many {
-            // The ending may be another for each file.
+            // Each file may have another ending.
             Some(_) => {
                 self.params.framing(&path).map_err(|problems| FileError::conf(&path, problems))?
             }
@@ -190,7 +190,7 @@ impl Reader {
         watch.map_err(|error| FileError::io(&self.key, error))
     }
 
-    /// Opens the file of a part, so that what is wrong with it is told at once.
+    /// Opens the file of a part, so that its errors are reported at once.
     pub(super) async fn begin(&mut self, at: usize) -> Result<(), FileError> {
         while let Some(Reading { part, .. }) = self.parts.get_mut(at).filter(|it| it.part.begins())
         {
@@ -202,7 +202,7 @@ impl Reader {
         Ok(())
     }
 
-    /// How many bytes wait behind those that were handed out.
+    /// Returns how many bytes wait behind those that were handed out.
     pub(super) fn waiting(&self) -> u64 {
         self.parts.iter().map(|reading| reading.part.waiting()).sum()
     }
@@ -240,7 +240,8 @@ impl Reader {
         }
     }
 
-    /// The part to read; `None` when there will never be more. An error is when to look again.
+    /// Chooses the part to read; `None` when there will never be more. An error is the time to look
+    /// again.
     fn choose(&self) -> Result<Option<usize>, Option<Instant>> {
         if !self.manner.follows {
             return Ok((!self.parts.is_empty()).then_some(0));
@@ -303,7 +304,7 @@ impl Reader {
         Delivery::new(cut.batch, FileReceipt::new(path, cut.places, turn, self.commits.clone()))
     }
 
-    /// Takes what a step of a part came to.
+    /// Takes the result of a part's step.
     fn took(&mut self, at: usize, step: Step) {
         let Some(Reading { part, .. }) = self.parts.get(at) else { return };
         let path = part.path.clone();
@@ -330,7 +331,7 @@ impl Reader {
         }
     }
 
-    /// A file is left behind.
+    /// Leaves a file behind.
     fn left(&mut self, path: &Arc<str>, left: Left) {
         let Left { file, next, lost } = left;
         if lost > 0 {

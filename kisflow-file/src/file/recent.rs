@@ -1,10 +1,10 @@
-//! [`Recent`]: the bytes that were read last, which a file is known by.
+//! [`Recent`]: the last read bytes, which recognize a file.
 
 use bytes::{Buf, BytesMut};
 
 use super::position::{Print, TAIL};
 
-/// The bytes that were read last: those that are not handed out, and some before them.
+/// The last read bytes: those that are not handed out, and some before them.
 #[derive(Default)]
 pub(super) struct Recent {
     bytes: BytesMut,
@@ -34,7 +34,7 @@ impl Recent {
         Print::of(self.bytes.get(end.saturating_sub(TAIL)..end).unwrap_or_default())
     }
 
-    /// Positions before this offset are not asked for any longer.
+    /// Drops the bytes for positions before this offset.
     pub(super) fn forget_before(&mut self, offset: u64) {
         let kept = usize::try_from(self.end.saturating_sub(offset)).unwrap_or(usize::MAX);
         let kept = kept.saturating_add(TAIL);

@@ -1,4 +1,4 @@
-//! Positions that somebody sets by hand.
+//! Positions that a command sets.
 
 use std::{
     fs::{self, File},
@@ -8,10 +8,10 @@ use std::{
 
 use super::position::{HEAD, fnv1a};
 
-/// How much of a file is looked at in one go for the end of a line.
+/// How much of a file is searched at once for the end of a line.
 const CHUNK: u64 = 64 << 10;
 
-/// Where a file is to be read from.
+/// Where reading a file is to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResetTo {
@@ -23,13 +23,13 @@ pub enum ResetTo {
     Offset(u64),
 }
 
-/// A position as a source of `type: file` keeps it for this file: what it finds when it is opened
-/// next, it goes on behind.
+/// Returns a position of this file in the form that a source of `type: file` keeps: when the source
+/// opens next, it continues there.
 ///
 /// # Errors
 ///
 /// When the file cannot be read, unless it is to be read from its start; when no line begins at the
-/// offset; when the file is compressed, so that nobody knows its offsets.
+/// offset; when the file is compressed, so that its offsets are unknown.
 pub fn reset_position(path: impl AsRef<Path>, to: ResetTo) -> io::Result<Vec<u8>> {
     let path = path.as_ref();
     if to == ResetTo::Start && !path.exists() {

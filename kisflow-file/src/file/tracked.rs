@@ -24,11 +24,11 @@ pub(super) struct Tracked {
 /// Where a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// At the path, or nowhere and nothing took its place.
+    /// At the path, or removed without a replacement.
     Current,
     /// Renamed or removed: another file took the path.
     Left,
-    /// Its content is gone: it was overwritten, and there is no copy.
+    /// Its content is gone: it was overwritten, without a copy.
     Overwritten,
 }
 
@@ -57,7 +57,7 @@ impl Tracked {
         Ok(Self { standing: Standing::Left, since, ..file })
     }
 
-    /// Goes on where it was left.
+    /// Continues where it was left.
     pub(super) fn at(mut self, position: &Position) -> Self {
         let length = self.position.length.max(position.length);
         let modified = self.position.modified;
@@ -66,7 +66,7 @@ impl Tracked {
         self
     }
 
-    /// The position behind all that it has.
+    /// The position behind its last byte.
     pub(super) fn end(&self, length: u64) -> io::Result<Position> {
         let mut position = self.position.clone();
         if !self.content.is_gzip() {
@@ -77,7 +77,7 @@ impl Tracked {
         Ok(position)
     }
 
-    /// Whether it has what was read of it.
+    /// Returns whether it still has what was read of it.
     pub(super) fn is_intact(&self) -> io::Result<bool> {
         let Self { content, position, .. } = self;
         match content.is_gzip() {

@@ -21,31 +21,31 @@ use super::neighbors::folder;
 
 /// How many files are read at the same time, by threads of tokio's blocking pool.
 const READS: usize = 4;
-/// A file that is quiet is looked at this often at least, whatever the operating system tells.
+/// The longest time between two looks at a quiet file, whatever the operating system reports.
 const SLOWEST: Duration = Duration::from_secs(2);
-/// Looks that are due at about the same time are done together.
+/// Looks that are due within this time are done together.
 const TOGETHER: Duration = Duration::from_millis(20);
 /// How long to wait before a folder that cannot be watched is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// What is looked at.
+/// Something that the watcher looks at.
 pub(super) trait Watched: Send + Sync {
-    /// The paths whose folders are watched: what happens to these names is news. A name that is
-    /// `None` stands for whatever appears in the folder, or leaves it.
+    /// Returns the folders to watch, and the name in each whose changes count. `None` instead of a
+    /// name stands for every name that appears or disappears.
     fn places(&self) -> Vec<(PathBuf, Option<OsString>)>;
 
-    /// How often it is looked at, at least, if nothing changes.
+    /// Returns the longest time between two looks without a change.
     fn slowest(&self) -> Duration {
         SLOWEST
     }
 
-    /// Looks; whether something had changed.
+    /// Looks. Returns whether something has changed.
     fn look(&self) -> bool;
 }
 
-/// Looks at everything that is followed, in one thread: when the operating system says that
-/// something happened, and every now and then in any case, since network file systems tell nothing.
-/// Shared by all sources of one `serve`.
+/// Looks at everything that is followed, on one thread: when the operating system reports a change,
+/// and from time to time in any case, because network file systems report nothing. Shared by all
+/// sources of one `serve`.
 pub(super) struct Watcher {
     sender: Mutex<Option<Sender<Message>>>,
     pub(super) reads: Arc<Semaphore>,
@@ -53,7 +53,7 @@ pub(super) struct Watcher {
 
 enum Message {
     Watch(Weak<dyn Watched>, Duration),
-    /// Something happened to the path; whether the name came or went.
+    /// A change of the path, and whether its name appeared or disappeared.
     Event(PathBuf, bool),
     Stop,
 }
@@ -65,11 +65,11 @@ impl Default for Watcher {
 }
 
 impl Watcher {
-    /// Looks at it from now on, until it is dropped: at most once in `poll` when it changes.
+    /// Looks at it from now on, until it is dropped, at most once per `poll`.
     ///
     /// # Errors
     ///
-    /// When there can be no thread.
+    /// When the thread cannot be started.
     pub(super) fn watch(&self, watched: Weak<dyn Watched>, poll: Duration) -> io::Result<()> {
         let mut sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = match &mut *sender {
@@ -84,7 +84,7 @@ impl Drop for Watcher {
     fn drop(&mut self) {
         let sender = self.sender.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = sender.take() {
-            // A thread that is gone has stopped.
+            // If the thread is gone, it has stopped already.
             drop(sender.send(Message::Stop));
         }
     }
@@ -102,7 +102,7 @@ fn start() -> io::Result<Sender<Message>> {
             _ => true,
         };
         for path in event.paths {
-            // Nobody looks any longer.
+            // The thread has stopped.
             drop(events.send(Message::Event(path, names)));
         }
     });
@@ -115,7 +115,7 @@ fn start() -> io::Result<Sender<Message>> {
         .map(|_| sender)
 }
 
-/// What the thread knows.
+/// The state of the thread.
 struct Looker {
     notifier: Option<RecommendedWatcher>,
     entries: HashMap<usize, Entry>,
@@ -130,7 +130,7 @@ struct Entry {
     poll: Duration,
     due: Instant,
     looked: Instant,
-    /// When something had changed.
+    /// The last look that found a change.
     news: Instant,
     /// When its folders were looked up.
     placed: Instant,
@@ -138,7 +138,7 @@ struct Entry {
 
 #[derive(Default)]
 struct Folder {
-    /// Whose names are there; `None` for whoever wants to know of all of them.
+    /// The entries by name; `None` for those that watch all names.
     names: HashMap<Option<OsString>, HashSet<usize>>,
     /// When it could not be watched.
     failed: Option<Instant>,
@@ -190,7 +190,7 @@ impl Looker {
         entry.placed = Instant::now();
         let Some(watched) = entry.watched.upgrade() else { return };
         for (path, name) in watched.places() {
-            // The same folder has one name here.
+            // Each folder has one name here.
             let Ok(path) = fs::canonicalize(path) else { continue };
             let folder = self.folders.entry(path.clone()).or_default();
             folder.names.entry(name).or_default().insert(id);
@@ -209,7 +209,7 @@ impl Looker {
     }
 
     fn happened(&mut self, path: &Path, names: bool) {
-        // The folder itself went away: another may come.
+        // The folder itself is gone: another may come.
         if names
             && let Some(folder) = self.folders.get_mut(path)
             && !path.is_dir()
@@ -258,7 +258,7 @@ impl Looker {
         }
     }
 
-    /// Nobody wants it any longer.
+    /// Removes an entry that was dropped.
     fn forget(&mut self, id: usize) {
         self.entries.remove(&id);
         let notifier = &mut self.notifier;
@@ -271,7 +271,7 @@ impl Looker {
                 && folder.is_watched
                 && let Some(notifier) = notifier
             {
-                // It may be gone.
+                // The folder may be gone.
                 drop(notifier.unwatch(path));
             }
             !folder.names.is_empty()
@@ -279,7 +279,7 @@ impl Looker {
     }
 }
 
-/// The next time that is a whole number of steps behind `begun`.
+/// The next time that is a whole number of steps after `begun`.
 fn round(begun: Instant, time: Instant, step: Duration) -> Instant {
     let steps = time.saturating_duration_since(begun).as_nanos().div_ceil(step.as_nanos().max(1));
     begun + step * u32::try_from(steps).unwrap_or(u32::MAX)

@@ -21,11 +21,11 @@ pub(crate) struct Csv {
     record: Record,
 }
 
-/// What a conf can say of CSV, but for the names.
+/// The settings of CSV in a conf, except for the names.
 #[derive(Clone, Debug)]
 pub(crate) struct CsvOptions {
     pub(crate) delimiter: u8,
-    /// Whether somebody chose it.
+    /// Whether the conf sets it.
     pub(crate) has_delimiter: bool,
     /// The names of columns that are text.
     pub(crate) text: Vec<String>,
@@ -131,7 +131,7 @@ impl Csv {
             decimal_comma: form.decimal_comma,
             lines: usize::MAX,
         };
-        // Whoever writes the line knows the names from the header.
+        // The author of the line knows the names from the header.
         Ok(Self { has_header: true, ..Self::with_names(options, form.fields.clone())? })
     }
 
@@ -335,7 +335,7 @@ impl Csv {
         Ok(())
     }
 
-    /// One line, which somebody wrote, as JSON.
+    /// Converts one edited line to JSON.
     ///
     /// # Errors
     ///

@@ -22,17 +22,17 @@ use crate::error::FileError;
 pub(crate) struct Framer {
     path: Arc<str>,
     framing: Framing,
-    /// What was not handed out yet.
+    /// Bytes that were not handed out yet.
     pub(super) buffer: BytesMut,
-    /// Where that begins in the file.
+    /// Their offset in the file.
     offset: u64,
-    /// Whether the place where a byte-order mark may be is behind us.
+    /// Whether the place of a byte-order mark was passed.
     past_mark: bool,
     /// What a row is.
     layout: Layout,
-    /// What is too long for a row, or no row, and whose end has not come yet.
+    /// Something that is too long for a row, or not a row, and whose end has not come yet.
     overlong: Option<Overlong>,
-    /// NUL bytes before lines, which were passed over and not told of yet.
+    /// Skipped NUL bytes before lines that were not reported yet.
     skipped: u64,
     ended: bool,
     /// Whether whole lines wait for a quote to be closed.
@@ -60,7 +60,7 @@ impl Framer {
         }
     }
 
-    /// Another file, from its first byte.
+    /// Starts another file, at its first byte.
     pub(crate) fn restart(&mut self) {
         self.buffer.clear();
         (self.offset, self.past_mark, self.overlong, self.ended) = (0, false, None, false);
@@ -71,12 +71,12 @@ impl Framer {
         }
     }
 
-    /// Another file, from a line in its midst; `front` is its beginning, which may have a header.
-    /// Whether that can be: not before the header is complete.
+    /// Starts another file, at a line in the middle; `front` is its beginning, which may have a
+    /// header. Returns whether it could: it needs the complete header.
     ///
     /// # Errors
     ///
-    /// When the beginning is no text that can be read, or the header cannot be used.
+    /// When the beginning is not readable text, or the header cannot be used.
     pub(crate) fn restart_at(&mut self, offset: u64, front: &[u8]) -> Result<bool, FileError> {
         self.restart();
         self.push(front);
@@ -92,7 +92,7 @@ impl Framer {
         learned
     }
 
-    /// Whether the beginning of a file must be known to read it from its midst.
+    /// Returns whether the beginning of a file is needed to read it from the middle.
     pub(crate) fn needs_front(&self) -> bool {
         self.has_header() || self.framing.json != Json::Never
     }
@@ -106,19 +106,19 @@ impl Framer {
         self.framing.limit
     }
 
-    /// The bytes that come next.
+    /// Adds the next bytes.
     pub(crate) fn push(&mut self, chunk: &[u8]) {
         self.buffer.extend_from_slice(chunk);
         (self.quiet, self.grown) = (false, Instant::now());
     }
 
-    /// Where what was not handed out yet begins in the file.
+    /// Returns the offset of the bytes that were not handed out yet.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// How many NUL bytes before lines were passed over since this was asked last: a file that is
-    /// truncated under a writer that does not append begins with a hole.
+    /// Takes the number of NUL bytes before lines that were skipped since the last call: a file
+    /// that is truncated under a writer that does not append begins with a hole.
     pub(crate) fn take_skipped(&mut self) -> u64 {
         std::mem::take(&mut self.skipped)
     }
@@ -135,27 +135,27 @@ impl Framer {
         self.open.then(|| left.max(Duration::from_millis(1)))
     }
 
-    /// How many bytes to read next: as many again as are held, so that a long batch is not copied
-    /// over and over.
+    /// Returns how many bytes to read next: as many as it already holds, so that a long batch is
+    /// not copied over and over.
     pub(crate) fn room(&self) -> usize {
         self.buffer.len().clamp(CHUNK, CHUNK + BATCH_BYTES)
     }
 
-    /// No more bytes will come: what there is of the last line is the last row.
+    /// Ends the input: the rest of the last line is the last row.
     pub(crate) fn finish(&mut self) {
         self.ended = true;
     }
 
-    /// Whether all rows were handed out, and no more will come.
+    /// Returns whether all rows were handed out, and no more will come.
     pub(crate) fn is_finished(&self) -> bool {
         self.ended && self.buffer.is_empty() && self.overlong.is_none() && !self.is_inside()
     }
 
-    /// The next rows, at most `rows`; `None` when more bytes are needed.
+    /// Returns the next rows, at most `rows`; `None` if it needs more bytes.
     ///
     /// # Errors
     ///
-    /// When the text is in UTF-16, or the header cannot be used. Nothing is handed out then.
+    /// When the text is in UTF-16, or the header cannot be used. No rows are returned then.
     pub(crate) fn cut(&mut self, rows: usize, when: When) -> Result<Option<Cut>, FileError> {
         let cut = self.cut_rows(rows, when)?;
         self.quiet |= cut.is_none() && when == When::Any;
@@ -251,7 +251,7 @@ impl Framer {
         Cut { batch, places, end: self.offset }
     }
 
-    /// Goes on through what is no row; what is kept of it when the end has come.
+    /// Continues through something that is not a row. Returns the kept part once its end has come.
     fn skip(&mut self) -> Option<Cut> {
         let over = self.overlong.as_mut()?;
         let (used, complete) = over.feed(&self.buffer, self.ended);
@@ -294,7 +294,7 @@ impl Framer {
         Some(self.broken(self.offset, Vec::new(), cause))
     }
 
-    /// Finds out what a row is. Whether that is known.
+    /// Finds out the form of rows. Returns whether it is known.
     fn decide(&mut self, quiet: bool) -> bool {
         let (Layout::Unknown, Json::ByContent { arrays }) = (self.layout, self.framing.json) else {
             return true;
@@ -312,7 +312,7 @@ impl Framer {
         true
     }
 
-    /// Finds out what a row is in the midst of a text, of which the beginning is at hand.
+    /// Finds out the form of rows in the middle of a text, from its beginning.
     fn recall(&mut self) {
         self.decide(true);
         if let Layout::Values(values) = &mut self.layout {
@@ -320,7 +320,7 @@ impl Framer {
         }
     }
 
-    /// Steps over NUL bytes where a line begins.
+    /// Skips NUL bytes where a line begins.
     fn skip_hole(&mut self) {
         let hole = self.buffer.iter().take_while(|byte| **byte == 0).count();
         self.drop_front(hole);
@@ -332,7 +332,7 @@ impl Framer {
         self.offset += bytes as u64;
     }
 
-    /// Steps over a byte-order mark. Whether it is known that there is none.
+    /// Skips a byte-order mark. Returns whether its place was passed.
     fn skip_mark(&mut self) -> Result<bool, FileError> {
         const MARK: &[u8] = b"\xEF\xBB\xBF";
         if self.past_mark {
@@ -352,7 +352,7 @@ impl Framer {
         Ok(true)
     }
 
-    /// Reads the header where one is due. Whether rows may follow.
+    /// Reads the header if one is due. Returns whether rows may follow.
     fn learn(&mut self) -> Result<bool, FileError> {
         let quiet = self.is_quiet();
         let Some(csv) = &mut self.framing.csv else { return Ok(true) };

@@ -1,4 +1,4 @@
-//! [`Framer`]: bytes to rows, wherever the bytes come from and however they are cut.
+//! [`Framer`]: bytes to rows, from any source and in pieces of any size.
 
 mod csv;
 mod fault;
@@ -24,9 +24,9 @@ pub(crate) use self::{
     places::Places,
 };
 
-/// A batch is handed out with fewer rows than it may have when it has so many bytes.
+/// A batch with this many bytes is handed out before it has all its rows.
 const BATCH_BYTES: usize = 1 << 20;
-/// What is read at once.
+/// How much is read at once.
 pub(crate) const CHUNK: usize = 256 << 10;
 
 /// How bytes are cut into rows.
@@ -37,14 +37,14 @@ pub(crate) struct Framing {
     pub(crate) json: Json,
     /// The longest line that is a row.
     pub(crate) limit: usize,
-    /// How long whole lines wait for the end of a quote when nothing comes.
+    /// How long whole lines wait for the end of a quote without further bytes.
     pub(crate) quiet: Duration,
 }
 
-/// What a row is.
+/// The form of rows.
 #[derive(Clone, Copy)]
 enum Layout {
-    /// The beginning of the text will tell.
+    /// Unknown before the beginning of the text.
     Unknown,
     /// A line, or a CSV record.
     Lines,
@@ -52,14 +52,14 @@ enum Layout {
     Values(Values),
 }
 
-/// Rows that were found, as far as they are more than lines.
+/// Rows that were found, with what is needed beyond lines.
 enum Made {
     Lines,
     Csv(csv::Made),
     Values(Found),
 }
 
-/// Rows, with where they came from.
+/// Rows, with their places.
 pub(crate) struct Cut {
     pub(crate) batch: Batch,
     pub(crate) places: Places,
@@ -70,14 +70,14 @@ pub(crate) struct Cut {
 /// When rows are handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
-    /// When there are as many as may travel together.
+    /// When the batch is full.
     Full,
-    /// As many as there are. Asked again without a `push` between, when the framing's time is over,
-    /// also what waits for the end of a quote.
+    /// As many as there are. A second call without a `push` in between, after the framing's wait,
+    /// also returns rows that wait for the end of a quote.
     Any,
 }
 
-/// What stands at the beginning of a buffer.
+/// The rows at the beginning of a buffer.
 struct Scan {
     /// Where the rows end.
     end: usize,
@@ -92,15 +92,15 @@ enum Stop {
     Full,
     /// What follows is not complete.
     Short,
-    /// What follows is not complete, and may never be: a quote is open, and other lines follow.
+    /// What follows is incomplete, and may stay so: a quote is open, and other lines follow.
     Open,
-    /// What follows is too long, or no JSON value.
+    /// What follows is too long, or not a JSON value.
     Overlong,
     /// What follows is a hole: NUL bytes before a line.
     Hole,
 }
 
-/// Text that rows are looked for in.
+/// Text in which to find rows.
 #[derive(Clone, Copy)]
 struct Source<'a> {
     text: &'a [u8],
@@ -108,7 +108,7 @@ struct Source<'a> {
     limit: usize,
     /// Whether no more will come.
     ended: bool,
-    /// Whether nothing more is waited for, once a line is there.
+    /// Whether to stop waiting once a line is complete.
     quiet: bool,
 }
 
@@ -128,7 +128,7 @@ impl Source<'_> {
     }
 }
 
-/// Whether text begins as UTF-16 (or UTF-32) does.
+/// Returns whether text begins like UTF-16 (or UTF-32).
 pub(crate) fn is_utf16(front: &[u8]) -> bool {
     front.starts_with(b"\xFF\xFE") || front.starts_with(b"\xFE\xFF")
 }
@@ -142,7 +142,7 @@ pub(crate) fn csv_row(form: &CsvForm, line: &str) -> Result<String, String> {
     Csv::of_form(form)?.row(line)
 }
 
-/// Whether a line is no row.
+/// Returns whether a line is blank.
 fn is_blank(line: &[u8]) -> bool {
     // A row starts with its first character more often than not: one look, no search.
     line.first().is_none_or(u8::is_ascii_whitespace) && line.trim_ascii().is_empty()

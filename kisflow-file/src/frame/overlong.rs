@@ -1,9 +1,11 @@
-//! [`Overlong`]: what is no row and may be longer than one, of which only the beginning is kept.
+//! [`Overlong`]: something that is not a row and may be longer than one; only its beginning is
+//! kept.
 
-/// How much is kept of what is too long.
+/// How much of it is kept.
 const HEAD: usize = 1024;
 
-/// What is no row and may be longer than one: its beginning and length; the rest is let go.
+/// Something that is not a row and may be longer than one: its beginning and length; the rest is
+/// dropped.
 pub(super) struct Overlong {
     /// Where it begins.
     pub(super) start: u64,
@@ -36,7 +38,7 @@ impl Overlong {
         Self { start, head: Vec::new(), length: 0, end, cause, keep }
     }
 
-    /// More of it. How many bytes belong to it, and whether its end is among them.
+    /// Adds more of it. Returns how many bytes belong to it, and whether its end is among them.
     pub(super) fn feed(&mut self, buffer: &[u8], ended: bool) -> (usize, bool) {
         // Its own bytes, and with what ends it.
         let (own, used) = match &mut self.end {
@@ -56,7 +58,7 @@ impl Overlong {
     /// Its beginning, and what is wrong with it.
     pub(super) fn row(self, limit: usize) -> (Vec<u8>, String) {
         let (mut row, length) = (self.head, self.length);
-        // A character that the cut went through is left out.
+        // An incomplete last character is dropped.
         if row.len() as u64 != length
             && let Err(error) = std::str::from_utf8(&row)
             && error.error_len().is_none()
@@ -115,21 +117,21 @@ impl Nested {
     }
 }
 
-/// Where a JSON value may begin again behind one that is broken: with a line that begins as far to
-/// the left as the broken value did.
+/// Where a JSON value may begin after a broken one: at a line that is indented no further than the
+/// broken value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Resync {
-    /// How many bytes of the value are no place to begin again.
+    /// How many bytes of the value to pass first.
     skip: usize,
-    /// How far to the left it began.
+    /// The column in which it began.
     from: usize,
     column: usize,
-    /// Whether nothing but blanks stands before this in its line.
+    /// Whether only blanks come before this in its line.
     is_blank: bool,
 }
 
 impl Resync {
-    /// A value that begins in this column, and is broken behind so many bytes.
+    /// A value that begins in this column, and is broken after this many bytes.
     pub(super) fn new(skip: usize, from: usize) -> Self {
         Self { skip: skip.max(1), from, column: from, is_blank: false }
     }

@@ -6,8 +6,7 @@ use bytes::Bytes;
 
 use super::is_blank;
 
-/// Where each row of a batch began. For lines that is counted when somebody asks: mostly nobody
-/// does.
+/// Where each row of a batch began. For lines it is counted on demand, which is rare.
 pub(crate) struct Places {
     /// Where the batch began.
     start: u64,
@@ -25,7 +24,7 @@ impl Places {
         Self { start, lines: Bytes::new(), starts: OnceLock::from(starts) }
     }
 
-    /// The offset of a row; that of the batch where there is no such row.
+    /// Returns the offset of a row; that of the batch if there is no such row.
     pub(crate) fn offset(&self, row: usize) -> u64 {
         let starts = self.starts.get_or_init(|| {
             let mut start = 0;

@@ -5,8 +5,8 @@ use std::{fs::File, io, path::Path};
 /// The longest path that every Unix takes for a socket.
 const LONGEST: usize = 100;
 
-/// Does something with the path of a socket. On Linux one that is too long is reached through its
-/// directory; elsewhere the system refuses it.
+/// Uses the path of a socket. On Linux a path that is too long is reached through its directory;
+/// elsewhere the system refuses it.
 pub(super) fn with<T>(path: &Path, work: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     if path.as_os_str().len() <= LONGEST || !cfg!(target_os = "linux") {
         return work(path);

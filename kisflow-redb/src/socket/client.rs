@@ -18,11 +18,11 @@ use crate::{
     request::{Request, Response},
 };
 
-/// How long an answer is waited for: a sync of a busy disk takes its time.
+/// How long to wait for an answer: a sync of a busy disk takes time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks the process that has the file open. Every request is a connection of its own, so there is
-/// none to lose.
+/// Sends requests to the process that has the file open. Every request has its own connection, so
+/// there is none to lose.
 pub(crate) struct Client {
     path: PathBuf,
 }
@@ -41,8 +41,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When nobody listens ([`RedbError::is_in_use`]), when this user is not let in, when there is no
-    /// answer, and when the answer is an error.
+    /// When no process listens ([`RedbError::is_in_use`]), when this user is refused, when there is
+    /// no answer, and when the answer is an error.
     pub(crate) fn ask(&self, request: &Request) -> Result<Response, RedbError> {
         let socket = beside(&self.path);
         let connected = address::with(&socket, |path| UnixStream::connect(path));
@@ -74,6 +74,7 @@ fn exchange(stream: &UnixStream, request: &[u8]) -> io::Result<Vec<u8>> {
             "it is another version of kisflow; run the command of that version",
         ));
     }
-    // Whoever has the file open is this user, and one value may be as large as a file takes it.
+    // The process that has the file open runs as this user, and one value may be as large as the
+    // file allows.
     frame::read(&mut timed, u64::MAX)
 }

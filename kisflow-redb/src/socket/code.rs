@@ -1,4 +1,4 @@
-//! Requests and responses as bytes: numbers are big-endian, texts and bytes stand behind their length.
+//! Requests and responses as bytes: numbers are big-endian, texts and bytes follow their length.
 
 use bytes::Bytes;
 use kisflow_core::{Change, Record, Usage};
@@ -8,12 +8,12 @@ use crate::{
     writer::Work,
 };
 
-/// Something that has a form in bytes.
+/// Something that can be encoded as bytes.
 pub(crate) trait Code: Sized {
     /// Appends its bytes.
     fn put(&self, out: &mut Vec<u8>);
 
-    /// Takes it from the front; `None` if it is not there.
+    /// Decodes it from the front; `None` if the bytes do not fit.
     fn take(from: &mut &[u8]) -> Option<Self>;
 
     fn encoded(&self) -> Vec<u8> {
@@ -22,7 +22,7 @@ pub(crate) trait Code: Sized {
         out
     }
 
-    /// `None` if that is not what the bytes are, and nothing else.
+    /// `None` unless the bytes are exactly that.
     fn decoded(mut bytes: &[u8]) -> Option<Self> {
         Self::take(&mut bytes).filter(|_| bytes.is_empty())
     }
@@ -105,7 +105,7 @@ impl<T: Code> Code for Vec<T> {
         }
     }
 
-    /// Makes no room for what a length only claims to be there.
+    /// Does not reserve memory for bytes that a length only claims.
     fn take(from: &mut &[u8]) -> Option<Self> {
         let count = u64::take(from)?;
         // Everything that is counted has a byte at least.
@@ -226,7 +226,7 @@ impl Code for Request {
     }
 }
 
-/// The answer, or why there is none.
+/// The answer, or the reason why there is none.
 pub(crate) type Answer = Result<Response, String>;
 
 impl Code for Answer {

@@ -6,12 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What both sides say first. The last byte is the version: what is asked and answered has a form of
-/// its own in each.
+/// What both sides send first. The last byte is the version: each has its own form of requests and
+/// answers.
 pub(super) const GREETING: &[u8; 8] = b"kisflow\x01";
 
-/// A stream with an end of all patience: a peer that sends a byte now and then has no more time than
-/// one that sends nothing.
+/// A stream with a deadline: a peer that sends a byte now and then has no more time than one that
+/// sends nothing.
 pub(super) struct Timed<'a> {
     stream: &'a UnixStream,
     end: Instant,
@@ -46,7 +46,7 @@ impl Write for Timed<'_> {
     }
 }
 
-/// Reads a greeting; whether it is this version's.
+/// Reads a greeting. Returns whether it is that of this version.
 pub(super) fn read_greeting(from: &mut impl Read) -> io::Result<bool> {
     let mut greeting = [0; GREETING.len()];
     from.read_exact(&mut greeting)?;
@@ -58,7 +58,8 @@ pub(super) fn write(to: &mut impl Write, frame: &[u8]) -> io::Result<()> {
     to.write_all(frame)
 }
 
-/// Reads a frame of at most `most` bytes. Room is made for what came, not for what was announced.
+/// Reads a frame of at most `most` bytes. Memory grows with the bytes that came, not with the
+/// announced length.
 pub(super) fn read(from: &mut impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut length = [0; 8];
     from.read_exact(&mut length)?;

@@ -1,9 +1,9 @@
-//! `FILE.sock`: how commands get at a file that a service has open.
+//! `FILE.sock`: how commands reach a file that a service has open.
 //!
-//! Whoever opens the file listens there, and answers requests as if they were its own. A connection is
-//! one request: a greeting with the version, a frame, and a frame in answer. The socket is this
-//! user's alone (mode 0600), takes the place of one that a killed process left, and goes when the file
-//! is closed.
+//! The process that opens the file listens there, and answers requests like its own. A connection
+//! is one request: a greeting with the version, a frame, and a frame in answer. Only this user can
+//! connect (mode 0600). The socket replaces one that a killed process left behind, and is removed
+//! when the file is closed.
 
 #[cfg(unix)]
 mod address;
@@ -27,7 +27,7 @@ pub(crate) use self::none::{Client, Listening};
 #[cfg(unix)]
 pub(crate) use self::{client::Client, server::Listening};
 
-/// The path of the socket beside a file.
+/// Returns the path of the socket beside a file.
 pub(crate) fn beside(file: &Path) -> PathBuf {
     let mut path = OsString::from(file);
     path.push(".sock");

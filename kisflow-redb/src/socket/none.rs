@@ -1,4 +1,4 @@
-//! Where there are no sockets in the file system a file belongs to one process.
+//! Systems without sockets in the file system: only one process can use a file.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use crate::{
     request::{Request, Response},
 };
 
-/// Never: nobody is let in.
+/// Never created: no command is let in.
 pub(crate) enum Listening {}
 
 impl Listening {
@@ -20,7 +20,7 @@ impl Listening {
     }
 }
 
-/// Nobody to ask.
+/// A client without a server.
 pub(crate) struct Client {
     path: PathBuf,
 }

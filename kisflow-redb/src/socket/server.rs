@@ -32,7 +32,7 @@ pub(super) const MOST_BYTES: u64 = 64 << 20;
 /// The most bytes of a page of entries, unless one entry has more.
 const PAGE_BYTES: usize = 16 << 20;
 
-/// The most requests at one time; further ones are turned away.
+/// The most requests at one time; further ones are refused.
 const MOST_REQUESTS: usize = 8;
 
 /// How long a client may take to send its request, and to take the answer.
@@ -43,8 +43,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Lets commands of the same user in, until it is dropped.
 ///
-/// A thread waits for connections and another answers each, so that neither the runtime of the service
-/// nor its tasks have anything to do with them. They hold the file only while they answer.
+/// One thread accepts connections and another answers each, so that the service's runtime and tasks
+/// are not involved. They hold the file only while they answer.
 pub(crate) struct Listening {
     socket: PathBuf,
     /// Device and inode.
@@ -53,11 +53,11 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
-    /// Begins to listen beside the file, which this process has open: whatever socket is there is of
-    /// a process that was killed. `None` where that cannot be done; the service goes on without.
+    /// Begins to listen beside the file. This process has the file open, so an existing socket is
+    /// that of a killed process. `None` if it cannot listen; the service runs without.
     pub(crate) fn begin(file: &Arc<StoreFile>) -> Option<Self> {
         let socket = beside(file.path());
-        // A file that is no socket is somebody's.
+        // A file that is not a socket belongs to someone else.
         if fs::symlink_metadata(&socket).is_ok_and(|found| !found.file_type().is_socket()) {
             return None;
         }
@@ -66,7 +66,7 @@ impl Listening {
         let (file, told) = (Arc::downgrade(file), stop.clone());
         let accepting = thread::Builder::new().name("kisflow-redb".to_owned());
         let listening = Self { socket, id, stop };
-        // Not started, it is dropped, and takes the socket with it.
+        // If the thread does not start, this is dropped, which removes the socket.
         accepting.spawn(move || accept(&listener, &file, &told)).ok()?;
         Some(listening)
     }
@@ -78,15 +78,15 @@ impl Drop for Listening {
         let is_ours = fs::symlink_metadata(&self.socket)
             .is_ok_and(|found| (found.dev(), found.ino()) == self.id);
         if is_ours {
-            // Wakes the thread, which then ends. One that cannot be woken holds nothing.
+            // Wakes the thread, which then ends. A thread that cannot be woken holds nothing.
             address::with(&self.socket, |path| UnixStream::connect(path)).ok();
             fs::remove_file(&self.socket).ok();
         }
     }
 }
 
-/// A socket that is this user's alone from its first moment, and takes the place of another in one
-/// step.
+/// Creates a socket that only this user can use from its first moment, and that replaces another in
+/// one step.
 fn bind(socket: &Path) -> io::Result<(UnixListener, (u64, u64))> {
     let mut directory = socket.as_os_str().to_owned();
     let number = RandomState::new().build_hasher().finish();
@@ -116,15 +116,15 @@ fn accept(listener: &UnixListener, file: &Weak<StoreFile>, stop: &AtomicBool) {
         }
         match accepted {
             Ok((stream, _)) => begin(stream, file.clone(), &open),
-            // Too many files are open, or the client has gone: it is no reason to listen no more.
+            // Too many files are open, or the client is gone: keep listening.
             Err(_) => thread::sleep(PAUSE),
         }
     }
 }
 
-/// Answers on a thread of its own; a connection too many is closed.
+/// Answers on a separate thread; a connection too many is closed.
 fn begin(stream: UnixStream, file: Weak<StoreFile>, open: &Arc<AtomicUsize>) {
-    /// A place, which is free again when it is dropped.
+    /// One of the places; dropping it frees the place.
     struct PlaceOf(Arc<AtomicUsize>);
     impl Drop for PlaceOf {
         fn drop(&mut self) {
@@ -137,9 +137,9 @@ fn begin(stream: UnixStream, file: Weak<StoreFile>, open: &Arc<AtomicUsize>) {
         return;
     }
     let answering = thread::Builder::new().name("kisflow-redb-ask".to_owned());
-    // A thread that cannot be had is one connection that is closed.
+    // If no thread starts, the connection is closed.
     let _ = answering.spawn(move || {
-        // Whatever goes wrong is the client's, and it knows.
+        // A failure concerns only the client, which notices it.
         let _ = serve(&stream, &file);
         drop(place);
     });
@@ -163,7 +163,7 @@ fn serve(stream: &UnixStream, file: &Weak<StoreFile>) -> io::Result<()> {
 
 fn answer(request: &Request, file: &StoreFile) -> Answer {
     let answered = match request {
-        // Whoever scans goes on behind the last entry.
+        // The client continues its scan after the last entry.
         Request::Look(look) => look.answer_within(file, PAGE_BYTES),
         Request::Write(_) => request.answer(file),
     };

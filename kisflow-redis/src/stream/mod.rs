@@ -40,38 +40,38 @@ use crate::{connection::Connection, error::RedisError};
 /// params: {lease_ms: 30000}
 /// ```
 ///
-/// `key` is the stream, and `group` the consumer group (default: the flow's name). Group and stream
-/// are made if they are not there; `start` says where a new group begins: `earliest`, `latest`, or
-/// behind an entry's id. A group that is there goes on where it was, whatever `start` says; the log
-/// tells. Where a group has vanished (the stream was deleted, or Redis came back without its data)
-/// it is made again at its start: rows come again rather than not at all.
+/// `key` is the stream, and `group` the consumer group (default: the flow's name). A missing group
+/// or stream is created; `start` says where a new group begins: `earliest`, `latest`, or behind an
+/// entry's id. An existing group continues where it was, whatever `start` says, which is logged. If
+/// a group has vanished (the stream was deleted, or Redis came back without its data), it is
+/// created again at its start: rows are redelivered rather than lost.
 ///
-/// The position of a row is the id of its entry. Rows that are done are acknowledged with one `XACK`
-/// a batch; entries stay in the stream, whose length is for those to bound who write it. Rows of a
-/// reader that died are taken over by the others, in the order of the stream, when their lease has
-/// passed; at most a quarter of a lease or 2 seconds later, whichever is less. A row that comes again
-/// may then come behind younger ones. An entry that is deleted while it is pending is not seen again.
+/// The position of a row is the id of its entry. Done rows are acknowledged with one `XACK` per
+/// batch; entries stay in the stream, and its writers have to limit its length. Other readers take
+/// over the rows of a dead reader, in the order of the stream, when their lease has passed; at most
+/// a quarter of a lease or 2 seconds later, whichever is less. A redelivered row may then come
+/// after younger ones. An entry that is deleted while it is pending is not delivered again.
 ///
-/// A user who may not run `XGROUP` or `XINFO` reads a group that is there; the page on Redis users
-/// has the permissions of each task.
+/// A user who may not run `XGROUP` or `XINFO` can read an existing group; the page on Redis users
+/// has the permissions for each task.
 ///
-/// Each reader has a name of its own in the group, and two connections: one for reads that block, one
-/// for all else. It fetches at most one batch ahead of the engine. Names of readers that are gone are
+/// Each reader has its own name in the group, and two connections: one for blocking reads, one for
+/// everything else. It fetches at most one batch ahead of the engine. Names of dead readers are
 /// removed when they have nothing pending and were silent for twenty leases.
 pub struct RedisStream {
     group: Arc<Group>,
     connection: Arc<Connection>,
     reading: Reading,
-    /// Here unless it reads.
+    /// `None` while it reads.
     reader: Option<Box<Reader>>,
-    /// At most one read, which goes on when `next` is dropped: the server may have answered it, and
-    /// what it answered is ours.
+    /// At most one read, which continues when `next` is dropped: the server may have answered it
+    /// already, and the rows in that answer belong to this reader.
     reads: JoinSet<(Box<Reader>, Result<Fetched, RedisError>)>,
     stop: CancellationToken,
     draining: CancellationToken,
 }
 
-/// How long a read is waited for on closing until it is cut off.
+/// How long to wait for a read on closing before it is interrupted.
 const LAST_READ: Duration = Duration::from_secs(3);
 
 #[async_trait]
@@ -86,7 +86,7 @@ impl Source for RedisStream {
     /// # Errors
     ///
     /// A [`RedisError`]: no server is reached within `connect_timeout_ms`, or it refuses the
-    /// connection, the password or the database; the key holds no stream.
+    /// connection, the password or the database; the key is not a stream.
     ///
     /// # Cancel safety
     ///
@@ -121,12 +121,12 @@ impl Source for RedisStream {
 
     /// # Errors
     ///
-    /// A [`RedisError`]: the connection is lost or silent, or Redis refuses. What was on its way is
-    /// found again by the next call.
+    /// A [`RedisError`]: the connection is lost or silent, or Redis refuses. The next call finds
+    /// the rows again that were being sent.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the read goes on, and the next call takes it up.
+    /// Cancel safe: the read continues, and the next call takes its result.
     async fn next(&mut self) -> Result<Option<Delivery>> {
         loop {
             self.read_on();

@@ -1,12 +1,12 @@
 //! Reading rows as Go's `encoding/json` fills structs: `row_defaults: go`.
 //!
-//! A field that is missing or `null` is the zero value of its type, and keys ignore case where none
-//! matches exactly. A field with a default of its own keeps it, and an `Option` is `None`. serde asks
-//! for nothing that it can do without, so which fields need a zero value is learned from the rows
-//! that lack them: such a row is read again, once for each field that is learned.
+//! A field that is missing or `null` is the zero value of its type, and keys ignore case if none
+//! matches exactly. A field with its own default keeps it, and an `Option` is `None`. serde does
+//! not list the required fields of a type, so which fields need a zero value is learned from the
+//! rows that lack them: such a row is read again, once for each field that is learned.
 //!
-//! Inside of `#[serde(flatten)]`, `#[serde(untagged)]` and `#[serde(tag = "…")]` serde reads from a
-//! buffer of its own, which nobody else sees: there everything is as without `row_defaults`.
+//! Inside `#[serde(flatten)]`, `#[serde(untagged)]` and `#[serde(tag = "…")]` serde reads from its
+//! own private buffer, where everything is as without `row_defaults`.
 
 mod key;
 mod structs;
@@ -97,7 +97,8 @@ impl Learned {
         required.filter(|field| !given(field)).collect()
     }
 
-    /// Learns from what a struct says of a field while it reads the key `last`; once for each.
+    /// Learns from a struct's complaint about a field while it reads the key `last`; once for each
+    /// field.
     fn learn(&self, owner: &'static str, complaint: Complaint, last: Option<&'static str>) {
         let (field, alias) = match (complaint, last) {
             (Complaint::Missing(field), _) => (field, None),
@@ -113,7 +114,7 @@ impl Learned {
     }
 }
 
-/// What a struct says of a field.
+/// A struct's complaint about a field.
 #[derive(Clone, Copy, Debug)]
 enum Complaint {
     Missing(&'static str),

@@ -19,7 +19,7 @@ struct Field<'de, 'l> {
     entry: Entry<'de, 'l>,
 }
 
-/// Has `visitor` read a struct from `entries`, and learns what it says of its fields.
+/// Lets `visitor` read a struct from `entries`, and learns which of its fields need a value.
 pub(super) fn fill<'de, 'l, V: Visitor<'de>>(
     learned: &'l Learned,
     fields: &'static [&'static str],
@@ -41,7 +41,7 @@ pub(super) fn fill<'de, 'l, V: Visitor<'de>>(
             None => found.push(Field { name, key, entry }),
         }
     }
-    // Before the others: a field that the row has by another name is then told at that name.
+    // Before the others: an error in a field that the row has by another name then names that name.
     let lacking = learned.lacking(owner, |name| found.iter().any(|field| field.name == Some(name)));
     let lacking = lacking.into_iter().map(|name| Field {
         name: Some(name),
