@@ -3,7 +3,7 @@
 use std::fs;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use kisflow_core::{Problem, is_obeyed};
+use kisflow_core::{Problem, is_obeyed, redact_secrets};
 
 use crate::{
     terminal,
@@ -44,7 +44,7 @@ fn render(problem: &Problem, renderer: &Renderer) -> String {
         return renderer.render(&[title.element(note)]);
     };
     let path = one_line(&file.display().to_string());
-    let text = fs::read_to_string(file).unwrap_or_default();
+    let text = redact_secrets(&fs::read_to_string(file).unwrap_or_default());
     // The renderer shows ASCII control characters as pictures, and no others.
     let is_left = |character: char| is_obeyed(character) && !character.is_ascii_control();
     let text = text.replace(is_left, "\u{fffd}");
@@ -133,6 +133,18 @@ mod tests {
             let moves = |character: char| is_obeyed(character) && character != '\n';
             assert!(!text.contains(moves), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_problem_shows_no_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let conf =
+            "kistype: conn\ncname: C\ntype: redis\nparams:\n  password: hunter2\nlaod: [x]\n";
+        fs::write(dir.path().join("conn.yml"), conf).unwrap();
+        let problems = Registry::new().inspect(dir.path()).problems;
+        let text: String =
+            problems.iter().map(|problem| render(problem, &Renderer::plain())).collect();
+        assert!(text.contains("password: (secret)") && !text.contains("hunter2"), "{text}");
     }
 
     #[test]

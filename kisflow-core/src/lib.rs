@@ -45,7 +45,7 @@ pub use tokio_util::sync::CancellationToken;
 
 /// For messages about the conf outside the core: those of its tests.
 #[doc(hidden)]
-pub use crate::conf::suggest;
+pub use crate::conf::{redact_secrets, suggest};
 /// For the reference of the conf.
 #[doc(hidden)]
 pub use crate::connector::UNATTENDED_PARAMS;

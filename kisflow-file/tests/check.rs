@@ -32,7 +32,7 @@ fn each_mistake_is_told_with_its_key() {
         json!({"poll_ms": 0, "max_line_bytes": 0}),
         &[
             "params.max_line_bytes: expected a whole number from 1, found `0`",
-            "params.poll_ms: expected a whole number from 1, found `0`",
+            "params.poll_ms: expected a duration from 1ms, found `0`",
         ],
     );
     let delimiter =

@@ -10,6 +10,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use kisflow_core::{Settled, Source};
 use kisflow_http::Http;
 use serde_json::json;
@@ -377,7 +379,7 @@ async fn a_post_that_does_not_fit_is_told_at_once_to_come_again() {
 
 #[tokio::test]
 async fn rows_that_are_not_done_in_time_are_to_be_posted_again() {
-    let (mut http, port) = open(|params| params.timeout_ms = 50).await;
+    let (mut http, port) = open(|params| params.timeout = Duration::from_millis(50)).await;
     let busy = ask(port, &post("/rows", &[], "1")).await;
     assert_eq!((busy.status, busy.headers["retry-after"].as_str()), (503, "1"), "{busy:?}");
     assert!(busy.error().contains("none is taken"), "{busy:?}");
@@ -396,7 +398,7 @@ async fn rows_that_are_not_done_in_time_are_to_be_posted_again() {
 
 #[tokio::test]
 async fn a_body_that_takes_too_long_is_refused() {
-    let (_http, port) = open(|params| params.timeout_ms = 50).await;
+    let (_http, port) = open(|params| params.timeout = Duration::from_millis(50)).await;
     let unfinished = request("POST", "/rows", &["content-length: 100"], b"1");
     let answer = ask(port, &unfinished).await;
     assert_eq!(answer.status, 408, "{answer:?}");

@@ -10,6 +10,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use kisflow_core::Source;
 use support::{LONG, ask, done, gzip, next, open, post, read, request, until, work};
 use tokio::{
@@ -119,7 +121,7 @@ async fn bodies_that_do_not_come_keep_no_other_post_out() {
 
 #[tokio::test]
 async fn a_body_that_stands_still_is_refused_before_the_time_of_a_whole_body() {
-    let (_http, port) = open(|params| params.idle_ms = 50).await;
+    let (_http, port) = open(|params| params.idle = Duration::from_millis(50)).await;
     for sent in [
         request("POST", "/rows", &[LENGTH_500], b"1"),
         request("POST", "/rows", &[LENGTH_500], b""),
@@ -141,7 +143,7 @@ async fn a_body_that_stands_still_is_refused_before_the_time_of_a_whole_body() {
 #[tokio::test]
 async fn a_body_that_drips_is_refused() {
     let (_http, port) = open(|params| {
-        params.idle_ms = 300;
+        params.idle = Duration::from_millis(300);
         params.min_bytes_per_second = 1_000_000;
     })
     .await;

@@ -10,6 +10,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use kisflow_core::{Delivery, Settled, Source};
 use serde_json::json;
 use support::{Answer, ask, done, next, open, post, until};
@@ -95,7 +97,7 @@ async fn a_post_that_is_repeated_while_its_rows_are_worked_on_is_told_so() {
 
 #[tokio::test]
 async fn a_client_that_got_no_answer_learns_what_became_of_its_rows() {
-    let (mut http, port) = open(|params| params.timeout_ms = 500).await;
+    let (mut http, port) = open(|params| params.timeout = Duration::from_millis(500)).await;
     // One is told that it took too long, the other is gone.
     let late = spawn_post(port, &[KEY], "1");
     let mut gone = TcpStream::connect(("127.0.0.1", port)).await.unwrap();

@@ -128,8 +128,13 @@ fn what_is_wrong_with_a_conf_is_told_before_anything_is_opened() {
         (fine(), params(|params| params.queue = 0), "params.queue", "1 to 10000"),
         (fine(), params(|params| params.queue = usize::MAX), "params.queue", "1 to 10000"),
         (fine(), params(|params| params.max_body_bytes = 0), "params.max_body_bytes", "found 0"),
-        (fine(), params(|params| params.timeout_ms = 0), "params.timeout_ms", "at least 1"),
-        (fine(), params(|params| params.idle_ms = 0), "params.idle_ms", "at least 1"),
+        (
+            fine(),
+            params(|params| params.timeout = Duration::ZERO),
+            "params.timeout_ms",
+            "at least 1ms",
+        ),
+        (fine(), params(|params| params.idle = Duration::ZERO), "params.idle_ms", "at least 1ms"),
         (
             fine(),
             params(|params| params.min_bytes_per_second = 0),
@@ -171,7 +176,10 @@ fn what_is_wrong_with_a_conf_is_told_before_anything_is_opened() {
 fn params_of_a_conf_are_read_with_their_defaults() {
     let read = |json: &str| serde_json::from_str::<HttpParams>(json);
     let params = read("{}").unwrap();
-    assert_eq!((params.max_body_bytes, params.queue, params.timeout_ms), (10 << 20, 64, 30_000));
+    assert_eq!(
+        (params.max_body_bytes, params.queue, params.timeout),
+        (10 << 20, 64, Duration::from_secs(30))
+    );
     assert_eq!(params.token_env, None);
     assert_eq!(read("{\"queue\":3}").unwrap().queue, 3);
     assert!(read("{\"queue\":-3}").is_err());

@@ -27,7 +27,7 @@ use crate::millis;
 
 pub use self::address::{Address, AddressError};
 pub(crate) use self::params::is_secret;
-pub use self::params::{ParamError, RawParam, RawParams};
+pub use self::params::{ParamError, RawParam, RawParams, redact_secrets};
 pub use self::problem::{ConfError, Problem, suggest};
 pub(crate) use self::problem::{Origin, in_order, nearest};
 pub(crate) use self::section::name_fault;

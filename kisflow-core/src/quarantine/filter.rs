@@ -147,8 +147,6 @@ pub struct CauseCount {
 
 #[cfg(test)]
 mod tests {
-    use crate::millis::since_epoch;
-
     use super::{super::room::tests::row, QuarantineFilter};
 
     fn check(filter: &QuarantineFilter, takes: bool) {

@@ -141,6 +141,7 @@ pub(super) mod tests {
             Arc, Mutex,
             atomic::{AtomicBool, AtomicU64, Ordering},
         },
+        time::Duration,
     };
 
     use async_trait::async_trait;

@@ -159,7 +159,7 @@ impl RedisStreamParams {
         match self.lease {
             lease if lease < SHORTEST_LEASE => wrong(
                 "params.lease_ms",
-                format!("`lease_ms` is {lease:?}; at least {SHORTEST_LEASE:?} are needed"),
+                format!("`lease_ms` is too short; at least {SHORTEST_LEASE:?} are needed"),
             ),
             lease if lease > LONGEST_LEASE => wrong(
                 "params.lease_ms",

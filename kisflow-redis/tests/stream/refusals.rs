@@ -133,17 +133,17 @@ fn what_a_conf_cannot_mean_is_found_before_anything_connects() {
     );
     check(
         good().param("lease_ms", 0),
-        &[("params.lease_ms", "`lease_ms` is 0; at least 10 are needed")],
+        &[("params.lease_ms", "`lease_ms` is too short; at least 10ms are needed")],
     );
     check(
         good().param("lease_ms", 700_000_000),
-        &[("params.lease_ms", "`lease_ms` is 700000000; the most is 604800000, a week")],
+        &[("params.lease_ms", "`lease_ms` is 700000s; the most is a week, `7d`")],
     );
     check(
         good().batch(10, Duration::from_millis(500)).param("lease_ms", 1_000),
         &[(
             "batch.wait_ms",
-            "`wait_ms` is 500, and `lease_ms` 1000; a batch may wait for a third of a lease at most",
+            "`wait_ms` is 500ms, and `lease_ms` 1s; a batch may wait for a third of a lease at most",
         )],
     );
     check(

@@ -1,6 +1,7 @@
 //! [`RawParams`]: params as written in conf, and [`RawParam`], one of them.
 
 mod asked;
+mod redact;
 mod secret;
 mod typed;
 mod value;
@@ -9,6 +10,7 @@ use std::{collections::BTreeMap, fmt, ops::Index};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
+pub use self::redact::redact_secrets;
 pub(crate) use self::secret::is_secret;
 pub use self::typed::ParamError;
 pub(super) use self::value::Kind;
