@@ -5,8 +5,8 @@
 use std::{fs, time::Duration};
 
 use kisflow::{
-    Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, OnReject, Ordered, QuarantineConf,
-    SourceConf, Start, Status, StepConf, WhenFull,
+    Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, MustCheck, OnReject, Ordered,
+    QuarantineConf, SourceConf, Start, Status, StepConf, WhenFull,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::Value;
@@ -150,20 +150,24 @@ fn flow() -> impl Strategy<Value = FlowConf> {
     )
 }
 
+fn must_check() -> impl Strategy<Value = MustCheck> {
+    select(vec![MustCheck::Reject, MustCheck::Warn, MustCheck::Off])
+}
+
 fn function() -> impl Strategy<Value = FunctionConf> {
     let mode = select(vec![Mode::Verify, Mode::Save, Mode::Load, Mode::Calculate, Mode::Expand]);
     let retry = proptest::option::of((any::<u32>(), duration()));
     let options = (
         retry,
-        proptest::option::of(duration()),
+        (proptest::option::of(duration()), proptest::option::of(must_check())),
         proptest::option::of(name()),
         vec(name(), 0..3),
         vec((name(), name()), 0..3),
     );
     (name(), mode, text(), vec(text(), 0..4), options, params()).prop_map(
-        |(name, mode, source, must, (retry, timeout, cname, jump, cnames), params)| {
+        |(name, mode, source, must, (retry, (timeout, check), cname, jump, cnames), params)| {
             let mut function = FunctionConf::new(name, mode).source(source);
-            function.option.timeout = timeout;
+            (function.option.timeout, function.option.must) = (timeout, check);
             // One connector, or several by name.
             match cname {
                 Some(cname) => function.option.cname = Some(cname),
@@ -230,11 +234,11 @@ fn quarantine() -> impl Strategy<Value = QuarantineConf> {
 }
 
 fn conf() -> impl Strategy<Value = Conf> {
-    let global = (any::<bool>(), text(), duration(), quarantine());
-    let global = global.prop_map(|(enable, serve, grace, quarantine)| {
+    let global = (any::<bool>(), text(), duration(), quarantine(), must_check());
+    let global = global.prop_map(|(enable, serve, grace, quarantine, check)| {
         let global = GlobalConf::prometheus(serve).grace(grace);
         let mut global = global.quarantine(quarantine);
-        global.prometheus_enable = enable;
+        (global.prometheus_enable, global.must) = (enable, check);
         global
     });
     let pieces =

@@ -295,6 +295,7 @@ async fn every_metric_has_help_and_the_type_and_unit_that_its_name_says() {
         ("kisflow_flow_runs_total", "counter"),
         ("kisflow_function_calls_total", "counter"),
         ("kisflow_function_duration_seconds", "histogram"),
+        ("kisflow_function_incomplete_rows_total", "counter"),
         ("kisflow_function_retries_total", "counter"),
         ("kisflow_function_rows_total", "counter"),
         ("kisflow_quarantine_bytes", "gauge"),

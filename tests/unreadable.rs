@@ -3,7 +3,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests fail loudly")]
 
-use kisflow::{Result, RowNotes, prelude::*};
+use kisflow::{Answer, Call, Link, MustCheck, Place, Result, RowNotes, prelude::*};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Order {
@@ -55,13 +55,36 @@ fn lines(row: &Line) -> Result<bool> {
     if row.0.starts_with('{') { Ok(true) } else { Err("it was handed out".into()) }
 }
 
+/// Reads no row.
+struct Passes;
+
+impl Function for Passes {
+    const NAME: &'static str = "Passes";
+    const PLACE: Place = Place { file: file!(), line: line!() };
+    type Bound = ();
+
+    fn bind(_: &mut Link<'_>) -> Option<()> {
+        Some(())
+    }
+
+    fn call<'a>((): &'a (), call: Call<'a>) -> Answer<'a> {
+        Answer::action(call, Action::Reuse)
+    }
+}
+
 async fn flow(function: &str, on_reject: OnReject, must: &[&str]) -> Flow {
     let mut conf = FunctionConf::new(function, Mode::Calculate);
     for field in must {
         conf = conf.must(*field);
     }
-    let flow = FlowConf::new("F").then_named(function).then::<map>().on_reject(on_reject);
-    let flows = Registry::linked().link(Conf::new().flow(flow).function(conf)).await.unwrap();
+    flow_of(conf, on_reject).await
+}
+
+async fn flow_of(conf: FunctionConf, on_reject: OnReject) -> Flow {
+    let flow =
+        FlowConf::new("F").then_named(conf.fname.as_str()).then::<map>().on_reject(on_reject);
+    let registry = Registry::linked().function::<Passes>();
+    let flows = registry.link(Conf::new().flow(flow).function(conf)).await.unwrap();
     flows.get("F").unwrap()
 }
 
@@ -106,6 +129,18 @@ async fn no_function_sees_a_row_that_its_source_could_not_read() {
             let origins: Vec<_> = fed.rejected().iter().map(kisflow::Reject::origin).collect();
             assert_eq!(origins, [Some(0), Some(2), Some(3)], "{function}");
         }
+    }
+}
+
+#[tokio::test]
+async fn such_rows_are_rejected_where_rows_that_lack_a_field_are_passed_on() {
+    for function in ["Each", "Slice", "Later", "Passes"] {
+        let conf = FunctionConf::new(function, Mode::Calculate).must("other");
+        let conf = conf.must_check(MustCheck::Warn);
+        let report = flow_of(conf, OnReject::Quarantine).await.run(batch()).await.unwrap();
+        report.assert_balanced();
+        assert_eq!(causes(report.rejected()), expect(function));
+        assert_eq!(report.output().to_ndjson().unwrap(), "{\"id\":2}\n");
     }
 }
 

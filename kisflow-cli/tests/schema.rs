@@ -243,6 +243,11 @@ fn typical_mistakes_are_not_valid() {
     check(func, "{kistype: func, fname: F, fmode: Save, option: {timeout: 10 sec}}");
     check(func, "{kistype: func, fname: F, fmode: Save, source: {must: id}}");
     check(
+        "{kistype: func, fname: F, fmode: Save, option: {must: off}}",
+        "{kistype: func, fname: F, fmode: Save, option: {must: [id]}}",
+    );
+    check("{kistype: global, must: warn}", "{kistype: global, must: never}");
+    check(
         "{kistype: func, fname: F, fmode: Save, option: {return_duration: 1}}",
         "{kistype: func, fname: F, fmode: Save, option: {return_duration: 1, retry_duration: 1}}",
     );

@@ -57,9 +57,10 @@ pub use crate::{
     caas::{BoxFuture, StorageLogic},
     conf::{
         Address, AddressError, BatchConf, Conf, ConfError, ConnConf, ExpectConf, FlowConf,
-        FunctionConf, FunctionSourceConf, GivenConf, GlobalConf, Mode, OnReject, OptionConf,
-        Ordered, ParamError, Problem, QuarantineConf, RawParam, RawParams, RejectedConf,
-        RowDefaults, SourceConf, Start, Status, StepConf, TestConf, TestRecords, WhenFull,
+        FunctionConf, FunctionSourceConf, GivenConf, GlobalConf, Mode, MustCheck, OnReject,
+        OptionConf, Ordered, ParamError, Problem, QuarantineConf, RawParam, RawParams,
+        RejectedConf, RowDefaults, SourceConf, Start, Status, StepConf, TestConf, TestRecords,
+        WhenFull,
     },
     connector::{
         AsDurable, AsStorage, Connector, Fields, Memory, MemoryParams, Private, Record, ScratchDir,

@@ -58,6 +58,8 @@ pub(crate) struct FunctionMetrics {
     pub(crate) panic: Counter,
     pub(crate) timeout: Counter,
     pub(crate) retries: Counter,
+    /// Rows that the function got although they lack a field of `must`.
+    pub(crate) incomplete: Counter,
     pub(crate) seconds: Histogram,
     pub(crate) rows: RowMetrics,
 }
@@ -131,6 +133,7 @@ impl FunctionMetrics {
             panic: calls("panic"),
             timeout: calls("timeout"),
             retries: counter!("kisflow_function_retries_total", labels.to_vec()),
+            incomplete: counter!("kisflow_function_incomplete_rows_total", labels.to_vec()),
             seconds: histogram!("kisflow_function_duration_seconds", labels.to_vec()),
             rows: RowMetrics::new("kisflow_function_rows_total", &labels),
         }
@@ -252,6 +255,10 @@ pub(crate) fn describe() {
     describe_counter!(
         "kisflow_function_retries_total",
         "Calls of a function that repeated a failed one."
+    );
+    describe_counter!(
+        "kisflow_function_incomplete_rows_total",
+        "Rows that the function got although they lack a field of `source.must` (`must: warn`)."
     );
     describe_histogram!(
         "kisflow_function_duration_seconds",

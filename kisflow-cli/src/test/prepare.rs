@@ -61,7 +61,9 @@ fn reduced(mut conf: Conf, test: &TestConf) -> Conf {
     conf.flows = [(name.to_owned(), flow)].into();
     conf.sources.clear();
     conf.tests.clear();
-    conf.global = GlobalConf::default();
+    let mut global = GlobalConf::default();
+    (global.row_defaults, global.must) = (conf.global.row_defaults, conf.global.must);
+    conf.global = global;
     for function in conf.functions.values_mut() {
         function.option.retry_duration = Some(Duration::ZERO);
         if test.function.is_some() {

@@ -44,7 +44,7 @@ const CONF: &str = "
 ---
 {kistype: func, fname: Skip, fmode: Verify, option: {jump: [Last]}}
 ---
-{kistype: func, fname: Last, fmode: Verify}
+{kistype: func, fname: Last, fmode: Verify, source: {must: [n]}}
 ---
 {kistype: func, fname: Ask, fmode: Expand, option: {cname: Numbers}}
 ---
@@ -260,6 +260,23 @@ fn a_run_that_fails_has_to_be_expected() {
     check(
         "flow: Keep\ngiven: {rows: [{id: 1, n: 1}]}\nexpect: {error: out of order}\n",
         &[":5: the run is to fail with \"out of order\", and is completed"],
+    );
+}
+
+#[test]
+fn the_global_conf_says_in_tests_too_how_rows_are_read() {
+    let test = "function: Last\ngiven: {rows: [{N: 1}]}\nexpect: {rows: [{N: 1}]}\n";
+    for global in ["must: off", "row_defaults: go"] {
+        check(&format!("{test}---\n{{kistype: global, {global}}}\n"), &[]);
+    }
+    check(
+        &format!("{test}---\n{{kistype: global, must: reject}}\n"),
+        &[
+            ":5: rows are rejected, and no row is expected to be",
+            "+ {\"row\":0,\"function\":\"Last\",\"cause\":\"field `n`: the row has no field `n`, which `must` demands\"}",
+            ":5: other rows come out",
+            "- {\"N\":1}",
+        ],
     );
 }
 

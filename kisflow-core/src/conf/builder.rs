@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    Conf, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GlobalConf, Mode, OnReject,
-    OptionConf, Origin, Problem, QuarantineConf, RawParam, RawParams, RowDefaults, SourceConf,
-    Status, StepConf, TestConf,
+    Conf, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GlobalConf, Mode, MustCheck,
+    OnReject, OptionConf, Origin, Problem, QuarantineConf, RawParam, RawParams, RowDefaults,
+    SourceConf, Status, StepConf, TestConf,
 };
 use crate::function::Function;
 
@@ -245,6 +245,13 @@ impl FunctionConf {
     /// Adds a field that every row must have.
     pub fn must(mut self, field: impl Into<String>) -> Self {
         self.source.must.push(field.into());
+        self
+    }
+
+    /// Sets what happens to rows that lack such a field.
+    #[must_use]
+    pub fn must_check(mut self, check: MustCheck) -> Self {
+        self.option.must = Some(check);
         self
     }
 

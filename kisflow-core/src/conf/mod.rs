@@ -118,6 +118,26 @@ impl RowDefaults {
     const WORDS: [(&'static str, Self); 2] = [("require", Self::Require), ("go", Self::Go)];
 }
 
+/// What happens to rows that lack a field of a function's `source.must`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum MustCheck {
+    /// `reject`: the row is rejected, with the field.
+    #[default]
+    Reject,
+    /// `warn`: the function gets the row. A warning has the number of such rows; it is logged at
+    /// most every ten seconds for each field. A metric counts them as well.
+    Warn,
+    /// `off`: the function gets the row, as in KisFlow; no row is checked.
+    Off,
+}
+
+impl MustCheck {
+    const WORDS: [(&'static str, Self); 3] =
+        [("reject", Self::Reject), ("warn", Self::Warn), ("off", Self::Off)];
+}
+
 /// One function of a flow's chain.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -196,6 +216,9 @@ pub struct FunctionSourceConf {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct OptionConf {
+    /// What happens to rows that lack a field of `source.must` (default: that of the global conf).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub must: Option<MustCheck>,
     /// The connector that it saves to or loads from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cname: Option<String>,
@@ -269,6 +292,10 @@ pub struct GlobalConf {
     /// `require`).
     #[serde(skip_serializing_if = "is_default")]
     pub row_defaults: RowDefaults,
+    /// What happens to rows that lack a field of `source.must`, in every function without a setting
+    /// of its own (default `reject`).
+    #[serde(skip_serializing_if = "is_default")]
+    pub must: MustCheck,
     /// How long a flow that is asked to stop may work on what it has read (default 30 s); what is
     /// not done then is given back to its source. The key is `grace_ms`.
     #[serde(
@@ -294,6 +321,7 @@ impl Default for GlobalConf {
             prometheus_listen: false,
             prometheus_serve: String::new(),
             row_defaults: RowDefaults::Require,
+            must: MustCheck::Reject,
             grace: GRACE,
             quarantine: QuarantineConf::default(),
             origin: Origin::Code,

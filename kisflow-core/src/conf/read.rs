@@ -7,7 +7,8 @@ use std::{
 
 use super::{
     Conf, ConfError, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GRACE, GlobalConf, Mode,
-    OnReject, OptionConf, Origin, Problem, RowDefaults, SourceConf, Status, StepConf, TestConf,
+    MustCheck, OnReject, OptionConf, Origin, Problem, RowDefaults, SourceConf, Status, StepConf,
+    TestConf,
     node::Node,
     parse::parse,
     private::test_engine,
@@ -236,6 +237,7 @@ fn function(section: &mut Section<'_>) -> Option<FunctionConf> {
             Some(_) => None,
         };
         OptionConf {
+            must: word(option, "must", MustCheck::WORDS),
             cname,
             cnames: cnames.unwrap_or_default(),
             retry_times: option.small("retry_times").unwrap_or_default(),
@@ -272,6 +274,7 @@ fn global(section: &mut Section<'_>) -> GlobalConf {
         prometheus_listen: section.boolean("prometheus_listen").unwrap_or_default(),
         prometheus_serve: section.text("prometheus_serve").unwrap_or_default(),
         row_defaults: word(section, "row_defaults", RowDefaults::WORDS).unwrap_or_default(),
+        must: word(section, "must", MustCheck::WORDS).unwrap_or_default(),
         grace: section.duration("grace_ms").unwrap_or(GRACE),
         quarantine: quarantine(section),
         origin: Origin::Code,

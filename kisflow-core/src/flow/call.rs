@@ -7,7 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError},
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{runtime::Handle, task::spawn_blocking, time};
@@ -23,6 +23,7 @@ use crate::{
     function::{Answer, Call, Outcome},
     parameter::{Cx, Rejects},
     reject::Fault,
+    row::{LackLog, LackWarning},
     text::{excerpt, excerpt_chain},
 };
 
@@ -46,13 +47,18 @@ pub(super) async fn call(
     input: &Batch,
     run: &RunContext,
 ) -> Result<Outcome, (u32, Fail)> {
-    let lacking = if node.must.is_empty() {
+    let mut lacking = if node.must.is_empty() {
         input.faults()
     } else {
         // Reading rows runs code of the row types and codecs, as a function does.
         catch_unwind(AssertUnwindSafe(|| input.lacking(&node.must)))
             .map_err(|panic| (1, Fail::of(panicked(&*panic))))?
     };
+    if let Some(log) = node.must.lack_log()
+        && !lacking.is_empty()
+    {
+        lacking = pass_on(node, input, run, log, lacking);
+    }
     if !lacking.is_empty() {
         return Box::pin(call_without(node, input, run, lacking)).await;
     }
@@ -64,6 +70,29 @@ pub(super) async fn call(
         }
         first => Box::pin(attempts(node, input, run, &rejects, first)).await,
     }
+}
+
+/// Counts the rows that lack a field of `must`, and logs the warnings that are due. Returns the rows
+/// that their source could not read, which no function gets.
+#[cold]
+fn pass_on(
+    node: &Node,
+    input: &Batch,
+    run: &RunContext,
+    log: &LackLog,
+    mut lacking: Vec<Fault>,
+) -> Vec<Fault> {
+    let unreadable = input.faults();
+    let is_read = |index| unreadable.binary_search_by_key(&index, |fault| fault.index).is_err();
+    lacking.retain(|fault| is_read(fault.index));
+    node.metrics.incomplete.increment(lacking.len() as u64);
+    for LackWarning { field, rows, cause } in log.count(&lacking, Instant::now()) {
+        let (flow, function, must) = (&*run.flow.name, &*node.name, node.must.cite());
+        let cause = excerpt_chain(&*cause, run.flow.log_rows);
+        let field = field.as_deref();
+        warn!(flow, function, field, rows, must, cause, "the function gets rows that lack a field");
+    }
+    unreadable
 }
 
 /// Calls the function with the rows that can be read and have what `must` demands.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::row_type::short;
 use crate::{
-    conf::{Conf, FlowConf, Mode, Problem, RawParams, RowDefaults},
+    conf::{Conf, FlowConf, Mode, MustCheck, Problem, RawParams, RowDefaults},
     connector::{FieldUse, unattended_fields},
     function::{Emits, Place},
     link::Linker,
@@ -41,6 +41,8 @@ pub enum Verdict {
     Arrives,
     /// These cannot: a problem of the conf.
     Missing(Vec<String>),
+    /// These cannot, and the function gets rows without them (`must: warn`): a note on the conf.
+    PassedWithout(Vec<String>),
     /// It is unknown, with the reason.
     NotChecked(String),
 }
@@ -53,6 +55,8 @@ struct Step {
     reads: Option<Fields>,
     /// The fields that a row must have here.
     needs: BTreeSet<String>,
+    /// The fields that a row should have here: the function gets rows without them (`must: warn`).
+    wants: BTreeSet<String>,
     /// Whether what is missing has a value (`row_defaults: go`).
     lenient: bool,
     emits: Sends,
@@ -80,12 +84,14 @@ struct Rows {
     have: BTreeSet<String>,
 }
 
-/// The edges of a flow. Fields that cannot arrive are problems.
+/// The edges of a flow. Fields that cannot arrive are problems; notes if the function gets rows
+/// without them.
 pub(super) fn of_flow(
     linker: &Linker,
     conf: &Conf,
     flow: &FlowConf,
     problems: &mut Vec<Problem>,
+    notes: &mut Vec<Problem>,
 ) -> Vec<Edge> {
     let defaults = flow.row_defaults.unwrap_or(conf.global.row_defaults);
     let step = |step| Step::new(linker, conf, step, defaults);
@@ -107,12 +113,21 @@ pub(super) fn of_flow(
             // No function follows one that hands on nothing.
             if let (Some(verdict), Some(before)) = (step.verdict(&rows), steps.get(from)) {
                 let jump = from + 1 != to;
-                if let Verdict::Missing(fields) = &verdict {
-                    problems.push(flow.origin.problem(
-                        format!("flow `{}`", flow.flow_name),
-                        &format!("flows[{to}].fname"),
-                        missing(before, step, fields, &rows, jump),
-                    ));
+                let of_flow = |message: String| {
+                    let subject = format!("flow `{}`", flow.flow_name);
+                    flow.origin.problem(subject, &format!("flows[{to}].fname"), message)
+                };
+                match &verdict {
+                    Verdict::Missing(fields) => {
+                        problems.push(of_flow(missing(before, step, fields, &rows, jump)));
+                    }
+                    Verdict::PassedWithout(fields) => {
+                        let missing = missing(before, step, fields, &rows, jump);
+                        notes.push(of_flow(format!(
+                            "{missing}; with `must: warn` it gets rows without them"
+                        )));
+                    }
+                    _ => {}
                 }
                 edges.push(Edge { flow: flow.flow_name.clone(), from, to, jump, verdict });
             }
@@ -176,7 +191,12 @@ impl Step {
         let def = linker.registry.functions.iter().find(|def| def.name == step.fname);
         let function = conf.functions.get(&step.fname);
         let must = function.map(|function| function.source.must.clone()).unwrap_or_default();
-        let mut needs = BTreeSet::from_iter(must);
+        let check = function.and_then(|function| function.option.must).unwrap_or(conf.global.must);
+        let (mut needs, mut wants) = match check {
+            MustCheck::Reject => (BTreeSet::from_iter(must), BTreeSet::new()),
+            MustCheck::Warn => (BTreeSet::new(), BTreeSet::from_iter(must)),
+            MustCheck::Off => (BTreeSet::new(), BTreeSet::new()),
+        };
         let reads = def.and_then(|def| (def.reads)());
         let required = reads.iter().flat_map(|fields| &fields.required);
         needs.extend(required.map(|field| (*field).to_owned()));
@@ -184,6 +204,7 @@ impl Step {
         if lenient {
             // Whatever is missing has a value, and a key may have other letters.
             needs.clear();
+            wants.clear();
         }
         let emits = match (def, function) {
             (Some(def), _) => Sends::By((def.emits)()),
@@ -208,6 +229,7 @@ impl Step {
             place: def.map(|def| def.place),
             reads,
             needs,
+            wants,
             lenient,
             emits,
         }
@@ -218,15 +240,15 @@ impl Step {
         if rows.is_empty() {
             return None;
         }
-        let missing: Vec<&String> = self
-            .needs
-            .iter()
-            .filter(|field| !rows.iter().any(|rows| self.gets(field, rows)))
-            .collect();
+        let lacks = |field: &&String| !rows.iter().any(|rows| self.gets(field, rows));
+        let lacked = |fields: &BTreeSet<String>| fields.iter().filter(lacks).cloned().collect();
+        let (missing, warned): (Vec<String>, Vec<String>) =
+            (lacked(&self.needs), lacked(&self.wants));
         let hidden = rows.iter().find(|rows| rows.may_have.is_none());
-        Some(match (missing.is_empty(), hidden) {
+        Some(match (missing.is_empty() && warned.is_empty(), hidden) {
             (false, Some(hidden)) => Verdict::NotChecked(hidden.maker.clone()),
-            (false, None) => Verdict::Missing(missing.into_iter().cloned().collect()),
+            (false, None) if missing.is_empty() => Verdict::PassedWithout(warned),
+            (false, None) => Verdict::Missing(missing),
             (true, _) => match self.unsaid(rows) {
                 Some(why) => Verdict::NotChecked(why),
                 None => Verdict::Arrives,

@@ -120,12 +120,14 @@ impl Registry {
         let mut edges = Vec::new();
         for flow in conf.flows.values() {
             linker.flow_or_note(flow, &mut problems, &mut notes);
+            let mut passed = Vec::new();
             let told = match flow.status {
                 Status::Enabled => &mut problems,
                 Status::Disabled => &mut notes,
             };
             linker.slips(flow, told);
-            edges.extend(edges::of_flow(&linker, &conf, flow, told));
+            edges.extend(edges::of_flow(&linker, &conf, flow, told, &mut passed));
+            notes.extend(passed);
         }
         let registry = &linker.registry;
         let mut functions: Vec<_> = registry.functions.iter().map(FunctionInfo::new).collect();

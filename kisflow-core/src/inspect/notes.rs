@@ -25,6 +25,13 @@ pub(super) fn of(registry: &Registry, conf: &Conf) -> Vec<Problem> {
             notes.push(conn.origin.problem(subject, "type", message));
         }
     }
+    for function in conf.functions.values() {
+        if function.option.must.is_some() && function.source.must.is_empty() {
+            let message = "it has no effect, because `source.must` names no field";
+            let subject = format!("function `{}`", function.fname);
+            notes.push(function.origin.problem(subject, "option.must", message));
+        }
+    }
     notes
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::ConnectorNames;
 use crate::{
-    conf::{Conf, ConnConf, FunctionConf, Mode, Origin, Problem, name_fault, suggest},
+    conf::{Conf, ConnConf, FunctionConf, Mode, MustCheck, Origin, Problem, name_fault, suggest},
     connector::no_private,
     registry::Registry,
     row::MUST_LIMIT,
@@ -25,7 +25,8 @@ pub(crate) fn check(
     let connectors = connectors(conf, problems);
     for function in conf.functions.values() {
         let must: HashSet<&String> = function.source.must.iter().collect();
-        if must.len() > MUST_LIMIT {
+        let check = function.option.must.unwrap_or(conf.global.must);
+        if must.len() > MUST_LIMIT && check != MustCheck::Off {
             let message = format!("{} fields; the limit is {MUST_LIMIT}", must.len());
             problems.push(of_function(function, "source.must", message));
         }

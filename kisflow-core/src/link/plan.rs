@@ -12,8 +12,8 @@ use super::{
 use crate::{
     action::Action,
     conf::{
-        Conf, FlowConf, FunctionConf, Mode, Origin, Problem, RawParams, RowDefaults, Status,
-        nearest, suggest,
+        Conf, FlowConf, FunctionConf, GlobalConf, Mode, MustCheck, Origin, Problem, RawParams,
+        RowDefaults, Status, nearest, suggest,
     },
     connector::{ConnectorSlot, bind_unattended},
     error::BoxError,
@@ -31,6 +31,8 @@ pub(crate) struct Linker {
     pub(crate) slots: HashMap<String, Arc<ConnectorSlot>>,
     /// What fields are that a row lacks, where a flow does not say.
     row_defaults: RowDefaults,
+    /// What happens to rows that lack a field of `must`, for functions without a setting of their own.
+    must: MustCheck,
     /// What keeps quarantine and positions, if anything needs it.
     pub(crate) durable: Option<Arc<ConnectorSlot>>,
 }
@@ -78,8 +80,8 @@ impl Linker {
             .iter()
             .map(|(fname, conf)| (fname.clone(), Arc::new(conf.clone())))
             .collect();
-        let row_defaults = conf.global.row_defaults;
-        Self { registry, functions, connectors_of, slots, row_defaults, durable }
+        let GlobalConf { row_defaults, must, .. } = conf.global;
+        Self { registry, functions, connectors_of, slots, row_defaults, must, durable }
     }
 
     /// Binds every function of a flow that may be unfinished: one with `status: 0` does not run, so
@@ -228,7 +230,7 @@ impl Linker {
             function: function?,
             is_async,
             params,
-            must: Must::new(&conf, row_defaults),
+            must: Must::new(&conf, conf.option.must.unwrap_or(self.must), row_defaults),
             row_defaults,
             connectors: connectors.distinct(),
             conf,

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cx, Rejects};
 use crate::{
-    conf::{ConnConf, FunctionConf, OnReject, RowDefaults},
+    conf::{ConnConf, FunctionConf, MustCheck, OnReject, RowDefaults},
     connector::{ConnectorDef, ConnectorSlot, Memory},
     error::BoxError,
     flow::{FlowContext, Node, RunContext},
@@ -65,7 +65,7 @@ impl TestContext {
             params: function.option.default_params.clone(),
             function: Arc::new(LeftOut),
             is_async: false,
-            must: Must::new(&function, RowDefaults::default()),
+            must: Must::new(&function, MustCheck::default(), RowDefaults::default()),
             row_defaults: RowDefaults::default(),
             timeout: None,
             connectors: Vec::new(),

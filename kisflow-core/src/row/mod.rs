@@ -9,6 +9,7 @@ mod codec;
 mod fields;
 pub(crate) mod finite;
 mod go;
+mod lack_log;
 mod made_up;
 mod must;
 mod names;
@@ -29,6 +30,7 @@ use self::fields::fields_of;
 pub use self::fields::{Fields, Given, Hidden};
 #[doc(hidden)]
 pub use self::go::Learned;
+pub(crate) use self::lack_log::{LackLog, LackWarning};
 pub(crate) use self::must::{MUST_LIMIT, Must};
 #[doc(hidden)]
 pub use self::names::FieldNames;

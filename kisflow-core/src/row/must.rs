@@ -1,8 +1,8 @@
 //! [`Must`]: the fields that a function's conf demands of every row.
 
-use super::{FieldNames, cause, go, scan::missing_field};
+use super::{FieldNames, LackLog, cause, go, scan::missing_field};
 use crate::{
-    conf::{FunctionConf, Origin, RowDefaults},
+    conf::{FunctionConf, MustCheck, Origin, RowDefaults},
     error::BoxError,
     reject::Fault,
     row::{Emit, RawRow},
@@ -14,18 +14,21 @@ pub(crate) const MUST_LIMIT: usize = 64;
 /// `must` of one function.
 #[derive(Debug)]
 pub(crate) struct Must {
-    /// Distinct, at most [`MUST_LIMIT`], in the order of the conf.
+    /// Distinct, at most [`MUST_LIMIT`], in the order of the conf; none with `must: off`.
     fields: Vec<String>,
     /// `` `must` of `Total` (conf/total.yml:5)``.
     cite: String,
     defaults: RowDefaults,
+    /// Limits the warnings of `must: warn`.
+    lack_log: Option<LackLog>,
 }
 
 impl Must {
-    pub(crate) fn new(conf: &FunctionConf, defaults: RowDefaults) -> Self {
+    /// `check` is what happens to rows that lack a field.
+    pub(crate) fn new(conf: &FunctionConf, check: MustCheck, defaults: RowDefaults) -> Self {
         let mut fields: Vec<String> = Vec::new();
         for field in &conf.source.must {
-            if !fields.contains(field) {
+            if check != MustCheck::Off && !fields.contains(field) {
                 fields.push(field.clone());
             }
         }
@@ -33,11 +36,22 @@ impl Must {
             Origin::Code => String::new(),
             file => format!(" ({})", file.cite("source.must")),
         };
-        Self { fields, cite: format!("`must` of `{}`{place}", conf.fname), defaults }
+        let lack_log = (check == MustCheck::Warn).then(LackLog::default);
+        Self { fields, cite: format!("`must` of `{}`{place}", conf.fname), defaults, lack_log }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.fields.is_empty()
+    }
+
+    /// `` `must` of `Total` (conf/total.yml:5)``.
+    pub(crate) fn cite(&self) -> &str {
+        &self.cite
+    }
+
+    /// Limits the warnings, if the function gets rows that lack a field.
+    pub(crate) fn lack_log(&self) -> Option<&LackLog> {
+        self.lack_log.as_ref()
     }
 
     /// Checks a row of JSON.
