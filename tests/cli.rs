@@ -136,6 +136,104 @@ fn ids(text: &str) -> Vec<u64> {
     text.lines().map(id).collect()
 }
 
+/// Feeds refunds in a dry run with the records of a file: how it ends, and what it prints.
+fn feed_given(file: &str, given: &str, more: &[&str]) -> (Option<i32>, String) {
+    let shop = Shop::new();
+    fs::write(shop.path("refunds.csv"), "id\n6\n").unwrap();
+    fs::write(shop.path(file), given).unwrap();
+    let output = shop.run(&[&["feed", "Refunds", "refunds.csv", "--given", file], more].concat());
+    assert!(!shop.path("shop.redb").exists(), "nothing is opened");
+    (output.status.code(), told(&output))
+}
+
+#[test]
+fn a_dry_run_has_the_records_that_are_given() {
+    let yaml = "records:\n  Invoices:\n    6: {total: 45}\n";
+    let json = "{\"records\": {\"Invoices\": {\"6\": {\"total\": 45}}}}";
+    let dry = ["--dry-run", "--out", "-"];
+    for (file, given) in [("given.yml", yaml), ("given.json", json)] {
+        let (status, said) = feed_given(file, given, &dry);
+        assert_eq!(status, Some(0), "{said}");
+        assert!(said.contains("{\"id\":6,\"total\":-45.0}\n"), "{said}");
+        let note =
+            format!("dry run: connectors are memories with the records of {file}, functions");
+        assert!(said.contains(&note), "{said}");
+    }
+    let (status, said) = feed_given("given.yml", yaml, &["--dry-run", "--trace", "1"]);
+    assert!(said.contains("hands on  {\"id\":6,\"total\":45}"), "{said}");
+    assert!(said.contains("memories with the records of given.yml"), "{said}");
+    assert_eq!(status, Some(0));
+    let (status, said) = feed_given("given.yml", "records: {}\n", &dry);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("there is no record `invoice:6`"), "{said}");
+}
+
+#[test]
+fn records_are_given_to_no_real_connector() {
+    let (status, said) = feed_given("given.yml", "records: {}\n", &[]);
+    assert_eq!(status, Some(2), "{said}");
+    let why = "shop: `--given` is for the memories of a dry run, and would change records of the real connectors; add `--dry-run`\n";
+    assert!(said.ends_with(why), "{said}");
+}
+
+#[test]
+fn records_that_cannot_be_given_are_shown_with_their_lines() {
+    let check = |given: &str, shown: &str| {
+        let (status, said) = feed_given("given.yml", given, &["--dry-run"]);
+        assert_eq!(status, Some(2), "{said}");
+        assert!(said.contains(shown), "{said}");
+    };
+    check(
+        "records:\n  Invoices:\n    6: 45\n",
+        "shop: 1 problem in given.yml
+
+error: expected the fields of a record, found `45`
+ --> given.yml:3:5
+  |
+1 | records:
+2 |   Invoices:
+3 |     6: 45
+  |     ^^^^^ records.Invoices.6
+",
+    );
+    check(
+        "records:\n  Invoice: {6: {total: 45}}\n  Orders: {}\n",
+        "shop: 2 problems in given.yml
+
+error: no connector is named \"Invoice\"; did you mean \"Invoices\"?
+ --> given.yml:2:3
+  |
+1 | records:
+2 |   Invoice: {6: {total: 45}}
+  |   ^^^^^^^^^^^^^^^^^^^^^^^^^ records.Invoice
+3 |   Orders: {}
+",
+    );
+    check("records: [", "the YAML does not parse");
+    let shop = Shop::new();
+    let output = shop.run(&["feed", "Refunds", "--dry-run", "--given", "none.yml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told(&output).contains("error: the file cannot be read: "), "{}", told(&output));
+}
+
+#[test]
+fn records_of_a_connector_that_the_flow_does_not_use_are_a_problem() {
+    let shop = Shop::new();
+    let conn = "{kistype: conn, cname: Other, type: memory}\n";
+    fs::write(shop.path("conf/other.yml"), conn).unwrap();
+    fs::write(shop.path("given.yml"), "records:\n  Other: {6: {total: 45}}\n").unwrap();
+    let args = ["feed", "Refunds", "orders.ndjson", "--dry-run", "--given", "given.yml"];
+    let output = shop.run(&args);
+    assert_eq!(output.status.code(), Some(2));
+    let said = told(&output);
+    assert!(
+        said.contains(
+            "error: no function of flow `Refunds` uses connector `Other`\n --> given.yml:2:3"
+        ),
+        "{said}"
+    );
+}
+
 /// `--skip N` of what a feed says that was stopped.
 fn advice(said: &str) -> String {
     let (_, behind) = said.rsplit_once("`--skip ").unwrap_or_else(|| panic!("no advice: {said}"));

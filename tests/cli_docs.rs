@@ -21,6 +21,8 @@ flows:
 ";
 /// The repository.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// Records for a dry run.
+const GIVEN: &str = "records:\n  Invoices:\n    6: {total: 45}\n";
 const USELESS: &str = "kistype: test\ntname: of nothing\nflow: Typos\n";
 
 #[test]
@@ -34,6 +36,8 @@ fn every_command_prints_what_its_documentation_shows() {
     copy_dir(&root.join("conf/shop"), &work.join("conf"));
     fs::copy(root.join("examples/data/orders.ndjson"), work.join("orders.ndjson")).unwrap();
     fs::write(work.join("refunds.csv"), "id\n6\n99\n").unwrap();
+    fs::write(work.join("given.yml"), GIVEN).unwrap();
+    assert!(fs::read_to_string(&page).unwrap().contains(GIVEN));
     copy_dir(&root.join("conf/shop"), &work.join("typos"));
     fs::write(work.join("typos/flow.yml"), TYPOS).unwrap();
     fs::write(work.join("typos/test.yml"), USELESS).unwrap();

@@ -30,6 +30,7 @@ mod conf;
 mod failure;
 mod feed;
 mod generate;
+mod given;
 mod graph;
 mod kisflow;
 mod list;

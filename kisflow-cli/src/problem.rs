@@ -7,31 +7,33 @@ use kisflow_core::{Problem, is_obeyed, redact_secrets};
 
 use crate::{
     terminal,
-    text::{harmless, one_line},
+    text::{counted, harmless, one_line},
 };
 
 /// Lines that are shown before and after the one that is meant.
 const AROUND: usize = 2;
 
-/// Every problem, and how many there are.
+/// Every problem of the conf, and how many there are.
 pub(crate) fn render_all(problems: &[Problem]) -> String {
+    render_all_of("the conf", problems)
+}
+
+/// Every problem of a file, or of all of the conf, and how many there are.
+pub(crate) fn render_all_of(what: &str, problems: &[Problem]) -> String {
     let renderer = match terminal::error_width() {
         Some(width) => Renderer::styled().term_width(width.into()),
         None => Renderer::styled(),
     };
     let mut text: String =
         problems.iter().map(|problem| render(problem, &renderer) + "\n\n").collect();
-    text.insert_str(0, &format!("{}\n\n", count(problems)));
+    text.insert_str(0, &format!("{} in {what}\n\n", counted(problems.len(), "problem")));
     text.truncate(text.trim_end().len());
     text
 }
 
 /// How many there are.
 pub(crate) fn count(problems: &[Problem]) -> String {
-    match problems.len() {
-        1 => "1 problem in the conf".to_owned(),
-        count => format!("{count} problems in the conf"),
-    }
+    format!("{} in the conf", counted(problems.len(), "problem"))
 }
 
 /// Conf has any text in its keys and names; the renderer takes care of the lines of the file.

@@ -57,8 +57,8 @@ pub use crate::{
     caas::{BoxFuture, StorageLogic},
     conf::{
         Address, AddressError, BatchConf, Conf, ConfError, ConnConf, ExpectConf, FlowConf,
-        FunctionConf, FunctionSourceConf, GivenConf, GlobalConf, Mode, MustCheck, OnReject,
-        OptionConf, Ordered, ParamError, Problem, QuarantineConf, RawParam, RawParams,
+        FunctionConf, FunctionSourceConf, GivenConf, GivenFile, GlobalConf, Mode, MustCheck,
+        OnReject, OptionConf, Ordered, ParamError, Problem, QuarantineConf, RawParam, RawParams,
         RejectedConf, RowDefaults, SourceConf, Start, Status, StepConf, TestConf, TestRecords,
         WhenFull,
     },

@@ -11,6 +11,9 @@ Example: {program} feed Invoices orders.ndjson --dry-run";
 pub(crate) const AFTER_LONG_HELP: &str = "\
 Example: {program} feed Invoices orders.ndjson --out invoices.ndjson --rejected bad.ndjson
 
+Example: {program} feed Refunds refunds.csv --dry-run --given given.yml, where given.yml has the \
+records by connector and id: `records: {Invoices: {6: {total: 250}}}`
+
 A feed that stops leaves FILE.part and FILE.part.state, and says which --skip goes on with them.
 
 The place of a row is FILE:OFFSET, where its line begins, in bytes; its number counts the rows of all \
@@ -74,6 +77,10 @@ pub(crate) struct FeedArgs {
     /// Put an empty memory in the place of every connector
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// First put the records of this file into the memories of --dry-run: YAML or JSON, with the
+    /// `records` of a test's `given`
+    #[arg(long, value_name = "FILE")]
+    pub(super) given: Option<PathBuf>,
     /// Run only this row, counted from 1, and show what each function makes of it
     #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u64).range(1..))]
     #[arg(conflicts_with_all = ["batch", "skip", "force", "keep_going", "out", "rejected"])]

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use kisflow_core::{Conf, Flow, OnReject, Place, Registry, Status};
+use kisflow_core::{Conf, Flow, GivenFile, OnReject, Place, Problem, Registry, Status};
 
-use crate::{conf, failure::Failure};
+use super::{FeedArgs, no_given};
+use crate::{conf, failure::Failure, given};
 
 /// The flow that is fed.
 pub(super) struct Linked {
@@ -15,18 +16,20 @@ pub(super) struct Linked {
     pub(super) left_out: Vec<String>,
 }
 
-/// Links the flow of this name, and connects what its functions use.
+/// Links the flow that is fed, connects what its functions use, and puts the records there that are
+/// given.
 ///
 /// # Errors
 ///
-/// When the conf does not link, there is no such flow or it is disabled, and when a connector cannot
-/// connect.
+/// When the conf does not link, there is no such flow or it is disabled, when a connector cannot
+/// connect, and when the records are those of another connector or do not fit.
 pub(super) async fn link(
     registry: Registry,
     dirs: &[PathBuf],
-    name: &str,
-    dry_run: bool,
+    args: &FeedArgs,
+    given: Option<&GivenFile>,
 ) -> Result<Linked, Failure> {
+    let name = args.flow.as_str();
     let inspection = conf::inspect(registry.clone(), dirs)?;
     let places = inspection.functions.iter().map(|function| (function.name, function.place));
     let places = places.collect();
@@ -34,13 +37,30 @@ pub(super) async fn link(
         let message = format!("flow `{name}` is disabled; set its `status` to 1");
         return Err(Failure::Usage(message));
     }
-    let registry = if dry_run { registry.stub_connectors() } else { registry };
+    if let Some(given) = given {
+        let unknown = given::unknown(&inspection.conf, &given.records);
+        let unknown = unknown.map(|(cname, message)| at(given, cname, message));
+        match unknown.collect::<Vec<_>>().as_slice() {
+            [] => {}
+            problems => return Err(no_given(args, problems)),
+        }
+    }
+    let registry = if args.dry_run { registry.stub_connectors() } else { registry };
     let flows = conf::link_beside(registry, alone(conf::aside(inspection.conf), name)).await?;
     // A name that is wrong leaves no flow that would have connected anything.
     let flow = flows.get(name).map_err(Failure::usage)?;
+    if let Some(given) = given {
+        let put = given::put(&flows, &given.records, &format!("flow `{name}`")).await;
+        put.map_err(|(cname, message)| no_given(args, &[at(given, cname, message)]))?;
+    }
     let left_out = flows.left_out().iter().filter(|(flow, _)| flow == name);
     let left_out = left_out.map(|(_, function)| function.clone()).collect();
     Ok(Linked { flow, places, left_out })
+}
+
+/// A problem with the records of a connector.
+fn at(given: &GivenFile, cname: &str, message: String) -> Problem {
+    given.problem(&format!("records.{cname}"), message)
 }
 
 /// The conf with this one flow to run. Whoever feeds it reads its rows and keeps those that are

@@ -18,7 +18,7 @@ use std::{
     time::Instant,
 };
 
-use kisflow_core::Registry;
+use kisflow_core::{GivenFile, Problem, Registry};
 use tokio::{select, task::yield_now};
 
 pub(crate) use self::args::{AFTER_HELP, AFTER_LONG_HELP, FeedArgs};
@@ -33,9 +33,10 @@ use self::{
 use crate::{
     args::{Common, Output},
     failure::Failure,
+    problem,
     signal::told_to_stop,
     terminal,
-    text::harmless,
+    text::{harmless, one_line},
 };
 
 pub(crate) async fn run(
@@ -43,16 +44,39 @@ pub(crate) async fn run(
     common: &Common,
     args: FeedArgs,
 ) -> Result<(), Failure> {
+    let given = given(&args)?;
     let mut input = Input::new(&args)?;
-    let linked = link(registry, &common.conf, &args.flow, args.dry_run).await?;
+    let linked = link(registry, &common.conf, &args, given.as_ref()).await?;
     if let Some(row) = args.trace {
         return trace::run(&linked, input, row, &args, common.output).await;
     }
     input.skip(args.skip).await?;
     let sinks = Sinks::open(&args)?;
-    let fed = Feed { linked: &linked, args: &args, fed: Fed::new(&linked, args.dry_run), sinks };
+    let fed = Feed { linked: &linked, args: &args, fed: Fed::new(&linked, &args), sinks };
     let fed = fed.feed(&mut input).await;
     finish(&fed, common.output, &args)
+}
+
+/// Reads the records of `--given`.
+///
+/// # Errors
+///
+/// When the run is no dry run, or the file has problems.
+fn given(args: &FeedArgs) -> Result<Option<GivenFile>, Failure> {
+    let Some(file) = &args.given else { return Ok(None) };
+    if !args.dry_run {
+        return Err(Failure::usage(
+            "`--given` is for the memories of a dry run, and would change records of the real connectors; add `--dry-run`",
+        ));
+    }
+    let read = GivenFile::read(file);
+    read.map(Some).map_err(|error| no_given(args, error.problems()))
+}
+
+/// What is wrong with the file of `--given`.
+fn no_given(args: &FeedArgs, problems: &[Problem]) -> Failure {
+    let file = args.given.as_deref().unwrap_or(Path::new("")).display().to_string();
+    Failure::Usage(problem::render_all_of(&one_line(&file), problems))
 }
 
 /// Prints the report; the last word has what is wrong.

@@ -6,7 +6,7 @@ use indicatif::HumanCount;
 use kisflow_core::{Report, RowCounts, error_chain};
 use serde::Serialize;
 
-use super::{Stop, WHY_FAILED, input::Taken, link::Linked, rejected::Rejected};
+use super::{FeedArgs, Stop, WHY_FAILED, input::Taken, link::Linked, rejected::Rejected};
 use crate::{
     table::{self, Column},
     text::one_line,
@@ -20,6 +20,9 @@ pub(super) const SHOWN: usize = 10;
 pub(super) struct Fed {
     flow: String,
     dry_run: bool,
+    /// What a dry run does not do.
+    #[serde(skip)]
+    note: String,
     /// Functions that a dry run leaves out.
     left_out: Vec<String>,
     rows: Counts,
@@ -81,7 +84,7 @@ struct Stopped {
 }
 
 impl Fed {
-    pub(super) fn new(linked: &Linked, dry_run: bool) -> Self {
+    pub(super) fn new(linked: &Linked, args: &FeedArgs) -> Self {
         let steps = linked.flow.conf().flows.into_iter();
         let functions = steps.map(|step| FunctionCounts {
             function: step.fname,
@@ -90,7 +93,8 @@ impl Fed {
         });
         Self {
             flow: linked.flow.name().to_owned(),
-            dry_run,
+            dry_run: args.dry_run,
+            note: note(args, &linked.left_out),
             left_out: linked.left_out.clone(),
             rows: Counts::default(),
             functions: functions.collect(),
@@ -183,7 +187,7 @@ impl Fed {
 
     /// The report for people.
     pub(super) fn render(&self, width: Option<u16>) -> String {
-        let mut text = note(self.dry_run, &self.left_out);
+        let mut text = self.note.clone();
         let speed = HumanCount(self.rows_per_second as u64);
         let elapsed = Duration::from_secs_f64(self.seconds);
         text += &format!("flow {}: {} in {elapsed:.1?}, {speed}/s\n\n", self.flow, self.rows);
@@ -244,13 +248,16 @@ impl Fed {
 }
 
 /// What a dry run does not do; nothing for any other.
-pub(super) fn note(dry_run: bool, left_out: &[String]) -> String {
-    if !dry_run {
+pub(super) fn note(args: &FeedArgs, left_out: &[String]) -> String {
+    if !args.dry_run {
         return String::new();
     }
+    let memories = match &args.given {
+        Some(file) => format!("memories with the records of {}", file.display()),
+        None => "empty memories".to_owned(),
+    };
     let mut text =
-        "dry run: connectors are empty memories, functions without one run as they are\n"
-            .to_owned();
+        format!("dry run: connectors are {memories}, functions without one run as they are\n");
     if !left_out.is_empty() {
         let names = left_out.join(", ");
         text += &format!("left out, because they talk to an engine themselves: {names}\n");

@@ -95,10 +95,10 @@ async fn feed(file: &str, rows: &str, flow: &str, args: &[&str]) -> Result<Said,
     let args = [flow.to_owned(), path.to_str().unwrap().to_owned()].into_iter().chain(args);
     let args = Args::try_parse_from(["feed".to_owned()].into_iter().chain(args)).unwrap().feed;
     let mut input = Input::new(&args)?;
-    let linked = link(registry(), &[dir.path().join("conf.yml")], &args.flow, args.dry_run).await?;
+    let linked = link(registry(), &[dir.path().join("conf.yml")], &args, None).await?;
     input.skip(args.skip).await?;
     let sinks = Sinks::open(&args)?;
-    let fed = Feed { linked: &linked, args: &args, fed: Fed::new(&linked, args.dry_run), sinks };
+    let fed = Feed { linked: &linked, args: &args, fed: Fed::new(&linked, &args), sinks };
     let mut fed = fed.feed(&mut input).await;
     // The time is another each time.
     fed.end(Duration::ZERO);

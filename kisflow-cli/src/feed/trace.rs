@@ -22,6 +22,8 @@ use crate::{
 struct Traced {
     flow: String,
     dry_run: bool,
+    #[serde(skip)]
+    note: String,
     left_out: Vec<String>,
     number: u64,
     place: String,
@@ -61,7 +63,7 @@ pub(super) async fn run(
     let taken = input.next(1).await.map_err(Failure::No)?;
     let taken = taken.ok_or_else(|| input.too_short())?;
     let result = linked.flow.trace(taken.rows.batch().clone()).await;
-    let traced = Traced::new(linked, args.dry_run, row, taken.place(0), &result);
+    let traced = Traced::new(linked, args, row, taken.place(0), &result);
     match output {
         Output::Table => terminal::print(&harmless(&traced.render()))?,
         Output::Json => terminal::print_json(&traced)?,
@@ -75,7 +77,7 @@ pub(super) async fn run(
 impl Traced {
     fn new(
         linked: &Linked,
-        dry_run: bool,
+        args: &FeedArgs,
         number: u64,
         place: String,
         result: &Result<Report, RunError>,
@@ -83,7 +85,8 @@ impl Traced {
         let report = result.as_ref().unwrap_or_else(|error| error.report());
         Self {
             flow: linked.flow.name().to_owned(),
-            dry_run,
+            dry_run: args.dry_run,
+            note: note(args, &linked.left_out),
             left_out: linked.left_out.clone(),
             number,
             place,
@@ -94,7 +97,7 @@ impl Traced {
     }
 
     fn render(&self) -> String {
-        let mut text = note(self.dry_run, &self.left_out);
+        let mut text = self.note.clone();
         text += &format!("row {}, {}\n", self.number, self.place);
         for visit in &self.visits {
             text += &visit.render();

@@ -3,6 +3,7 @@
 use kisflow_core::{Conf, ExpectConf, Problem, Registry, TestConf, suggest};
 
 use super::action;
+use crate::given;
 
 /// The ways for a run to end that a test may expect.
 pub(super) const OUTCOMES: [&str; 3] = ["completed", "aborted", "failed"];
@@ -33,8 +34,8 @@ pub(super) fn all(registry: &Registry, conf: &Conf, test: &TestConf) -> Vec<Prob
     for (key, records) in
         [("given.records", &test.given.records), ("expect.records", &test.expect.records)]
     {
-        for cname in records.keys().filter(|cname| !conf.connectors.contains_key(*cname)) {
-            at(&format!("{key}.{cname}"), unknown("connector", cname, conf.connectors.keys()));
+        for (cname, message) in given::unknown(conf, records) {
+            at(&format!("{key}.{cname}"), message);
         }
     }
     if let Some(outcome) = &test.expect.outcome

@@ -7,7 +7,10 @@ use kisflow_core::{
 };
 
 use super::diff::Difference;
-use crate::conf::how_to_keep;
+use crate::{conf::how_to_keep, given};
+
+/// A test, as messages call it.
+pub(super) const THIS: &str = "this test";
 
 /// Links what a test needs, with a memory or a private engine in the place of each connector, and
 /// puts the records there that are given.
@@ -29,18 +32,9 @@ pub(super) async fn prepare(
         );
         return Err(at(subject, message));
     }
-    for (cname, records) in &test.given.records {
-        let key = format!("given.records.{cname}");
-        let Some(store) = flows.store(cname) else { return Err(at(&key, unused(cname))) };
-        let put = store.put(records.iter()).await;
-        put.map_err(|error| at(&key, format!("the records do not fit: {}", error_chain(&*error))))?;
-    }
+    let put = given::put(&flows, &test.given.records, THIS).await;
+    put.map_err(|(cname, message)| at(&format!("given.records.{cname}"), message))?;
     Ok(flows)
-}
-
-/// That no function which the test runs has anything to do with a connector.
-pub(super) fn unused(cname: &str) -> String {
-    format!("no function of this test uses connector `{cname}`")
 }
 
 /// The name of the flow that is run.

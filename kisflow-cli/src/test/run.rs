@@ -11,8 +11,9 @@ use serde_json::Value;
 use super::{
     compare::compare,
     diff::Difference,
-    prepare::{flow_name, unused},
+    prepare::{THIS, flow_name},
 };
+use crate::given::unused;
 
 /// What came of a test.
 pub(super) struct Came {
@@ -118,7 +119,7 @@ async fn records(
     let mut found = BTreeMap::new();
     for (cname, expected) in &test.expect.records {
         let failed = |message: String| (cname.clone(), message);
-        let store = flows.store(cname).ok_or_else(|| failed(unused(cname)))?;
+        let store = flows.store(cname).ok_or_else(|| failed(unused(THIS, cname)))?;
         let read = store.get::<Fields>(expected.keys()).await;
         let read = read.map_err(|error| failed(error_chain(&*error).to_string()))?;
         let read = expected.keys().cloned().zip(read.into_iter().map(Result::ok)).collect();

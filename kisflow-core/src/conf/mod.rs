@@ -6,6 +6,7 @@
 mod address;
 mod builder;
 mod duration;
+mod given;
 mod node;
 mod params;
 mod parse;
@@ -26,6 +27,7 @@ use serde::Serialize;
 use crate::millis;
 
 pub use self::address::{Address, AddressError};
+pub use self::given::GivenFile;
 pub(crate) use self::params::is_secret;
 pub use self::params::{ParamError, RawParam, RawParams, redact_secrets};
 pub use self::problem::{ConfError, Problem, suggest};

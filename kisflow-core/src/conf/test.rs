@@ -6,7 +6,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Origin, Problem, RawParams, is_default, node::Kind, section::Section};
+use super::{
+    Origin, Problem, RawParams, is_default,
+    node::{Kind, Node},
+    section::Section,
+};
 
 /// `kistype: test`: rows that are given to a flow or to one function, and what is expected of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -117,11 +121,7 @@ pub(super) fn test(section: &mut Section<'_>) -> Option<TestConf> {
         );
     }
     let params = section.params("params");
-    let given = section.section("given", |given| GivenConf {
-        rows: values(given, "rows").unwrap_or_default(),
-        raw: given.texts("raw"),
-        records: records(given, "records"),
-    });
+    let given = section.section("given", given);
     let expect = section.section("expect", |expect| {
         let rows = values(expect, "rows");
         let calls = expect.take("calls").is_some().then(|| expect.texts("calls"));
@@ -145,6 +145,15 @@ pub(super) fn test(section: &mut Section<'_>) -> Option<TestConf> {
     Some(TestConf { tname: tname?, flow, function, params, given, expect, origin: Origin::Code })
 }
 
+/// `given`, wherever it stands.
+pub(super) fn given(section: &mut Section<'_>) -> GivenConf {
+    GivenConf {
+        rows: values(section, "rows").unwrap_or_default(),
+        raw: section.texts("raw"),
+        records: records(section, "records"),
+    }
+}
+
 /// A list of any values.
 fn values(section: &mut Section<'_>, key: &'static str) -> Option<Vec<Value>> {
     let node = section.take(key)?;
@@ -158,12 +167,30 @@ fn values(section: &mut Section<'_>, key: &'static str) -> Option<Vec<Value>> {
 /// Records by connector and id.
 fn records(section: &mut Section<'_>, key: &'static str) -> TestRecords {
     let Some(node) = section.take(key) else { return TestRecords::new() };
-    match serde_json::from_value(node.to_json()) {
-        Ok(records) => records,
-        Err(error) => {
-            let message = format!("expected the fields of records, by connector and id: {error}");
-            section.problem(key, node.line, message);
-            TestRecords::new()
+    let mut records = TestRecords::new();
+    for (cname, node) in entries(section, key, node, "a map of connectors") {
+        let path = format!("{key}.{cname}");
+        let by_id = records.entry(cname.clone()).or_default();
+        for (id, node) in entries(section, &path, node, "records by id") {
+            let path = format!("{path}.{id}");
+            let fields = entries(section, &path, node, "the fields of a record");
+            let fields = fields.iter().map(|(name, node)| (name.clone(), node.to_json()));
+            by_id.insert(id.clone(), fields.collect());
         }
     }
+    records
+}
+
+/// The entries of a map; a problem, and none, where something else is `expected`.
+fn entries<'a>(
+    section: &mut Section<'_>,
+    path: &str,
+    node: &'a Node,
+    expected: &str,
+) -> &'a [(String, Node)] {
+    let Kind::Map(fields) = &node.kind else {
+        section.problem(path, node.line, format!("expected {expected}, found {}", node.describe()));
+        return &[];
+    };
+    fields
 }
