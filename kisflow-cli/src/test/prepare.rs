@@ -1,10 +1,12 @@
 //! The flow that a test runs: of the conf, no more than the test needs.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use kisflow_core::{
-    Conf, FlowConf, Flows, GlobalConf, OnReject, Registry, Status, StepConf, TestConf, error_chain,
+    Conf, FlowConf, Flows, GlobalConf, OnReject, RawParams, Registry, Status, StepConf, TestConf,
+    error_chain,
 };
+use serde_json::value::RawValue;
 
 use super::diff::Difference;
 use crate::conf::how_to_keep;
@@ -32,10 +34,18 @@ pub(super) async fn prepare(
     for (cname, records) in &test.given.records {
         let key = format!("given.records.{cname}");
         let Some(store) = flows.store(cname) else { return Err(at(&key, unused(cname))) };
-        let put = store.put(records.iter()).await;
+        let records = records.iter().map(|(id, fields)| (id, record(fields)));
+        let put = store.put(records).await;
         put.map_err(|error| at(&key, format!("the records do not fit: {}", error_chain(&*error))))?;
     }
     Ok(flows)
+}
+
+/// The fields of a record, whose numbers have the digits of the conf.
+fn record(fields: &RawParams) -> BTreeMap<&String, Box<RawValue>> {
+    let value = |text| RawValue::from_string(text).ok();
+    let fields = fields.iter();
+    fields.filter_map(|(name, field)| Some((name, value(field.to_json_text())?))).collect()
 }
 
 /// That no function which the test runs has anything to do with a connector.

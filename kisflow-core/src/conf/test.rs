@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
 
-use super::{Origin, Problem, RawParams, is_default, node::Kind, section::Section};
+use super::{
+    Origin, Problem, RawParam, RawParams, is_default,
+    node::{Kind, Node},
+    section::{Section, raw},
+};
 
 /// `kistype: test`: rows that are given to a flow or to one function, and what is expected of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -31,15 +34,16 @@ pub struct TestConf {
     pub(crate) origin: Origin,
 }
 
-/// The records of connectors: by connector, then by id.
-pub type TestRecords = BTreeMap<String, BTreeMap<String, serde_json::Map<String, Value>>>;
+/// The records of connectors: by connector, then by id. Numbers have the digits of the file.
+pub type TestRecords = BTreeMap<String, BTreeMap<String, RawParams>>;
 
 /// `given` of a test.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct GivenConf {
-    /// The rows, any JSON values; a row that is to be no JSON is given as a text under `raw`.
-    pub rows: Vec<Value>,
+    /// The rows, any JSON values, whose numbers have the digits of the file; a row that is to be no
+    /// JSON is given as a text under `raw`.
+    pub rows: Vec<RawParam>,
     /// Rows as their bytes would come, behind `rows`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub raw: Vec<String>,
@@ -55,7 +59,7 @@ pub struct GivenConf {
 pub struct ExpectConf {
     /// The rows that come out, in their order.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rows: Option<Vec<Value>>,
+    pub rows: Option<Vec<RawParam>>,
     /// `completed`, `aborted` or `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
@@ -146,24 +150,41 @@ pub(super) fn test(section: &mut Section<'_>) -> Option<TestConf> {
 }
 
 /// A list of any values.
-fn values(section: &mut Section<'_>, key: &'static str) -> Option<Vec<Value>> {
+fn values(section: &mut Section<'_>, key: &'static str) -> Option<Vec<RawParam>> {
     let node = section.take(key)?;
     let Kind::List(items) = &node.kind else {
         section.problem(key, node.line, format!("expected a list, found {}", node.describe()));
         return None;
     };
-    Some(items.iter().map(|item| item.to_json()).collect())
+    Some(items.iter().map(raw).collect())
 }
 
 /// Records by connector and id.
 fn records(section: &mut Section<'_>, key: &'static str) -> TestRecords {
     let Some(node) = section.take(key) else { return TestRecords::new() };
-    match serde_json::from_value(node.to_json()) {
-        Ok(records) => records,
-        Err(error) => {
-            let message = format!("expected the fields of records, by connector and id: {error}");
+    match maps(node, |records| maps(records, |record| maps(record, |value| Ok(raw(value))))) {
+        Ok(records) => records
+            .into_iter()
+            .map(|(cname, records)| {
+                let records = records.into_iter();
+                (cname, records.map(|(id, fields)| (id, fields.into_iter().collect())).collect())
+            })
+            .collect(),
+        Err(node) => {
+            let found = node.describe();
+            let message =
+                format!("expected the fields of records, by connector and id; found {found}");
             section.problem(key, node.line, message);
             TestRecords::new()
         }
     }
+}
+
+/// The entries of a map; what is none is the error.
+fn maps<'a, T>(
+    node: &'a Node,
+    read: impl Fn(&'a Node) -> Result<T, &'a Node>,
+) -> Result<BTreeMap<String, T>, &'a Node> {
+    let Kind::Map(entries) = &node.kind else { return Err(node) };
+    entries.iter().map(|(name, entry)| Ok((name.clone(), read(entry)?))).collect()
 }
