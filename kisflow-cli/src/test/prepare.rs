@@ -41,7 +41,7 @@ pub(super) async fn prepare(
     Ok(flows)
 }
 
-/// The fields of a record, whose numbers have the digits of the conf.
+/// Returns the fields of a record, whose numbers keep the digits of the conf.
 fn record(fields: &RawParams) -> BTreeMap<&String, Box<RawValue>> {
     let value = |text| RawValue::from_string(text).ok();
     let fields = fields.iter();

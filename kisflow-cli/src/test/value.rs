@@ -22,15 +22,17 @@ pub(super) enum Json {
 }
 
 impl Json {
+    /// Reads a text.
+    ///
     /// # Errors
     ///
-    /// When the text is no JSON.
+    /// If the text is not JSON.
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         let value: &RawValue = serde_json::from_str(text)?;
         Self::read(value, DEPTH)
     }
 
-    /// A value of the conf.
+    /// Returns a value of the conf.
     pub(super) fn of(value: &RawParam) -> Self {
         let text = value.to_json_text();
         Self::parse(&text).unwrap_or(Self::Text(text))

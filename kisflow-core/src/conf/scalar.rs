@@ -64,7 +64,7 @@ impl Scalar {
         self.meaning() == Meaning::Null
     }
 
-    /// The value as JSON; a number has the digits of the file.
+    /// Returns the value as JSON; a number keeps the digits of the file.
     pub(crate) fn to_json_text(&self) -> String {
         match self.meaning() {
             Meaning::Null => "null".to_owned(),
@@ -126,7 +126,7 @@ fn meaning(text: &str) -> Meaning {
     }
 }
 
-/// A number as JSON writes it: with the digits that it has.
+/// Returns a number as JSON writes it, with its own digits.
 fn json_number(text: &str) -> String {
     let (negative, digits) = sign(text);
     let minus = if negative { "-" } else { "" };

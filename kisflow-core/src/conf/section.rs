@@ -332,7 +332,7 @@ pub(crate) fn name_fault(name: &str) -> Option<String> {
     Some(format!("the name {name:?} has {fault}; leave it out"))
 }
 
-/// A value as it stands in the file.
+/// Returns a value as it is in the file.
 pub(super) fn raw(node: &Node) -> RawParam {
     RawParam(match &node.kind {
         // `~` and an empty value are the same nothing.

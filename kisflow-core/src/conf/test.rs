@@ -159,7 +159,7 @@ fn values(section: &mut Section<'_>, key: &'static str) -> Option<Vec<RawParam>>
     Some(items.iter().map(raw).collect())
 }
 
-/// Records by connector and id.
+/// Reads records by connector and id.
 fn records(section: &mut Section<'_>, key: &'static str) -> TestRecords {
     let Some(node) = section.take(key) else { return TestRecords::new() };
     match maps(node, |records| maps(records, |record| maps(record, |value| Ok(raw(value))))) {
@@ -180,7 +180,7 @@ fn records(section: &mut Section<'_>, key: &'static str) -> TestRecords {
     }
 }
 
-/// The entries of a map; what is none is the error.
+/// Reads the entries of a map; the error is the value that is not one.
 fn maps<'a, T>(
     node: &'a Node,
     read: impl Fn(&'a Node) -> Result<T, &'a Node>,

@@ -134,8 +134,8 @@ impl Linker {
         (0..flow.flows.len()).filter_map(|step| self.step(flow, step, problems)).collect()
     }
 
-    /// The connectors that a function of a flow which does not run lacks; for flows that run they
-    /// have been reported.
+    /// Returns the connector that a function of a disabled flow lacks; for flows that run it has been
+    /// reported.
     fn missing(&self, flow: &FlowConf, step: usize, names: &ConnectorNames) -> Option<Problem> {
         if flow.status == Status::Enabled {
             return None;
