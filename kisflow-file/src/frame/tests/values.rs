@@ -112,7 +112,7 @@ fn an_array_that_breaks_off_says_so() {
         "[\n{\"a\":1},\n",
         &[(2, "{\"a\":1}"), (11, "[ ! the array is not closed; is the text whole?")],
     );
-    json("[", &[(1, "[ ! the array is not closed; is the text whole?")]);
+    both("[", &[(1, "[ ! the array is not closed; is the text whole?")]);
 }
 
 #[test]
@@ -125,7 +125,8 @@ fn a_value_that_breaks_off_with_its_array_is_one_row() {
             (11, &format!("{{\"a\": [2, ! EOF while parsing a value at line 1 column 9{ends}")),
         ],
     );
-    json(
+    both("[\n", &[(2, "[ ! the array is not closed; is the text whole?")]);
+    both(
         "[{\"a\":\"x",
         &[(1, &format!("{{\"a\":\"x ! EOF while parsing a string at line 1 column 7{ends}"))],
     );
