@@ -406,8 +406,11 @@ async fn metrics_without_an_exporter_are_a_problem_of_the_conf() {
 
 #[tokio::test]
 async fn an_endpoint_without_a_port_is_a_problem_of_the_conf() {
-    let error = load(&global(true, "localhost"), registry()).await.unwrap_err();
-    problem(&error, "prometheus_serve", "\"localhost\" is no address to listen on");
+    for address in ["localhost", "*:20004", " :20004", "http://:20004", ":99999"] {
+        let error = load(&global(true, address), registry()).await.unwrap_err();
+        let expected = format!("\"{address}\" is no address to listen on");
+        problem(&error, "prometheus_serve", &expected);
+    }
 }
 
 /// The error is one problem, at this key of the global conf.

@@ -1,6 +1,9 @@
 //! Given records: put into connectors before a test, or before the rows of a dry run.
 
-use kisflow_core::{Conf, Flows, TestRecords, error_chain, suggest};
+use std::collections::BTreeMap;
+
+use kisflow_core::{Conf, Flows, RawParams, TestRecords, error_chain, suggest};
+use serde_json::value::RawValue;
 
 /// The connectors of the records that the conf does not have, each with a message.
 pub(crate) fn unknown<'a>(
@@ -26,12 +29,20 @@ pub(crate) async fn put<'a>(
 ) -> Result<(), (&'a str, String)> {
     for (cname, records) in records {
         let store = flows.store(cname).ok_or_else(|| (cname.as_str(), unused(whom, cname)))?;
-        let put = store.put(records.iter()).await;
+        let records = records.iter().map(|(id, fields)| (id, record(fields)));
+        let put = store.put(records).await;
         put.map_err(|error| {
             (cname.as_str(), format!("the records do not fit: {}", error_chain(&*error)))
         })?;
     }
     Ok(())
+}
+
+/// Returns the fields of a record, whose numbers keep the digits of the conf.
+fn record(fields: &RawParams) -> BTreeMap<&String, Box<RawValue>> {
+    let value = |text| RawValue::from_string(text).ok();
+    let fields = fields.iter();
+    fields.filter_map(|(name, field)| Some((name, value(field.to_json_text())?))).collect()
 }
 
 /// The message about a connector that no function uses.

@@ -127,6 +127,8 @@ fn a_param_is_given_as_the_text_or_the_number_that_is_asked_for() {
     check("True", true);
     check("yes", true);
     check("OFF", false);
+    check("y", true);
+    check("N", false);
     check("\"no\"", false);
     check("5", '5');
     check("", None::<u32>);

@@ -240,8 +240,8 @@ async fn a_connector_that_nobody_uses_and_a_flow_that_does_not_run_stop_nothing(
     assert!(inspection.problems.is_empty(), "{:?}", inspection.problems);
     let notes = told(dir.path(), &inspection.notes).join("\n");
     for note in [
-        "x.yml:14: type: the connector has no type; no function uses it",
-        "x.yml:21: type: no connector of type \"mysql\" is registered; no function uses it",
+        "x.yml:14: type: the connector has no type; no flow that runs uses it",
+        "x.yml:21: type: no connector of type \"mysql\" is registered; no flow that runs uses it",
         "flows[0].fname: no function is named \"ComesNextWeek\"",
         "flows: a flow has at least one function",
     ] {
@@ -265,4 +265,36 @@ async fn a_connector_that_nobody_uses_and_a_flow_that_does_not_run_stop_nothing(
     ] {
         assert!(problems.contains(problem), "{problem} in {problems}");
     }
+}
+
+#[tokio::test]
+async fn connectors_that_only_a_flow_which_does_not_run_uses_may_be_missing() {
+    let idle = "---\nkistype: flow\nstatus: 0\nflow_name: NotYet\nflows: [{fname: Far}, {fname: Gone}, {fname: None}, {fname: Two}]\n---\n{kistype: func, fname: Far, fmode: Save, option: {cname: Mysql, default_params: {id: id}}}\n---\n{kistype: func, fname: Gone, fmode: Load, option: {cname: Nowhere, default_params: {id: id}}}\n---\n{kistype: func, fname: None, fmode: Save}\n---\n{kistype: func, fname: Two, fmode: Save, option: {cname: {a: Sql, b: C}}}\n---\n{kistype: conn, cname: Mysql, type: mysql, addrs: 'h:1'}\n---\n{kistype: conn, cname: Sql, type: mysql, addrs: 'h:1'}\n";
+    let text = format!("kistype: conn\ncname: C\ntype: memory\n{FLOW}{idle}");
+    let dir = dir(&[("x.yml", &text)]);
+    let inspection = registry().inspect(dir.path());
+    assert!(inspection.problems.is_empty(), "{:?}", inspection.problems);
+    let notes = told(dir.path(), &inspection.notes).join("\n");
+    for note in [
+        "flows[0].fname: the function uses connector `Mysql`, which is not there or of a type that nobody registered",
+        "flows[1].fname: the function uses connector `Nowhere`, which",
+        "flows[3].fname: the function uses connector `Sql`, which",
+        "type: no connector of type \"mysql\" is registered; no flow that runs uses it",
+    ] {
+        assert!(notes.contains(note), "{note} in {notes}");
+    }
+    let flows = registry().load(dir.path()).await.unwrap();
+    let rows = kisflow_core::Batch::json(["{}"]);
+    assert_eq!(flows.get("NotYet").unwrap().run(rows).await.unwrap().rows_out(), 1);
+    // Of a flow that runs, each is a problem.
+    let running = self::dir(&[("x.yml", &text.replace("status: 0\n", ""))]);
+    let problems = told(running.path(), &registry().inspect(running.path()).problems).join("\n");
+    for problem in [
+        "option.cname: no connector is named \"Nowhere\"",
+        "option.cname: a function with `fmode: Save` needs a connector",
+        "connector of type \"mysql\" is registered; known: memory, shop; register it",
+    ] {
+        assert!(problems.contains(problem), "{problem} in {problems}");
+    }
+    assert_eq!(problems.matches("type \"mysql\" is registered; known").count(), 2, "{problems}");
 }

@@ -1,13 +1,14 @@
 //! What came of a test, against what it expects.
 
-use kisflow_core::{Action, RejectedConf, TestConf};
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+use kisflow_core::{Action, RawParams, RejectedConf, TestConf};
 
 use super::{
     action,
     diff::{Difference, Line, lists},
     run::{Came, Fields, Rejected},
-    value::{differing, is_text_of, same},
+    value::{Json, differing, is_text_of, same},
 };
 
 /// Everything in which it is not as expected.
@@ -108,7 +109,7 @@ fn called(test: &TestConf, came: &Came) -> Option<Difference> {
 
 /// The rows that came out.
 fn rows(test: &TestConf, came: &Came) -> Option<Difference> {
-    let expected = test.expect.rows.as_ref()?;
+    let expected: Vec<Json> = test.expect.rows.as_ref()?.iter().map(Json::of).collect();
     let place = test.place("expect.rows");
     let got = match &came.rows {
         Ok(rows) => rows,
@@ -118,7 +119,7 @@ fn rows(test: &TestConf, came: &Came) -> Option<Difference> {
     {
         return None;
     }
-    Some(Difference::new(place, "other rows come out").with(lists(expected, got, same, differing)))
+    Some(Difference::new(place, "other rows come out").with(lists(&expected, got, same, differing)))
 }
 
 /// The records that are there afterwards.
@@ -138,10 +139,12 @@ fn records(test: &TestConf, came: &Came) -> Vec<Difference> {
 fn record(
     place: String,
     (cname, id): (&str, &str),
-    expected: &Map<String, Value>,
+    expected: &RawParams,
     got: Option<&Fields>,
 ) -> Option<Difference> {
-    let line = |fields: Map<String, Value>| Value::Object(fields).to_string();
+    let line = |fields: BTreeMap<String, Json>| Json::Map(fields).to_string();
+    let expected: BTreeMap<String, Json> =
+        expected.iter().map(|(name, value)| (name.clone(), Json::of(value))).collect();
     let Some(got) = got else {
         let message = format!("connector `{cname}` has no record `{id}`");
         return Some(
@@ -149,12 +152,12 @@ fn record(
         );
     };
     let text = |name: &str| got.get(name).map(String::as_str);
-    let differs = |(name, value): &(&String, &Value)| !is_text_of(value, text(name));
-    let differing: Vec<(&String, &Value)> = expected.iter().filter(differs).collect();
+    let differs = |(name, value): &(&String, &Json)| !is_text_of(value, text(name));
+    let differing: Vec<(&String, &Json)> = expected.iter().filter(differs).collect();
     if differing.is_empty() {
         return None;
     }
-    let note = |(name, value): &(&String, &Value)| match text(name) {
+    let note = |(name, value): &(&String, &Json)| match text(name) {
         Some(text) => Line::Note(format!("{name}: expected {value}, got {}", as_value(text))),
         None => Line::Note(format!("{name}: expected {value}, and it is not there")),
     };
@@ -166,8 +169,8 @@ fn record(
 }
 
 /// The text of a field as it would be written in the test.
-fn as_value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+fn as_value(text: &str) -> Json {
+    Json::parse(text).unwrap_or_else(|_| Json::Text(text.to_owned()))
 }
 
 /// Shows its value as JSON on one line.

@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 
 use kisflow_core::{
-    Action, Batch, Flows, Reject, Report, RunError, RunOutcome, TestConf, error_chain,
+    Action, Batch, Flows, RawParam, Reject, Report, RunError, RunOutcome, TestConf, error_chain,
 };
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{
     compare::compare,
     diff::Difference,
     prepare::{THIS, flow_name},
+    value::Json,
 };
 use crate::given::unused;
 
 /// What came of a test.
 pub(super) struct Came {
     /// The rows that came out, or why they cannot be shown.
-    pub(super) rows: Result<Vec<Value>, String>,
+    pub(super) rows: Result<Vec<Json>, String>,
     pub(super) outcome: &'static str,
     /// What the last function asked of its flow.
     pub(super) action: Option<Action>,
@@ -59,7 +59,7 @@ pub(super) async fn run(flows: &Flows, test: &TestConf) -> Vec<Difference> {
         Ok(flow) => flow,
         Err(unknown) => return at("flow", unknown.to_string()),
     };
-    let rows = test.given.rows.iter().map(Value::to_string);
+    let rows = test.given.rows.iter().map(RawParam::to_json_text);
     let rows = Batch::json(rows.chain(test.given.raw.iter().cloned()));
     let mut came = match flow.trace(rows).await {
         Ok(report) => Came::new(&report, None, test),
@@ -105,9 +105,9 @@ fn jumps(action: &Option<Action>) -> usize {
 }
 
 /// Each row as JSON; one that is none, as its text.
-fn json_rows(batch: &Batch) -> Result<Vec<Value>, String> {
+fn json_rows(batch: &Batch) -> Result<Vec<Json>, String> {
     let text = batch.to_ndjson().map_err(|error| error_chain(&*error).to_string())?;
-    let row = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| line.into());
+    let row = |line: &str| Json::parse(line).unwrap_or_else(|_| Json::Text(line.to_owned()));
     Ok(text.lines().map(row).collect())
 }
 

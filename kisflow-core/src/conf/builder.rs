@@ -45,15 +45,6 @@ impl Conf {
         self
     }
 
-    /// Returns whether a function or the quarantine uses a connector of this name.
-    pub(crate) fn uses(&self, cname: &str) -> bool {
-        let named = |name: &Option<String>| name.as_deref() == Some(cname);
-        let listed = self.connectors.get(cname);
-        listed.is_some_and(|conn| !conn.load.is_empty() || !conn.save.is_empty())
-            || self.functions.values().any(|function| named(&function.option.cname))
-            || named(&self.global.quarantine.cname)
-    }
-
     pub(super) fn add_flow(&mut self, flow: FlowConf) {
         let first = self.flows.get(&flow.flow_name).map(|first| &first.origin);
         match twice("flow", "flow_name", &flow.flow_name, &flow.origin, first) {

@@ -17,6 +17,7 @@ mod scalar;
 mod section;
 mod source;
 mod test;
+mod usage;
 mod variables;
 mod write;
 

@@ -35,17 +35,6 @@ impl Node {
         Self { line, kind, plain: false, written: None }
     }
 
-    /// The value as rows have it: JSON, in which a number is what its text says.
-    pub(super) fn to_json(&self) -> Value {
-        match &self.kind {
-            Kind::Scalar(scalar) => json(scalar),
-            Kind::List(items) => items.iter().map(Self::to_json).collect(),
-            Kind::Map(fields) => Value::Object(
-                fields.iter().map(|(key, node)| (key.clone(), node.to_json())).collect(),
-            ),
-        }
-    }
-
     /// The text of a scalar that stands for something.
     pub(super) fn as_text(&self) -> Option<&str> {
         match &self.kind {
@@ -77,6 +66,6 @@ pub(super) fn json(scalar: &Scalar) -> Value {
         Meaning::Unsigned(value) => value.into(),
         Meaning::Signed(value) => value.into(),
         Meaning::Float(value) => value.into(),
-        Meaning::Text => scalar.text.as_str().into(),
+        Meaning::Large | Meaning::Text => scalar.text.as_str().into(),
     }
 }

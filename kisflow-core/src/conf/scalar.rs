@@ -21,8 +21,10 @@ pub(crate) enum Meaning {
     Unsigned(u64),
     Signed(i64),
     Float(f64),
-    /// Anything else. A number that would not survive is a text as well: one with a leading zero,
-    /// or a whole one of more than 64 bits.
+    /// A number that none of these holds: a whole one of more than 64 bits, one past the largest
+    /// float. Rows keep its digits; for everything else it is a text.
+    Large,
+    /// Anything else. A number with a leading zero is a text as well.
     Text,
 }
 
@@ -62,6 +64,18 @@ impl Scalar {
         self.meaning() == Meaning::Null
     }
 
+    /// Returns the value as JSON; a number keeps the digits of the file.
+    pub(crate) fn to_json_text(&self) -> String {
+        match self.meaning() {
+            Meaning::Null => "null".to_owned(),
+            Meaning::Bool(value) => value.to_string(),
+            Meaning::Unsigned(_) | Meaning::Signed(_) | Meaning::Float(_) | Meaning::Large => {
+                json_number(&self.text)
+            }
+            Meaning::Text => serde_json::Value::from(self.text.as_str()).to_string(),
+        }
+    }
+
     /// The text, unless it stands for nothing.
     pub(crate) fn as_text(&self) -> Option<&str> {
         (!self.is_null()).then_some(self.text.as_str())
@@ -94,19 +108,41 @@ fn meaning(text: &str) -> Meaning {
     }
     match whole(text) {
         Ok(Whole { negative: false, magnitude }) => {
-            u64::try_from(magnitude).map_or(Meaning::Text, Meaning::Unsigned)
+            u64::try_from(magnitude).map_or(Meaning::Large, Meaning::Unsigned)
         }
         Ok(Whole { negative: true, magnitude }) => match i128::try_from(magnitude) {
             // `-0` is no whole number that keeps its sign.
             Ok(0) => Meaning::Float(-0.0),
-            Ok(magnitude) => i64::try_from(-magnitude).map_or(Meaning::Text, Meaning::Signed),
-            Err(_) => Meaning::Text,
+            Ok(magnitude) => i64::try_from(-magnitude).map_or(Meaning::Large, Meaning::Signed),
+            Err(_) => Meaning::Large,
         },
+        Err(NoWhole::TooLarge) if !text.contains(['x', 'o']) => Meaning::Large,
         Err(NoWhole::LeadingZero | NoWhole::TooLarge) => Meaning::Text,
         Err(NoWhole::Other) => match float(text) {
             Ok(float) if float.is_finite() => Meaning::Float(float),
+            Ok(_) if text.contains(|digit: char| digit.is_ascii_digit()) => Meaning::Large,
             _ => Meaning::Text,
         },
+    }
+}
+
+/// Returns a number as JSON writes it, with its own digits.
+fn json_number(text: &str) -> String {
+    let (negative, digits) = sign(text);
+    let minus = if negative { "-" } else { "" };
+    if digits.starts_with("0x") || digits.starts_with("0o") {
+        let magnitude = whole(digits).map_or(0, |whole| whole.magnitude);
+        return format!("{minus}{magnitude}");
+    }
+    let end = digits.find(['e', 'E']).unwrap_or(digits.len());
+    let (mantissa, exponent) = digits.split_at(end);
+    match mantissa.split_once('.') {
+        None => format!("{minus}{mantissa}{exponent}"),
+        Some((before, after)) => {
+            let zero = |part: &'static str, digits: &str| if digits.is_empty() { part } else { "" };
+            let (first, last) = (zero("0", before), zero("0", after));
+            format!("{minus}{first}{before}.{after}{last}{exponent}")
+        }
     }
 }
 
@@ -165,11 +201,15 @@ pub(crate) fn float(text: &str) -> Result<f64, NoWhole> {
     text.parse().map_err(|_| NoWhole::Other)
 }
 
-/// `true`, `false`, and YAML 1.1's `yes`, `no`, `on`, `off`.
+/// `true`, `false`, and YAML 1.1's `yes`, `no`, `on`, `off`, `y`, `n`.
 pub(crate) fn boolean(text: &str) -> Option<bool> {
     match text {
-        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
-        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
+        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "y" | "Y" | "on" | "On" | "ON" => {
+            Some(true)
+        }
+        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "n" | "N" | "off" | "Off" | "OFF" => {
+            Some(false)
+        }
         _ => None,
     }
 }
@@ -221,9 +261,6 @@ mod tests {
             "00",
             "-07",
             "01.5",
-            "18446744073709551616",
-            "-9223372036854775809",
-            "12345678901234567890123",
             "1_000",
             "2026_11",
             "0b11",
@@ -241,10 +278,50 @@ mod tests {
             "2026-11-27",
             "12:30",
             "1.1.1",
-            "1e400",
+            "0xffffffffffffffffffffffffffffffffff",
         ] {
             check(text, Meaning::Text);
         }
+        for text in [
+            "18446744073709551616",
+            "-9223372036854775809",
+            "12345678901234567890123",
+            "1234567890123456789012345678901234567890",
+            "0x10000000000000000",
+            "1e400",
+            "-1e400",
+        ] {
+            check(text, Meaning::Large);
+        }
+    }
+
+    #[test]
+    fn a_number_in_json_has_the_digits_of_the_file() {
+        let check = |text: &str, expect: &str| {
+            assert_eq!(Scalar::plain(text).to_json_text(), expect);
+        };
+        for text in ["5", "-5", "0", "-0", "1.10", "1e3", "-1.50E+07", "1e400"] {
+            check(text, text);
+        }
+        check("18446744073709551617", "18446744073709551617");
+        check("0.123456789012345678901234567890", "0.123456789012345678901234567890");
+        check(
+            "1234567890123456789012345678901234567890",
+            "1234567890123456789012345678901234567890",
+        );
+        check("+5", "5");
+        check("0x1F", "31");
+        check("-0o17", "-15");
+        check("0x10000000000000000", "18446744073709551616");
+        check(".5", "0.5");
+        check("-.5e1", "-0.5e1");
+        check("5.", "5.0");
+        check("007", "\"007\"");
+        check("1_000", "\"1_000\"");
+        check(".inf", "\".inf\"");
+        check("True", "true");
+        check("~", "null");
+        assert_eq!(Scalar::quoted("5").to_json_text(), "\"5\"");
     }
 
     #[test]

@@ -332,7 +332,8 @@ pub(crate) fn name_fault(name: &str) -> Option<String> {
     Some(format!("the name {name:?} has {fault}; leave it out"))
 }
 
-fn raw(node: &Node) -> RawParam {
+/// Returns a value as it is in the file.
+pub(super) fn raw(node: &Node) -> RawParam {
     RawParam(match &node.kind {
         // `~` and an empty value are the same nothing.
         Kind::Scalar(scalar) if scalar.is_null() => params::Kind::Scalar(Scalar::plain("null")),

@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{
-    Origin, Problem, RawParams, is_default,
+    Origin, Problem, RawParam, RawParams, is_default,
     node::{Kind, Node},
-    section::Section,
+    section::{Section, raw},
 };
 
 /// `kistype: test`: rows that are given to a flow or to one function, and what is expected of it.
@@ -35,15 +34,16 @@ pub struct TestConf {
     pub(crate) origin: Origin,
 }
 
-/// The records of connectors: by connector, then by id.
-pub type TestRecords = BTreeMap<String, BTreeMap<String, serde_json::Map<String, Value>>>;
+/// The records of connectors: by connector, then by id. Numbers have the digits of the file.
+pub type TestRecords = BTreeMap<String, BTreeMap<String, RawParams>>;
 
 /// `given` of a test.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct GivenConf {
-    /// The rows, any JSON values; a row that is to be no JSON is given as a text under `raw`.
-    pub rows: Vec<Value>,
+    /// The rows, any JSON values, whose numbers have the digits of the file; a row that is to be no
+    /// JSON is given as a text under `raw`.
+    pub rows: Vec<RawParam>,
     /// Rows as their bytes would come, behind `rows`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub raw: Vec<String>,
@@ -59,7 +59,7 @@ pub struct GivenConf {
 pub struct ExpectConf {
     /// The rows that come out, in their order.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rows: Option<Vec<Value>>,
+    pub rows: Option<Vec<RawParam>>,
     /// `completed`, `aborted` or `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
@@ -155,16 +155,16 @@ pub(super) fn given(section: &mut Section<'_>) -> GivenConf {
 }
 
 /// A list of any values.
-fn values(section: &mut Section<'_>, key: &'static str) -> Option<Vec<Value>> {
+fn values(section: &mut Section<'_>, key: &'static str) -> Option<Vec<RawParam>> {
     let node = section.take(key)?;
     let Kind::List(items) = &node.kind else {
         section.problem(key, node.line, format!("expected a list, found {}", node.describe()));
         return None;
     };
-    Some(items.iter().map(|item| item.to_json()).collect())
+    Some(items.iter().map(raw).collect())
 }
 
-/// Records by connector and id.
+/// Reads records by connector and id.
 fn records(section: &mut Section<'_>, key: &'static str) -> TestRecords {
     let Some(node) = section.take(key) else { return TestRecords::new() };
     let mut records = TestRecords::new();
@@ -174,7 +174,7 @@ fn records(section: &mut Section<'_>, key: &'static str) -> TestRecords {
         for (id, node) in entries(section, &path, node, "records by id") {
             let path = format!("{path}.{id}");
             let fields = entries(section, &path, node, "the fields of a record");
-            let fields = fields.iter().map(|(name, node)| (name.clone(), node.to_json()));
+            let fields = fields.iter().map(|(name, node)| (name.clone(), raw(node)));
             by_id.insert(id.clone(), fields.collect());
         }
     }

@@ -7,10 +7,11 @@ use serde_yaml::Value;
 
 use super::{
     Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Origin, RawParam, RawParams, SourceConf,
-    Status, TestConf,
+    Status, TestConf, TestRecords,
     node::Written,
     params::Kind,
     problem::{FileOrigin, Step},
+    scalar::{Meaning, Scalar},
     variables::escape,
 };
 use crate::error::BoxError;
@@ -125,6 +126,10 @@ impl Piece for TestConf {
 
     fn say_params(&self, document: &mut Value, plain: &mut PlainTexts) {
         say(Some(document), "params", &self.params, plain);
+        say_rows(document, "given", &self.given.rows, plain);
+        say_records(document, "given", &self.given.records, plain);
+        say_rows(document, "expect", self.expect.rows.as_deref().unwrap_or_default(), plain);
+        say_records(document, "expect", &self.expect.records, plain);
     }
 }
 
@@ -212,6 +217,23 @@ fn say(map: Option<&mut Value>, key: &str, params: &RawParams, plain: &mut Plain
     }
 }
 
+/// Replaces the rows of a test that are there already.
+fn say_rows(document: &mut Value, key: &str, rows: &[RawParam], plain: &mut PlainTexts) {
+    if let Some(place) = document.get_mut(key).and_then(|map| map.get_mut("rows")) {
+        *place = rows.iter().map(|row| plain.value(row)).collect();
+    }
+}
+
+/// Replaces the records of a test that are there already.
+fn say_records(document: &mut Value, key: &str, records: &TestRecords, plain: &mut PlainTexts) {
+    let Some(place) = document.get_mut(key).and_then(|map| map.get_mut("records")) else { return };
+    for (cname, records) in records {
+        for (id, fields) in records {
+            say(place.get_mut(cname.as_str()), id, fields, plain);
+        }
+    }
+}
+
 /// Texts that stand without quotes, such as `0x1F` and `1.10`. The writer would quote them, so it is
 /// given marks in their place.
 pub(super) struct PlainTexts {
@@ -250,6 +272,10 @@ impl PlainTexts {
     fn value(&mut self, param: &RawParam) -> Value {
         match &param.0 {
             Kind::Scalar(scalar) if scalar.bare => self.add(&scalar.text),
+            // The writer does not know that it would be read as a number.
+            Kind::Scalar(scalar) if Scalar::plain(&scalar.text).meaning() == Meaning::Large => {
+                self.add(&format!("\"{}\"", scalar.text))
+            }
             Kind::Scalar(scalar) => scalar.text.as_str().into(),
             Kind::List(items) => {
                 Value::Sequence(items.iter().map(|item| self.value(item)).collect())

@@ -16,9 +16,11 @@ pub(super) fn of(registry: &Registry, conf: &Conf) -> Vec<Problem> {
         let known = registry.connectors.iter().any(|def| def.engine == conn.engine);
         if !known && !conf.uses(&conn.cname) {
             let message = match conn.engine.as_str() {
-                "" => "the connector has no type; no function uses it".to_owned(),
+                "" => "the connector has no type; no flow that runs uses it".to_owned(),
                 engine => {
-                    format!("no connector of type \"{engine}\" is registered; no function uses it")
+                    format!(
+                        "no connector of type \"{engine}\" is registered; no flow that runs uses it"
+                    )
                 }
             };
             let subject = format!("connector `{}`", conn.cname);

@@ -31,7 +31,8 @@ pub(crate) fn check(
             problems.push(of_function(function, "source.must", message));
         }
         let mode = function.fmode;
-        if matches!(mode, Mode::Save | Mode::Load) && !connectors.contains_key(&function.fname) {
+        let stores = matches!(mode, Mode::Save | Mode::Load) && !conf.is_idle(&function.fname);
+        if stores && !connectors.contains_key(&function.fname) {
             let message = format!(
                 "a function with `fmode: {}` needs a connector: set `option.cname`, or name the function in the connector's `{}` list",
                 mode.as_str(),
@@ -132,7 +133,7 @@ fn connectors(conf: &Conf, problems: &mut Vec<Problem>) -> HashMap<String, Conne
         let named = named.map(|(name, cname)| (format!("option.cname.{name}"), cname));
         let one = option.cname.iter().map(|cname| ("option.cname".to_owned(), cname));
         for (path, cname) in one.chain(named) {
-            if !conf.connectors.contains_key(cname) {
+            if !conf.connectors.contains_key(cname) && !conf.is_idle(&function.fname) {
                 let hint = suggest(cname, conf.connectors.keys().map(String::as_str));
                 let message = format!("no connector is named \"{cname}\"{hint}");
                 problems.push(of_function(function, &path, message));
@@ -195,9 +196,11 @@ fn global(registry: &Registry, conf: &Conf, problems: &mut Vec<Problem>) {
         let message = "nothing here keeps metrics for Prometheus; give the registry an exporter: `.exporter(Prometheus::new())`";
         problems.push(global.origin.problem("global", "prometheus_enable", message));
     }
-    let port =
-        global.prometheus_serve.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-    if global.prometheus_listen && port.is_none() {
+    let is_name = |host: &str| !host.contains(|c: char| c.is_whitespace() || c == '*' || c == '/');
+    let address = global.prometheus_serve.rsplit_once(':');
+    let is_address =
+        address.is_some_and(|(host, port)| is_name(host) && port.parse::<u16>().is_ok());
+    if global.prometheus_listen && !is_address {
         let message = format!(
             "\"{}\" is no address to listen on; expected host:port, such as 0.0.0.0:20004",
             global.prometheus_serve

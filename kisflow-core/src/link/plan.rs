@@ -97,7 +97,8 @@ impl Linker {
         }
         let before = notes.len();
         let prepared = self.flow(flow, notes);
-        if notes.len() > before { Vec::new() } else { prepared }
+        let is_whole = notes.len() == before && prepared.len() == flow.flows.len();
+        if is_whole { prepared } else { Vec::new() }
     }
 
     /// Secrets that are not set, of all that is about to connect or run.
@@ -135,6 +136,21 @@ impl Linker {
         (0..flow.flows.len()).filter_map(|step| self.step(flow, step, problems)).collect()
     }
 
+    /// Returns the connector that a function of a disabled flow lacks; for flows that run it has been
+    /// reported.
+    fn missing(&self, flow: &FlowConf, step: usize, names: &ConnectorNames) -> Option<Problem> {
+        if flow.status == Status::Enabled {
+            return None;
+        }
+        let names = names.distinct();
+        let gone = names.into_iter().find(|cname| !self.slots.contains_key(*cname))?;
+        let message = format!(
+            "the function uses connector `{gone}`, which is not there or of a type that nobody registered"
+        );
+        let subject = format!("flow `{}`", flow.flow_name);
+        Some(flow.origin.problem(subject, &format!("flows[{step}].fname"), message))
+    }
+
     /// Binds the function at one place of a flow; `None` after reporting every reason why not.
     pub(crate) fn step(
         &self,
@@ -157,8 +173,13 @@ impl Linker {
             }
         };
         let connectors = match self.connectors_of.get(fname) {
-            // A connector that is not there is a problem that has been reported.
-            Some(names) => Connectors::new(names, |cname| self.slots.get(cname))?,
+            Some(names) => match Connectors::new(names, |cname| self.slots.get(cname)) {
+                Some(connectors) => connectors,
+                None => {
+                    problems.extend(self.missing(flow, step, names));
+                    return None;
+                }
+            },
             None => Connectors::default(),
         };
         let mut params = conf.option.default_params.clone();

@@ -32,7 +32,9 @@ pub fn fold_cause(cause: &str) -> String {
             first if is_word(first) => {
                 let length = token(rest);
                 let word = rest.get(..length).unwrap_or_default();
-                let folded = if is_number(word) || is_id(word) { "#" } else { word };
+                let ends_name = follows_word(&folded) && is_version(word);
+                let folded =
+                    if ends_name || !(is_number(word) || is_id(word)) { word } else { "#" };
                 (length, folded.to_owned())
             }
             other => (other.len_utf8(), other.to_string()),
@@ -99,11 +101,32 @@ fn is_number(word: &str) -> bool {
     starts_number(Some(word))
 }
 
-/// Returns whether it is an id: a longer word with more digits than a name has. `i32`, `utf8` and
-/// `score_1` are names.
+/// Returns whether it is an id: a longer word with more digits than a name has. `i32`, `utf8`,
+/// `score_1` and `SHA256` are names.
 fn is_id(word: &str) -> bool {
     let digits = word.chars().filter(char::is_ascii_digit).count();
-    digits >= 3 && word.chars().count() >= 6
+    digits >= 3 && word.chars().count() >= 6 && !(digits == 3 && is_name(word))
+}
+
+/// Returns whether each part of a word is letters, with digits behind them if any: `SHA256`, `base64-encoded`.
+fn is_name(word: &str) -> bool {
+    word.split('-').all(|part| {
+        let letters = part.trim_end_matches(|last: char| last.is_ascii_digit());
+        !letters.is_empty() && !letters.contains(|letter: char| letter.is_ascii_digit())
+    })
+}
+
+/// Returns whether a text ends with a word and a hyphen: what follows may belong to a name, as in
+/// `UTF-8`.
+fn follows_word(text: &str) -> bool {
+    text.strip_suffix('-').is_some_and(|text| text.ends_with(char::is_alphabetic))
+}
+
+/// Returns whether a word may end a name behind a hyphen, as in `UTF-16LE` and `SHA-256`; a longer
+/// number is an id.
+fn is_version(word: &str) -> bool {
+    let digits = word.chars().take_while(char::is_ascii_digit).count();
+    (1..=3).contains(&digits) && word.chars().skip(digits).all(char::is_alphabetic)
 }
 
 #[cfg(test)]
@@ -124,6 +147,31 @@ mod tests {
         check("expected i32 at 7", "expected i32 at #");
         check("missing field `score_1` at line 1", "missing field `score_1` at line #");
         check("a utf8 text, of u64 or f64", "a utf8 text, of u64 or f64");
+    }
+
+    #[test]
+    fn a_number_that_belongs_to_a_name_stays() {
+        for name in [
+            "UTF-8",
+            "UTF-16LE",
+            "SHA256",
+            "SHA-256",
+            "SHA-1",
+            "base64",
+            "base64-encoded",
+            "CRC-32C",
+            "latin1",
+            "MD5",
+            "i32",
+        ] {
+            check(name, name);
+            check(&format!("not {name}: byte 7"), &format!("not {name}: byte #"));
+        }
+        check(
+            "not UTF-8: byte 0xFF; convert the file, as with `iconv -f LATIN1 -t UTF-8`",
+            "not UTF-8: byte #; convert the file, as with `iconv -f LATIN1 -t UTF-8`",
+        );
+        check("user-4711 and ORD-1701, not 3-4 or -5", "user-# and ORD-#, not # or #");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use kisflow_core::{SourceContext, SourceProblem};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::position::{Loss, Position};
 
@@ -45,7 +45,10 @@ impl Losses {
         if !self.acknowledged.contains(&loss.id) {
             self.context.count_lost(bytes);
             let (source, id) = (&self.source, &loss.id);
-            error!(source, %path, bytes, loss = id, "rows are lost: {what}");
+            match bytes {
+                0 => warn!(source, %path, loss = id, "rows may be lost: {what}"),
+                _ => error!(source, %path, bytes, loss = id, "rows are lost: {what}"),
+            }
         }
         self.tell(path, loss);
     }

@@ -182,16 +182,20 @@ fn gone(position: &Position, follows: bool) -> (u64, Position, String) {
     let (unread, offset) = (position.unread(), position.offset);
     let later = match position.modified {
         _ if !follows => String::new(),
-        0 => ", and whatever was written to it afterwards".to_owned(),
+        0 => ", and whatever was written to it afterwards may be lost".to_owned(),
         modified => {
             let now = nanos(std::time::SystemTime::now());
             let ago = Duration::from_nanos(now.saturating_sub(modified)).as_secs();
-            format!(", and whatever was written to it in the last {ago} s")
+            format!(", and whatever was written to it in the last {ago} s may be lost")
         }
+    };
+    let lost = match unread {
+        0 => "it had been read to its end".to_owned(),
+        unread => format!("{unread} bytes of it are lost"),
     };
     let text = format!(
         "the file that was read up to byte {offset} is gone, and is not among its neighbours: \
-         {unread} bytes of it are lost{later}"
+         {lost}{later}"
     );
     (unread, position.clone(), text)
 }

@@ -13,7 +13,7 @@ use super::{
     is_utf16,
     json::{self, Found, Values},
     lines,
-    overlong::{End, Overlong},
+    overlong::{End, Fed, Overlong},
 };
 use crate::error::FileError;
 
@@ -254,17 +254,24 @@ impl Framer {
     /// Continues through something that is not a row. Returns the kept part once its end has come.
     fn skip(&mut self) -> Option<Cut> {
         let over = self.overlong.as_mut()?;
-        let (used, complete) = over.feed(&self.buffer, self.ended);
+        let (used, fed) = over.feed(&self.buffer, self.ended);
         if let Layout::Values(values) = &mut self.layout {
             *values = values.moved(&self.buffer, used);
         }
         self.drop_front(used);
-        if !complete {
+        if fed == Fed::More {
             return None;
         }
         let over = self.overlong.take()?;
         let start = over.start;
-        let (row, cause) = over.row(self.framing.limit);
+        let (row, mut cause) = over.row(self.framing.limit);
+        // The array that it stands in breaks off with it: one fault, one row.
+        if fed == Fed::BrokenOff && self.is_inside() {
+            self.layout = Layout::Lines;
+            if cause.starts_with("EOF") {
+                cause += "; the text ends here, and its array is not closed";
+            }
+        }
         Some(self.broken(start, row, cause))
     }
 
@@ -284,14 +291,14 @@ impl Framer {
         matches!(self.layout, Layout::Values(Values { inside: true, .. }))
     }
 
-    /// The end of a text whose array does not end: a row that says so.
+    /// The end of a text whose array does not end: a row that says so, of what is not closed.
     fn close_array(&mut self) -> Option<Cut> {
         if !self.ended || !self.buffer.is_empty() || !self.is_inside() {
             return None;
         }
         self.layout = Layout::Lines;
         let cause = "the array is not closed; is the text whole?".to_owned();
-        Some(self.broken(self.offset, Vec::new(), cause))
+        Some(self.broken(self.offset, b"[".to_vec(), cause))
     }
 
     /// Finds out the form of rows. Returns whether it is known.

@@ -180,18 +180,17 @@ pub(super) fn guess(source: Source<'_>, arrays: bool) -> Option<bool> {
         Err(error) if !error.is_eof() && (*first == b'{' || !arrays) => Some(false),
         Err(_) => {
             // The first value tells: that an array has more of them need not be known.
-            let first = match first {
+            let value = match first {
                 b'[' => window.get(1..).unwrap_or_default().trim_ascii_start(),
                 _ => window,
             };
-            match json_value_end(first) {
-                Err(error) if first.first() != Some(&b']') => {
-                    if error.is_eof() {
-                        undecided
-                    } else {
-                        Some(false)
-                    }
-                }
+            match json_value_end(value) {
+                Err(error) if value.first() != Some(&b']') => match error.is_eof() {
+                    // An array that breaks off within its first row.
+                    true if ended && *first == b'[' && rest.len() <= limit => Some(true),
+                    true => undecided,
+                    false => Some(false),
+                },
                 _ => Some(true),
             }
         }

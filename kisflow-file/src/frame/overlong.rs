@@ -31,6 +31,17 @@ pub(super) enum End {
     Resync(Resync),
 }
 
+/// How far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fed {
+    /// Its end has not come.
+    More,
+    /// Its end has come.
+    Whole,
+    /// The text ends within it.
+    BrokenOff,
+}
+
 impl Overlong {
     /// `limit` is how long a row may be.
     pub(super) fn new(start: u64, end: End, cause: Option<String>, limit: usize) -> Self {
@@ -38,8 +49,8 @@ impl Overlong {
         Self { start, head: Vec::new(), length: 0, end, cause, keep }
     }
 
-    /// Adds more of it. Returns how many bytes belong to it, and whether its end is among them.
-    pub(super) fn feed(&mut self, buffer: &[u8], ended: bool) -> (usize, bool) {
+    /// Adds more of it. Returns how many bytes belong to it, and whether that is all.
+    pub(super) fn feed(&mut self, buffer: &[u8], ended: bool) -> (usize, Fed) {
         // Its own bytes, and with what ends it.
         let (own, used) = match &mut self.end {
             End::Line => split(memchr::memchr(b'\n', buffer)),
@@ -52,7 +63,12 @@ impl Overlong {
         let missing = self.keep.saturating_sub(self.head.len());
         self.head.extend_from_slice(text.get(..missing).unwrap_or(text));
         self.length += text.len() as u64;
-        (used.min(buffer.len()), used <= buffer.len() || ended)
+        let fed = match used <= buffer.len() {
+            true => Fed::Whole,
+            false if ended => Fed::BrokenOff,
+            false => Fed::More,
+        };
+        (used.min(buffer.len()), fed)
     }
 
     /// Its beginning, and what is wrong with it.

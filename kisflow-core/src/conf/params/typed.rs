@@ -251,7 +251,7 @@ impl<'de> Deserializer<'de> for Reading<'_> {
                 Meaning::Unsigned(value) => visitor.visit_u64(value),
                 Meaning::Signed(value) => visitor.visit_i64(value),
                 Meaning::Float(value) => visitor.visit_f64(value),
-                Meaning::Text => visitor.visit_str(&scalar.text),
+                Meaning::Large | Meaning::Text => visitor.visit_str(&scalar.text),
             },
             Kind::List(items) => {
                 let items = items.iter().map(move |item| Reading {

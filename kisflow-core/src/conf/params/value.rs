@@ -76,7 +76,7 @@ impl RawParam {
         scalar::float(self.as_str()?).ok()
     }
 
-    /// Returns the text as a boolean: `true`, `false`, `yes`, `no`, `on`, `off`.
+    /// Returns the text as a boolean: `true`, `false`, `yes`, `no`, `on`, `off`, `y`, `n`.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         scalar::boolean(self.as_str()?)
@@ -106,7 +106,33 @@ impl RawParam {
         self.scalar().is_some_and(Scalar::is_null)
     }
 
-    /// Returns the JSON value: a number if the text is a number that JSON can hold.
+    /// Returns the value as JSON, as a row has it: a number keeps the digits of the file, however
+    /// many there are.
+    ///
+    /// ```
+    /// use kisflow_core::RawParam;
+    ///
+    /// assert_eq!(RawParam::from(5).to_json_text(), "5");
+    /// assert_eq!(RawParam::from("5").to_json_text(), "\"5\"");
+    /// ```
+    #[must_use]
+    pub fn to_json_text(&self) -> String {
+        match &self.0 {
+            Kind::Scalar(scalar) => scalar.to_json_text(),
+            Kind::List(items) => {
+                let items: Vec<String> = items.iter().map(Self::to_json_text).collect();
+                format!("[{}]", items.join(","))
+            }
+            Kind::Map(fields) => {
+                let field = |(name, value): (&String, &Self)| {
+                    format!("{}:{}", Value::from(name.as_str()), value.to_json_text())
+                };
+                format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+
+    /// Returns the JSON value: a number if the text is a number of 64 bits.
     #[must_use]
     pub fn to_json(&self) -> Value {
         match &self.0 {
@@ -140,7 +166,7 @@ impl fmt::Display for RawParam {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Scalar(scalar) => formatter.write_str(&scalar.text),
-            _ => self.to_json().fmt(formatter),
+            _ => formatter.write_str(&self.to_json_text()),
         }
     }
 }
@@ -199,7 +225,7 @@ impl Serialize for RawParam {
                 Meaning::Unsigned(value) => serializer.serialize_u64(value),
                 Meaning::Signed(value) => serializer.serialize_i64(value),
                 Meaning::Float(value) => serializer.serialize_f64(value),
-                Meaning::Text => serializer.serialize_str(&scalar.text),
+                Meaning::Large | Meaning::Text => serializer.serialize_str(&scalar.text),
             },
             Kind::List(items) => items.serialize(serializer),
             Kind::Map(fields) => fields.serialize(serializer),

@@ -110,9 +110,31 @@ fn a_value_that_is_broken_costs_itself() {
 fn an_array_that_breaks_off_says_so() {
     both(
         "[\n{\"a\":1},\n",
-        &[(2, "{\"a\":1}"), (11, " ! the array is not closed; is the text whole?")],
+        &[(2, "{\"a\":1}"), (11, "[ ! the array is not closed; is the text whole?")],
     );
-    json("[", &[(1, " ! the array is not closed; is the text whole?")]);
+    both("[", &[(1, "[ ! the array is not closed; is the text whole?")]);
+}
+
+#[test]
+fn a_value_that_breaks_off_with_its_array_is_one_row() {
+    let ends = "; the text ends here, and its array is not closed";
+    both(
+        "[\n{\"a\":1},\n{\"a\": [2,",
+        &[
+            (2, "{\"a\":1}"),
+            (11, &format!("{{\"a\": [2, ! EOF while parsing a value at line 1 column 9{ends}")),
+        ],
+    );
+    both("[\n", &[(2, "[ ! the array is not closed; is the text whole?")]);
+    both(
+        "[{\"a\":\"x",
+        &[(1, &format!("{{\"a\":\"x ! EOF while parsing a string at line 1 column 7{ends}"))],
+    );
+    // The end of the array stands in what is broken.
+    json(
+        "[{\"a\":1},{\"a\":x}]",
+        &[(1, "{\"a\":1}"), (9, "{\"a\":x}] ! expected value at line 1 column 6")],
+    );
 }
 
 #[test]
