@@ -61,6 +61,6 @@ fn records_that_are_no_maps_are_a_problem() {
     let text = "kistype: test\ntname: T\nfunction: F\ngiven:\n  records: {C: {7: [1]}}\nexpect: {outcome: completed}\n";
     fs::write(dir.path().join("test.yml"), text).unwrap();
     let problems = Conf::read(dir.path()).unwrap_err().to_string();
-    let expected = "test.yml:5: given.records: expected the fields of records, by connector and id; found a list";
+    let expected = "test.yml:5: given.records.C.7: expected the fields of a record, found a list";
     assert!(problems.ends_with(expected), "{problems}");
 }
