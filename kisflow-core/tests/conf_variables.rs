@@ -76,7 +76,7 @@ const FLOW: &str = "---\nkistype: flow\nflow_name: F\nflows: [{fname: Keep}]\n--
 #[test]
 fn variables_stand_in_every_value_of_every_kind() {
     let (dir, inspection) = inspect(
-        "kistype: conn\ncname: C\ntype: ${TYPE:-memory}\naddrs: ${HOST}:${PORT},${HOST}2:${PORT}\nkey: \"${EMPTY}k_\"\nparams:\n  zip: ${ZIP}\n  port: ${PORT}\n  quoted: \"${PORT}\"\n  list: [a, \"${ODD}\"]\n  price: 5 US$ $$ $${HOST} $HOST\n  ${HOST}: key\n---\nkistype: source\nsname: S\ntype: file\nkey: ${HOST}\nin_flight: ${N:-7}\nisolate: ${SWITCH}\n---\nkistype: func\nfname: Keep\nfmode: ${MODE:-Save}\nsource: {must: [\"${HOST}\"]}\noption: {cname: C, timeout: \"${T:-50}\", default_params: {id: \"${HOST}\"}}\n---\nkistype: flow\nflow_name: ${HOST}\nstatus: ${STATUS:-0}\nflows:\n  - fname: Keep\n    params: {a: \"x${PORT}y\"}\n---\nkistype: global\ngrace_ms: ${PORT}\n---\nkistype: test\ntname: ${HOST}\nfunction: Keep\nparams: {a: \"${PORT}\"}\ngiven: {rows: [{a: \"${HOST} $$\"}], raw: [\"${GONE}\"], records: {C: {\"1\": {a: \"${GONE}\"}}}}\nexpect: {rows: [{a: \"${GONE}\"}]}\n",
+        "kistype: conn\ncname: C\ntype: ${TYPE:-memory}\naddrs: ${HOST}:${PORT},${HOST}2:${PORT}\nkey: \"${EMPTY}k_\"\nparams:\n  zip: ${ZIP}\n  port: ${PORT}\n  quoted: \"${PORT}\"\n  list: [a, \"${ODD}\"]\n  price: 5 US$ $$ $${HOST} $HOST\n  ${HOST}: key\n---\nkistype: source\nsname: S\ntype: file\nkey: ${HOST}\nin_flight: ${N:-7}\nisolate: ${SWITCH}\n---\nkistype: func\nfname: Keep\nfmode: ${MODE:-Save}\nsource: {must: [\"${HOST}\"]}\noption: {cname: C, timeout: \"${T:-50}\", return_duration: \"${T:-70}\", default_params: {id: \"${HOST}\"}}\n---\nkistype: flow\nflow_name: ${HOST}\nstatus: ${STATUS:-0}\nflows:\n  - fname: Keep\n    params: {a: \"x${PORT}y\"}\n---\nkistype: global\ngrace_ms: ${PORT}\n---\nkistype: test\ntname: ${HOST}\nfunction: Keep\nparams: {a: \"${PORT}\"}\ngiven: {rows: [{a: \"${HOST} $$\"}], raw: [\"${GONE}\"], records: {C: {\"1\": {a: \"${GONE}\"}}}}\nexpect: {rows: [{a: \"${GONE}\"}]}\n",
     );
     let conf = &inspection.conf;
     let problems: Vec<_> = told(dir.path(), &inspection.problems)
@@ -118,7 +118,9 @@ fn variables_stand_in_every_value_of_every_kind() {
         assert!(conn.contains(line), "{line} in {conn}");
     }
     assert!(written("source/source-S.yml").contains("in_flight: ${N:-7}"));
-    assert!(written("func/func-Keep.yml").contains("timeout: \"${T:-50}\""));
+    let function = written("func/func-Keep.yml");
+    assert!(function.contains("timeout: \"${T:-50}\""), "{function}");
+    assert!(function.contains("retry_duration: \"${T:-70}\""), "{function}");
     assert!(written("kis-flow.yml").contains("grace_ms: ${PORT}"));
 }
 

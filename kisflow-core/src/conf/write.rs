@@ -149,6 +149,12 @@ pub(super) fn said<P: Piece>(mut origin: FileOrigin, conf: &P) -> Origin {
         && let Ok(mut document) = serde_yaml::to_value(Document { kistype: P::KIND, conf })
     {
         for (steps, _, value) in &mut origin.written {
+            // KisFlow's spelling is read, and ours is written.
+            if let [Step::Key(option), Step::Key(key)] = steps.as_mut_slice()
+                && (option.as_str(), key.as_str()) == ("option", "return_duration")
+            {
+                "retry_duration".clone_into(key);
+            }
             *value = at(&mut document, steps).map_or(Value::Null, |value| value.clone());
         }
     }

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
@@ -25,6 +26,9 @@ const READS: usize = 4;
 const SLOWEST: Duration = Duration::from_secs(2);
 /// Looks that are due within this time are done together.
 const TOGETHER: Duration = Duration::from_millis(20);
+/// How many events of the operating system may wait for the thread; it looks at every file now and
+/// then, so those that are left out only cost time.
+const MOST_EVENTS: usize = 4096;
 /// How long to wait before a folder that cannot be watched is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -93,6 +97,8 @@ impl Drop for Watcher {
 fn start() -> io::Result<Sender<Message>> {
     let (sender, receiver) = channel();
     let events = sender.clone();
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let waits = waiting.clone();
     let notifier = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let Ok(event) = event else { return };
         let names = match event.kind {
@@ -102,8 +108,11 @@ fn start() -> io::Result<Sender<Message>> {
             _ => true,
         };
         for path in event.paths {
-            // The thread has stopped.
-            drop(events.send(Message::Event(path, names)));
+            if waits.load(Ordering::Relaxed) < MOST_EVENTS {
+                waits.fetch_add(1, Ordering::Relaxed);
+                // The thread may have stopped.
+                drop(events.send(Message::Event(path, names)));
+            }
         }
     });
     let notifier = notifier
@@ -111,7 +120,7 @@ fn start() -> io::Result<Sender<Message>> {
         .ok();
     thread::Builder::new()
         .name("kisflow-watch".to_owned())
-        .spawn(move || Looker::new(notifier).run(&receiver))
+        .spawn(move || Looker::new(notifier).run(&receiver, &waiting))
         .map(|_| sender)
 }
 
@@ -151,7 +160,7 @@ impl Looker {
         Self { notifier, entries, next: 0, due, folders, begun: Instant::now() }
     }
 
-    fn run(mut self, receiver: &Receiver<Message>) {
+    fn run(mut self, receiver: &Receiver<Message>, waiting: &AtomicUsize) {
         loop {
             let now = Instant::now();
             let pause =
@@ -164,7 +173,10 @@ impl Looker {
             while let Some(taken) = message.take() {
                 match taken {
                     Message::Watch(watched, poll) => self.add(watched, poll),
-                    Message::Event(path, names) => self.happened(&path, names),
+                    Message::Event(path, names) => {
+                        waiting.fetch_sub(1, Ordering::Relaxed);
+                        self.happened(&path, names);
+                    }
                     Message::Stop => return,
                 }
                 message = receiver.try_recv().ok();
