@@ -49,6 +49,7 @@ enum Command {
 }
 
 /// The `main` of the command `kisflow`.
+#[must_use]
 pub fn kisflow() -> ExitCode {
     let done: Result<(), Failure> = match KisflowArgs::parse().command {
         Command::New(args) => new::run(&args),

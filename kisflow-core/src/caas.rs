@@ -79,6 +79,7 @@ impl fmt::Debug for CaasDef {
 
 impl CaasDef {
     /// The definition of `C`.
+    #[must_use]
     pub const fn of<C: StorageLogic>() -> Self {
         Self {
             connector: C::CONNECTOR,

@@ -77,6 +77,7 @@ pub(crate) const LOG_ROWS: usize = 120;
 
 impl Registry {
     /// A registry with `type: memory` and nothing else.
+    #[must_use]
     pub fn new() -> Self {
         let registry = Self {
             functions: Vec::new(),
@@ -98,6 +99,7 @@ impl Registry {
     /// Those of a library are in the program only if the program mentions the library:
     /// `use my_functions as _;` is enough.
     #[cfg(feature = "auto")]
+    #[must_use]
     pub fn linked() -> Self {
         let mut registry = Self::new();
         inventory::iter::<FunctionDef>.into_iter().for_each(|def| registry.add_function(*def));
@@ -111,18 +113,21 @@ impl Registry {
     }
 
     /// Adds a function, by the type that `#[faas]` defines for it.
+    #[must_use]
     pub fn function<F: Function>(mut self) -> Self {
         self.add_function(FunctionDef::of::<F>());
         self
     }
 
     /// Adds storage logic, by the type that `#[caas]` defines for it.
+    #[must_use]
     pub fn caas<C: StorageLogic>(mut self) -> Self {
         self.add_caas(CaasDef::of::<C>());
         self
     }
 
     /// Adds a type of connector.
+    #[must_use]
     pub fn connector<C: Connector>(mut self) -> Self {
         let def = ConnectorDef::of::<C>();
         self.connectors.retain(|known| known.engine != def.engine);
@@ -131,6 +136,7 @@ impl Registry {
     }
 
     /// Adds a type of source.
+    #[must_use]
     pub fn source<S: Source>(mut self) -> Self {
         let def = SourceDef::of::<S>();
         self.sources.retain(|known| known.engine != def.engine);
@@ -140,12 +146,14 @@ impl Registry {
 
     /// Adds a value for functions with a `State<'_, T>` of its type; a second value of the same
     /// type replaces the first.
+    #[must_use]
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.state.insert(TypeId::of::<T>(), Arc::new(value));
         self
     }
 
     /// Adds the exporter that `prometheus_enable` of the global conf starts.
+    #[must_use]
     pub fn exporter(mut self, exporter: impl Exporter) -> Self {
         self.exporter = Some(Arc::new(exporter));
         self
@@ -176,6 +184,7 @@ impl Registry {
     /// ([`ConnConf::test`]): a dry run. A function that talks to its engine itself (`Conn`, or
     /// storage logic that does) and gets a memory is left out of its flows, and the rows pass; a
     /// warning names it.
+    #[must_use]
     pub fn stub_connectors(mut self) -> Self {
         self.stubs = true;
         self
@@ -183,6 +192,7 @@ impl Registry {
 
     /// Connects as a command beside a service: something that only the service's process can open,
     /// such as the file of an embedded store, is reached through that process.
+    #[must_use]
     pub fn attach_connectors(mut self) -> Self {
         for def in &mut self.connectors {
             *def = def.attached();
@@ -192,6 +202,7 @@ impl Registry {
 
     /// Sets how many characters of a row, and of each error that may quote one, a log line has
     /// (default 120). Characters that a terminal would interpret are escaped.
+    #[must_use]
     pub fn log_rows(mut self, characters: usize) -> Self {
         self.log_rows = characters;
         self
@@ -296,6 +307,7 @@ impl Registry {
 
     /// Returns the connectors of a conf that keep durable entries: where positions and quarantine
     /// are, or may have been before.
+    #[must_use]
     pub fn durable_conns(&self, conf: &Conf) -> Vec<ConnConf> {
         let endures = |conn: &&ConnConf| {
             self.connectors.iter().any(|def| def.engine == conn.engine && def.endures)

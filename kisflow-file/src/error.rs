@@ -85,23 +85,27 @@ impl FileError {
     }
 
     /// Returns the file, as the conf names it; `stdin` for standard input.
+    #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
     /// Returns `true` if there is no such file.
+    #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self.kind, Kind::Missing)
     }
 
     /// Returns `true` if the content cannot be cut into rows at all: UTF-16, an unusable CSV
     /// header, incomplete gzip, or another kind of archive.
+    #[must_use]
     pub fn is_content(&self) -> bool {
         matches!(self.kind, Kind::Utf16 | Kind::Header(_) | Kind::Packed(_))
     }
 
     /// Returns `true` if the position could not be kept. The rows were read, and are redelivered
     /// after a restart unless a later write succeeds.
+    #[must_use]
     pub fn is_position(&self) -> bool {
         matches!(self.kind, Kind::Position(_) | Kind::Abandoned)
     }

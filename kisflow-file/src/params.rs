@@ -167,6 +167,7 @@ pub enum Format {
 impl Format {
     /// Returns the format by a file's ending: `.csv` and `.tsv` are CSV, anything else is NDJSON,
     /// unless the text begins like other JSON. An ending `.gz` is ignored.
+    #[must_use]
     pub fn of(path: &str) -> Self {
         match ending(path).as_deref() {
             Some("csv" | "tsv") => Self::Csv,

@@ -86,16 +86,19 @@ impl HttpError {
     }
 
     /// Returns `true` if the conf of the source is at fault: trying again does not help.
+    #[must_use]
     pub fn is_conf(&self) -> bool {
         matches!(*self.0, Kind::Conf { .. } | Kind::Taken { .. } | Kind::OtherTls { .. })
     }
 
     /// Returns `true` if another program listens at the address.
+    #[must_use]
     pub fn is_in_use(&self) -> bool {
         matches!(&*self.0, Kind::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
     }
 
     /// Returns `true` if the listener died while the source was open; the next call opens it again.
+    #[must_use]
     pub fn is_lost(&self) -> bool {
         matches!(*self.0, Kind::Lost { .. })
     }

@@ -129,32 +129,38 @@ impl NatsError {
     }
 
     /// Returns `true` if the conf of the source is at fault; nothing was connected.
+    #[must_use]
     pub fn is_conf(&self) -> bool {
         self.inner.class == Class::Conf
     }
 
     /// Returns `true` if no connection could be made when the source was opened.
+    #[must_use]
     pub fn is_connect(&self) -> bool {
         self.inner.class == Class::Connect
     }
 
     /// Returns `true` if the connection was lost or silent later on, or the consumer was deleted.
     /// It is made again, and unacknowledged rows are redelivered.
+    #[must_use]
     pub fn is_outage(&self) -> bool {
         self.inner.class == Class::Outage
     }
 
     /// Returns `true` if the server, or the account on it, has no JetStream.
+    #[must_use]
     pub fn is_jetstream(&self) -> bool {
         self.inner.class == Class::JetStream
     }
 
     /// Returns `true` if the stream is missing, or several match.
+    #[must_use]
     pub fn is_stream(&self) -> bool {
         self.inner.class == Class::Stream
     }
 
     /// Returns `true` if the consumer exists with other settings than those of the conf.
+    #[must_use]
     pub fn is_consumer(&self) -> bool {
         self.inner.class == Class::Consumer
     }

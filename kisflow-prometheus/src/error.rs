@@ -26,6 +26,7 @@ pub(crate) enum Kind {
 impl PrometheusError {
     /// Whether the address is not to be had: another program listens there, or it is not this
     /// machine's.
+    #[must_use]
     pub fn is_bind(&self) -> bool {
         matches!(self.0, Kind::Bind { .. })
     }

@@ -44,6 +44,7 @@ struct Started {
 
 impl Prometheus {
     /// Creates an exporter that has not started.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }

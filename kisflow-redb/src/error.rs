@@ -129,28 +129,33 @@ impl RedbError {
     }
 
     /// Returns `true` if the conf of the connector is at fault; no file was opened.
+    #[must_use]
     pub fn is_conf(&self) -> bool {
         matches!(self.inner.kind, Kind::Conf(_))
     }
 
     /// Returns `true` if the file is open already: in another process, or by another connector of
     /// this one.
+    #[must_use]
     pub fn is_in_use(&self) -> bool {
         matches!(self.inner.kind, Kind::InUse | Kind::Shut)
     }
 
     /// Returns `true` if there is no room: the disk is full, or a quota or a limit of the file's
     /// size is reached. Nothing was changed.
+    #[must_use]
     pub fn is_full(&self) -> bool {
         self.inner.kind == Kind::Full
     }
 
     /// Returns `true` if the file is not one of this connector, or is damaged.
+    #[must_use]
     pub fn is_corrupt(&self) -> bool {
         matches!(self.inner.kind, Kind::Foreign | Kind::Damaged)
     }
 
     /// Returns the file, unless the conf is at fault.
+    #[must_use]
     pub fn path(&self) -> Option<&Path> {
         (!self.is_conf()).then_some(&*self.inner.path)
     }

@@ -60,6 +60,7 @@ impl Redis {
     ///     Ok(redis.client().incr("students").await?)
     /// }
     /// ```
+    #[must_use]
     pub fn client(&self) -> &Pool {
         &self.connection.pool
     }

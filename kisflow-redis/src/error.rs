@@ -196,17 +196,20 @@ impl RedisError {
     }
 
     /// Returns `true` if the conf of the connector is at fault; nothing was connected.
+    #[must_use]
     pub fn is_conf(&self) -> bool {
         matches!(*self.kind, Kind::Conf(_))
     }
 
     /// Returns `true` if no connection could be made at the start.
+    #[must_use]
     pub fn is_connect(&self) -> bool {
         matches!(*self.kind, Kind::Connect { .. })
     }
 
     /// Returns `true` if the connection was lost or silent later on. The commands may or may not
     /// have been executed, or may still be: repeat them, as `retry_times` of a function does.
+    #[must_use]
     pub fn is_outage(&self) -> bool {
         matches!(*self.kind, Kind::Away { .. } | Kind::Lost { .. } | Kind::Silent { .. })
     }
@@ -228,6 +231,7 @@ impl RedisError {
 
     /// Returns the key for which Redis refused a command, or whose hash has a value that is not
     /// text.
+    #[must_use]
     pub fn record(&self) -> Option<&str> {
         match &*self.kind {
             Kind::Key { key, .. } | Kind::Denied { key, .. } | Kind::Text { key, .. } => Some(key),

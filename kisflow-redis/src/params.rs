@@ -143,6 +143,7 @@ pub struct Secret(String);
 
 impl Secret {
     /// The text itself.
+    #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }

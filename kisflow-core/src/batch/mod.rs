@@ -95,6 +95,7 @@ impl Batch {
     }
 
     /// Creates a batch of values.
+    #[must_use]
     pub fn typed<T: Emit>(rows: Vec<T>) -> Self {
         let len = rows.len();
         Self::new(Typed(rows), len)
@@ -114,6 +115,7 @@ impl Batch {
     }
 
     /// Creates a batch without rows.
+    #[must_use]
     pub fn empty() -> Self {
         Self::encoded_by(RawRows::each::<RowBytes>([]), None)
     }
@@ -125,11 +127,13 @@ impl Batch {
 
     /// Returns the number of rows.
     #[inline]
+    #[must_use]
     pub fn len(&self) -> usize {
         self.inner.len
     }
 
     /// Returns `true` if there are none.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.inner.len == 0
     }
@@ -300,6 +304,7 @@ impl Batch {
 
     /// Returns the text of the row at this position: as it arrived, or as JSON; empty if there is
     /// no such row.
+    #[must_use]
     pub fn row_text(&self, index: usize) -> Bytes {
         match self.content() {
             Content::Raw { rows, .. } => rows.bytes(index),

@@ -11,35 +11,41 @@ use crate::function::Function;
 
 impl Conf {
     /// An empty conf.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds a flow. A duplicate name is a problem at link.
+    #[must_use]
     pub fn flow(mut self, flow: FlowConf) -> Self {
         self.add_flow(flow);
         self
     }
 
     /// Adds a function's conf. A duplicate name is a problem at link.
+    #[must_use]
     pub fn function(mut self, function: FunctionConf) -> Self {
         self.add_function(function);
         self
     }
 
     /// Adds a connector. A duplicate name is a problem at link.
+    #[must_use]
     pub fn connector(mut self, connector: ConnConf) -> Self {
         self.add_connector(connector);
         self
     }
 
     /// Adds a source. A duplicate name is a problem at link.
+    #[must_use]
     pub fn source(mut self, source: SourceConf) -> Self {
         self.add_source(source);
         self
     }
 
     /// Sets the global conf.
+    #[must_use]
     pub fn global(mut self, global: GlobalConf) -> Self {
         self.global = global;
         self
@@ -132,17 +138,20 @@ impl FlowConf {
     }
 
     /// Appends a function by the type that `#[faas]` defines for it.
+    #[must_use]
     pub fn then<F: Function>(self) -> Self {
         self.then_named(F::NAME)
     }
 
     /// Appends a function by its name, or with params of this place in the chain.
+    #[must_use]
     pub fn then_named(mut self, step: impl Into<StepConf>) -> Self {
         self.flows.push(step.into());
         self
     }
 
     /// Sets what happens to rows that a function cannot use.
+    #[must_use]
     pub fn on_reject(mut self, on_reject: OnReject) -> Self {
         self.on_reject = on_reject;
         self
@@ -156,18 +165,21 @@ impl FlowConf {
     }
 
     /// Sets the source of the flow's rows when it runs by itself.
+    #[must_use]
     pub fn source(mut self, sname: impl Into<String>) -> Self {
         self.source = Some(sname.into());
         self
     }
 
     /// Sets whether the flow runs.
+    #[must_use]
     pub fn status(mut self, status: Status) -> Self {
         self.status = status;
         self
     }
 
     /// Sets the most jumps that one run may make.
+    #[must_use]
     pub fn jump_limit(mut self, jumps: u32) -> Self {
         self.jump_limit = jumps;
         self
@@ -180,6 +192,7 @@ impl FlowConf {
     ///
     /// assert_eq!(FlowConf::new("Invoices").place(), "the code");
     /// ```
+    #[must_use]
     pub fn place(&self) -> String {
         self.origin.cite("flow_name")
     }
@@ -187,11 +200,13 @@ impl FlowConf {
 
 impl StepConf {
     /// A function by its type.
+    #[must_use]
     pub fn of<F: Function>() -> Self {
         Self::from(F::NAME)
     }
 
     /// Adds a param.
+    #[must_use]
     pub fn param(mut self, name: impl Into<String>, value: impl Into<RawParam>) -> Self {
         self.params.insert(name, value);
         self
@@ -223,17 +238,20 @@ impl FunctionConf {
     }
 
     /// The conf of a function by its type.
+    #[must_use]
     pub fn of<F: Function>(fmode: Mode) -> Self {
         Self::new(F::NAME, fmode)
     }
 
     /// Describes where the rows come from.
+    #[must_use]
     pub fn source(mut self, name: impl Into<String>) -> Self {
         self.source.name = name.into();
         self
     }
 
     /// Adds a field that every row must have.
+    #[must_use]
     pub fn must(mut self, field: impl Into<String>) -> Self {
         self.source.must.push(field.into());
         self
@@ -247,6 +265,7 @@ impl FunctionConf {
     }
 
     /// Names its connector.
+    #[must_use]
     pub fn connector(mut self, cname: impl Into<String>) -> Self {
         self.option.cname = Some(cname.into());
         self
@@ -254,12 +273,14 @@ impl FunctionConf {
 
     /// Names one of several connectors: that of the parameter with this name
     /// (`orders: Conn<'_, Redis>`).
+    #[must_use]
     pub fn connector_of(mut self, parameter: impl Into<String>, cname: impl Into<String>) -> Self {
         self.option.cnames.insert(parameter.into(), cname.into());
         self
     }
 
     /// Repeats a failed call up to this many times, first after `pause`.
+    #[must_use]
     pub fn retry(mut self, times: u32, pause: Duration) -> Self {
         self.option.retry_times = times;
         self.option.retry_duration = Some(pause);
@@ -267,18 +288,21 @@ impl FunctionConf {
     }
 
     /// Bounds one call.
+    #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.option.timeout = Some(timeout);
         self
     }
 
     /// Declares a function that this one may jump to.
+    #[must_use]
     pub fn jump(mut self, fname: impl Into<String>) -> Self {
         self.option.jump.push(fname.into());
         self
     }
 
     /// Adds a param, unless the flow has another.
+    #[must_use]
     pub fn param(mut self, name: impl Into<String>, value: impl Into<RawParam>) -> Self {
         self.option.default_params.insert(name, value);
         self
@@ -291,6 +315,7 @@ impl FunctionConf {
     ///
     /// assert_eq!(FunctionConf::new("Price", Mode::Calculate).place(), "the code");
     /// ```
+    #[must_use]
     pub fn place(&self) -> String {
         self.origin.cite("fname")
     }
@@ -318,30 +343,35 @@ impl ConnConf {
     }
 
     /// Sets the engine's address.
+    #[must_use]
     pub fn addrs(mut self, addrs: impl Into<String>) -> Self {
         self.addrs = addrs.into();
         self
     }
 
     /// Sets the prefix of the id of every record.
+    #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = key.into();
         self
     }
 
     /// Adds a param for the engine.
+    #[must_use]
     pub fn param(mut self, name: impl Into<String>, value: impl Into<RawParam>) -> Self {
         self.params.insert(name, value);
         self
     }
 
     /// Adds a Load function that uses it.
+    #[must_use]
     pub fn load(mut self, fname: impl Into<String>) -> Self {
         self.load.push(fname.into());
         self
     }
 
     /// Adds a Save function that uses it.
+    #[must_use]
     pub fn save(mut self, fname: impl Into<String>) -> Self {
         self.save.push(fname.into());
         self
@@ -361,6 +391,7 @@ impl ConnConf {
     ///
     /// assert_eq!(ConnConf::new("Invoices", "memory").place(), "the code");
     /// ```
+    #[must_use]
     pub fn place(&self) -> String {
         self.origin.cite("cname")
     }
@@ -378,12 +409,14 @@ impl GlobalConf {
     }
 
     /// Sets how long a flow that is asked to stop may work on what it has read.
+    #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
     /// Sets the store of rows that cannot be processed.
+    #[must_use]
     pub fn quarantine(mut self, quarantine: QuarantineConf) -> Self {
         self.quarantine = quarantine;
         self

@@ -191,6 +191,7 @@ impl Mode {
         [Self::Verify, Self::Save, Self::Load, Self::Calculate, Self::Expand];
 
     /// Returns the name in conf and in metrics.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Verify => "Verify",

@@ -19,6 +19,7 @@ impl ConfError {
     }
 
     /// Each problem.
+    #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }

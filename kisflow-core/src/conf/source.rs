@@ -189,60 +189,70 @@ impl SourceConf {
     }
 
     /// Sets the address.
+    #[must_use]
     pub fn addrs(mut self, addrs: impl Into<String>) -> Self {
         self.addrs = addrs.into();
         self
     }
 
     /// Sets the stream, subject or path.
+    #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = key.into();
         self
     }
 
     /// Sets the group of readers that share the rows.
+    #[must_use]
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.group = group.into();
         self
     }
 
     /// Sets the most rows of a batch, and how long a batch waits to be full.
+    #[must_use]
     pub fn batch(mut self, rows: u32, wait: Duration) -> Self {
         self.batch = BatchConf { rows, wait };
         self
     }
 
     /// Sets the most batches in progress at once.
+    #[must_use]
     pub fn in_flight(mut self, batches: u32) -> Self {
         self.in_flight = batches;
         self
     }
 
     /// Sets where a new group begins.
+    #[must_use]
     pub fn start(mut self, start: Start) -> Self {
         self.start = start;
         self
     }
 
     /// Sets which order is kept.
+    #[must_use]
     pub fn ordered(mut self, ordered: Ordered) -> Self {
         self.ordered = ordered;
         self
     }
 
     /// Sets whether a failed batch is split.
+    #[must_use]
     pub fn isolate(mut self, isolate: bool) -> Self {
         self.isolate = isolate;
         self
     }
 
     /// Sets how often an isolated row that fails is tried again, first after `pause`.
+    #[must_use]
     pub fn retry(mut self, times: u32, pause: Duration) -> Self {
         (self.retry_times, self.retry_duration) = (times, pause);
         self
     }
 
     /// Adds a param for the source.
+    #[must_use]
     pub fn param(mut self, name: impl Into<String>, value: impl Into<RawParam>) -> Self {
         self.params.insert(name, value);
         self
@@ -255,6 +265,7 @@ impl SourceConf {
     ///
     /// assert_eq!(SourceConf::new("orders", "file").place(), "the code");
     /// ```
+    #[must_use]
     pub fn place(&self) -> String {
         self.origin.cite("sname")
     }
@@ -267,18 +278,21 @@ impl QuarantineConf {
     }
 
     /// Sets the most rows and bytes that it keeps.
+    #[must_use]
     pub fn limit(mut self, rows: u64, bytes: u64) -> Self {
         (self.max_rows, self.max_bytes) = (rows, bytes);
         self
     }
 
     /// Sets how long a row is kept.
+    #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
     }
 
     /// Sets what happens when it is full.
+    #[must_use]
     pub fn when_full(mut self, when_full: WhenFull) -> Self {
         self.when_full = when_full;
         self

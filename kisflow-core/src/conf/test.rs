@@ -103,6 +103,7 @@ impl TestConf {
     }
 
     /// `file:line` of a key, for messages; the line is that of the nearest key around it.
+    #[must_use]
     pub fn place(&self, key: &str) -> String {
         self.origin.cite(key)
     }

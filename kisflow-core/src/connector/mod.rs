@@ -112,23 +112,27 @@ pub trait Connector: Sized + Send + Sync + 'static {
     }
 
     /// Returns how it keeps records, if it does, for functions with a [`Store`](crate::Store).
+    #[must_use]
     fn storage() -> Option<AsStorage<Self>> {
         None
     }
 
     /// Returns how it keeps durable entries, if it does, for quarantine and the positions of files.
+    #[must_use]
     fn durable() -> Option<AsDurable<Self>> {
         None
     }
 
     /// Returns the default conf of an engine that needs no server: quarantine is kept there unless
     /// the global conf names a connector.
+    #[must_use]
     fn embedded() -> Option<ConnConf> {
         None
     }
 
     /// Returns how it starts an engine for one test, if it can, for a connector with
     /// `test: {TYPE: private}` in its conf, and for [`Private::start`].
+    #[must_use]
     fn private() -> Option<StartPrivate<Self>> {
         None
     }

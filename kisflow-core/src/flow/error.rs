@@ -46,36 +46,43 @@ pub(super) enum Kind {
 
 impl RunError {
     /// Returns the flow's name.
+    #[must_use]
     pub fn flow(&self) -> &str {
         self.inner.report.flow()
     }
 
     /// Returns the function that failed; `None` if the run was cancelled between two functions.
+    #[must_use]
     pub fn function(&self) -> Option<&str> {
         self.inner.function.as_deref()
     }
 
     /// Returns the id of the run.
+    #[must_use]
     pub fn run(&self) -> RunId {
         self.inner.report.run()
     }
 
     /// Returns the attempt that failed, from 1; those before it failed as well.
+    #[must_use]
     pub fn attempt(&self) -> u32 {
         self.inner.attempt
     }
 
     /// Returns the report of the run until the failure.
+    #[must_use]
     pub fn report(&self) -> &Report {
         &self.inner.report
     }
 
     /// Returns every rejected row, with its cause.
+    #[must_use]
     pub fn rejected(&self) -> &[Reject] {
         self.inner.report.rejected()
     }
 
     /// Returns the batch that the function was given, to try it again or keep it.
+    #[must_use]
     pub fn input(&self) -> &Batch {
         &self.inner.input
     }
@@ -91,21 +98,25 @@ impl RunError {
     }
 
     /// Returns `true` if rows were rejected in a flow with `on_reject: fail`.
+    #[must_use]
     pub fn is_rejected(&self) -> bool {
         matches!(self.inner.kind, Kind::Rejected)
     }
 
     /// Returns `true` if the function panicked.
+    #[must_use]
     pub fn is_panic(&self) -> bool {
         matches!(self.inner.kind, Kind::Panic(_))
     }
 
     /// Returns `true` if the function took longer than its `timeout`.
+    #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self.inner.kind, Kind::Timeout(_))
     }
 
     /// Returns `true` if the run was cancelled.
+    #[must_use]
     pub fn is_cancelled(&self) -> bool {
         matches!(self.inner.kind, Kind::Cancelled)
     }
@@ -117,6 +128,7 @@ impl RunError {
     }
 
     /// Returns `true` if the function jumped nowhere, to two places, or forever.
+    #[must_use]
     pub fn is_jump(&self) -> bool {
         matches!(
             self.inner.kind,

@@ -159,6 +159,7 @@ impl Flows {
     }
 
     /// Returns the current conf, with the functions that were appended to flows.
+    #[must_use]
     pub fn conf(&self) -> Conf {
         let mut conf = self.inner.conf.clone();
         conf.flows = self.iter().map(|flow| (flow.name().to_owned(), flow.conf())).collect();
@@ -180,18 +181,21 @@ impl Flows {
     }
 
     /// Returns the ledger of each flow that is or was [served](Self::serve), by name.
+    #[must_use]
     pub fn ledgers(&self) -> BTreeMap<String, Ledger> {
         self.books().iter().map(|(flow, books)| (flow.clone(), books.ledger())).collect()
     }
 
     /// Returns how many rows each flow that is or was [served](Self::serve) still had to read, by
     /// name. The sources are asked about once a second. `None` if the source does not know.
+    #[must_use]
     pub fn lags(&self) -> BTreeMap<String, Option<u64>> {
         self.books().iter().map(|(flow, books)| (flow.clone(), books.lag())).collect()
     }
 
     /// Returns how many bytes each flow that is or was [served](Self::serve) still had to read, by
     /// name. `None` if the source counts rows, or does not know.
+    #[must_use]
     pub fn lags_bytes(&self) -> BTreeMap<String, Option<u64>> {
         self.books().iter().map(|(flow, books)| (flow.clone(), books.lag_bytes())).collect()
     }
@@ -213,6 +217,7 @@ impl Flows {
 
     /// Returns the records of a connector, as functions see them, for tests and tools. `None` if
     /// there is no such connector, no enabled flow uses it, or it keeps no records.
+    #[must_use]
     pub fn store(&self, cname: &str) -> Option<Store<'_>> {
         let slot = self.inner.linked.linker.slots.get(cname)?;
         Some(Store::new(slot.connected().ok()?.storage()?, &slot.conf.key, Duration::ZERO))
@@ -220,6 +225,7 @@ impl Flows {
 
     /// Returns each flow and function that is left out because it talks to its engine itself, if
     /// connectors are [stubs](Registry::stub_connectors).
+    #[must_use]
     pub fn left_out(&self) -> &[(String, String)] {
         &self.inner.left_out
     }
@@ -259,12 +265,14 @@ impl Flows {
     }
 
     /// Returns whether the flows are ready to work, for a program that answers `/readyz` itself.
+    #[must_use]
     pub fn health(&self) -> &Health {
         &self.inner.health
     }
 
     /// Returns all metrics in the exposition format if `prometheus_enable` started an exporter, for
     /// a program that serves them itself (`prometheus_listen: false`).
+    #[must_use]
     pub fn render_metrics(&self) -> Option<String> {
         self.inner.linked.recorder.as_ref()?;
         self.inner.linked.linker.registry.exporter.as_ref().map(|exporter| exporter.render())

@@ -71,21 +71,25 @@ impl Flow {
     }
 
     /// Returns the flow's name.
+    #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.context.name
     }
 
     /// Returns the flow's current conf, with the functions that were appended.
+    #[must_use]
     pub fn conf(&self) -> FlowConf {
         self.inner.chain.load().conf.clone()
     }
 
     /// Returns the flow's cache.
+    #[must_use]
     pub fn cache(&self) -> &Cache {
         &self.inner.context.cache
     }
 
     /// Returns the flow's metadata.
+    #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.inner.context.metadata
     }
@@ -190,6 +194,7 @@ impl Flow {
 
     /// Returns a flow with the same functions and its own cache and metadata. Functions that are
     /// appended to one of the two later are not in the other.
+    #[must_use]
     pub fn fork(&self) -> Self {
         self.with_chain(self.inner.chain.load_full())
     }

@@ -84,6 +84,7 @@ pub struct RowCounts {
 
 impl RowCounts {
     /// Returns `true` if every row is accounted for.
+    #[must_use]
     pub fn is_balanced(&self) -> bool {
         self.rows_in + self.added
             == self.rows_out + self.filtered + self.rejected + self.failed + self.folded
@@ -124,31 +125,37 @@ pub struct FunctionReport {
 
 impl Report {
     /// Returns the flow's name.
+    #[must_use]
     pub fn flow(&self) -> &str {
         &self.chain.conf.flow_name
     }
 
     /// Returns the run's id.
+    #[must_use]
     pub fn run(&self) -> RunId {
         self.run
     }
 
     /// Returns how the run ended.
+    #[must_use]
     pub fn outcome(&self) -> RunOutcome {
         self.outcome
     }
 
     /// Returns the counts of rows.
+    #[must_use]
     pub fn rows(&self) -> &RowCounts {
         &self.rows
     }
 
     /// Returns the number of rows that came in.
+    #[must_use]
     pub fn rows_in(&self) -> usize {
         self.rows.rows_in
     }
 
     /// Returns the number of rows that the last function handed on or delivered.
+    #[must_use]
     pub fn rows_out(&self) -> usize {
         self.rows.rows_out
     }
@@ -164,6 +171,7 @@ impl Report {
     }
 
     /// Returns the first function with this name.
+    #[must_use]
     pub fn function(&self, name: &str) -> Option<FunctionReport> {
         self.functions().find(|function| &*function.function == name)
     }
@@ -174,22 +182,26 @@ impl Report {
     }
 
     /// Returns every rejected row, with its cause.
+    #[must_use]
     pub fn rejected(&self) -> &[Reject] {
         &self.rejected
     }
 
     /// Returns the rows that the last function handed on; none from one that hands nothing on.
+    #[must_use]
     pub fn output(&self) -> Batch {
         self.output.clone().unwrap_or_default()
     }
 
     /// Returns each call of a function, in order; empty unless the run was
     /// [traced](super::Flow::trace).
+    #[must_use]
     pub fn visits(&self) -> &[Visit] {
         &self.visits
     }
 
     /// Returns how long the run took.
+    #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }

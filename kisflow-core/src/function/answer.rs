@@ -35,6 +35,7 @@ impl<'a> Answer<'a> {
     }
 
     /// No rows, only an action; every row of the input counts as handled.
+    #[must_use]
     pub fn action(call: Call<'_>, action: Action) -> Self {
         Self::Ready(action.outcome(call.input().len()))
     }

@@ -27,11 +27,13 @@ impl fmt::Debug for Call<'_> {
 
 impl<'a> Call<'a> {
     /// Returns the rows that reached the function.
+    #[must_use]
     pub fn input(&self) -> &'a Batch {
         self.input
     }
 
     /// Returns the call's context.
+    #[must_use]
     pub fn cx(&self) -> Cx<'a> {
         self.cx
     }
@@ -146,6 +148,7 @@ impl<T> fmt::Debug for Borrowed<T> {
 
 impl<T: Row> Borrowed<T> {
     /// The rows.
+    #[must_use]
     pub fn rows(&self) -> &[T] {
         self.view.held()
     }

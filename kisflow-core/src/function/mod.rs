@@ -89,12 +89,14 @@ pub trait Function: 'static {
 
     /// Returns the row type that it reads, if known.
     #[doc(hidden)]
+    #[must_use]
     fn reads() -> Option<Fields> {
         None
     }
 
     /// Returns what it hands on, as far as its result type shows it.
     #[doc(hidden)]
+    #[must_use]
     fn emits() -> Emits {
         Emits::Unsaid
     }
@@ -134,6 +136,7 @@ impl fmt::Debug for FunctionDef {
 
 impl FunctionDef {
     /// The definition of `F`.
+    #[must_use]
     pub const fn of<F: Function>() -> Self {
         Self {
             name: F::NAME,

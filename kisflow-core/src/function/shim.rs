@@ -220,6 +220,7 @@ pub trait Missing {
     const SILENT: () = panic!("kisflow: this type does not fit, and the macro did not say so");
 
     /// For [`Find::bind`].
+    #[must_use]
     fn bind(_: &mut Link<'_>, _: &str) -> Option<Found> {
         silent!()
     }

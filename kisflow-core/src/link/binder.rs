@@ -53,16 +53,19 @@ impl fmt::Debug for Link<'_> {
 
 impl Link<'_> {
     /// Returns the flow's name.
+    #[must_use]
     pub fn flow(&self) -> &str {
         &self.flow.flow_name
     }
 
     /// Returns the function's name.
+    #[must_use]
     pub fn function(&self) -> &str {
         &self.function.fname
     }
 
     /// Returns all params of the function.
+    #[must_use]
     pub fn raw_params(&self) -> &RawParams {
         self.params
     }
@@ -172,6 +175,7 @@ impl Link<'_> {
     }
 
     /// Returns the value of type `T` that the program gave the registry.
+    #[must_use]
     pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         let state: Arc<dyn Any + Send + Sync> =
             self.registry.state.get(&std::any::TypeId::of::<T>())?.clone();

@@ -37,21 +37,25 @@ impl LoadError {
     }
 
     /// Returns `true` if the conf, or something that it names, is at fault. Nothing was connected.
+    #[must_use]
     pub fn is_conf(&self) -> bool {
         matches!(self.kind, Kind::Conf(_))
     }
 
     /// Returns `true` if a connector could not connect.
+    #[must_use]
     pub fn is_connect(&self) -> bool {
         matches!(self.kind, Kind::Connect(_))
     }
 
     /// Returns `true` if the metrics endpoint could not start.
+    #[must_use]
     pub fn is_exporter(&self) -> bool {
         matches!(self.kind, Kind::Exporter(_))
     }
 
     /// Returns the problems of the conf, if it is at fault.
+    #[must_use]
     pub fn problems(&self) -> &[crate::Problem] {
         match &self.kind {
             Kind::Conf(conf) => conf.problems(),

@@ -105,6 +105,7 @@ impl Registry {
     /// For tools that look at a quarantine without the flows: a conf that names this connector as
     /// [`QuarantineConf::cname`](crate::QuarantineConf::cname) has the same quarantine when its flows
     /// are disabled.
+    #[must_use]
     pub fn quarantine_conn(&self, conf: &Conf) -> Option<ConnConf> {
         if let Some(cname) = &conf.global.quarantine.cname {
             return conf.connectors.get(cname).cloned();
@@ -117,11 +118,13 @@ impl Registry {
 impl Registry {
     /// The embedded store that keeps quarantine and positions of a conf which names no connector for
     /// them, if one is registered.
+    #[must_use]
     pub fn embedded_conn(&self, conf: &Conf) -> Option<ConnConf> {
         embedded(self, conf).map(|(_, conn)| conn)
     }
 
     /// Returns whether a connector is of an embedded store, which one process at a time can open.
+    #[must_use]
     pub fn is_embedded(&self, conn: &ConnConf) -> bool {
         let def = self.connectors.iter().find(|def| def.engine == conn.engine);
         def.is_some_and(|def| (def.embedded)().is_some())

@@ -49,31 +49,37 @@ impl<'a> Cx<'a> {
     }
 
     /// Returns the flow's name.
+    #[must_use]
     pub fn flow(&self) -> &'a str {
         &self.run.flow.name
     }
 
     /// Returns the function's name.
+    #[must_use]
     pub fn function(&self) -> &'a str {
         &self.node.name
     }
 
     /// Returns the function's mode.
+    #[must_use]
     pub fn mode(&self) -> Mode {
         self.node.conf.fmode
     }
 
     /// Returns the name of the function's source, empty if its conf has none.
+    #[must_use]
     pub fn source(&self) -> &'a str {
         &self.node.conf.source.name
     }
 
     /// Returns the name of the function's connector; `None` for a function with several.
+    #[must_use]
     pub fn connector(&self) -> Option<&'a str> {
         self.only_connector().map(|slot| slot.conf.cname.as_str())
     }
 
     /// Returns the params of the function's connector; `None` for a function with several.
+    #[must_use]
     pub fn connector_params(&self) -> Option<&'a RawParams> {
         self.only_connector().map(|slot| &slot.conf.params)
     }
@@ -98,36 +104,43 @@ impl<'a> Cx<'a> {
     }
 
     /// Returns the id of the run, the same for all its functions.
+    #[must_use]
     pub fn run(&self) -> RunId {
         self.run.id
     }
 
     /// Returns the number of this attempt, from 1.
+    #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
     /// Returns all params of the function.
+    #[must_use]
     pub fn params(&self) -> &'a RawParams {
         &self.node.params
     }
 
     /// Returns one param, with the text of the file: `cx.param("zip")?.as_str()`.
+    #[must_use]
     pub fn param(&self, name: &str) -> Option<&'a RawParam> {
         self.node.params.get(name)
     }
 
     /// Returns the flow's cache: values with a time to live, for all runs of the flow.
+    #[must_use]
     pub fn cache(&self) -> &'a Cache {
         &self.run.flow.cache
     }
 
     /// Returns the flow's metadata: values for all runs of the flow, until they are removed.
+    #[must_use]
     pub fn metadata(&self) -> &'a Metadata {
         &self.run.flow.metadata
     }
 
     /// Returns `true` if the run was cancelled; a long sync function should check it now and then.
+    #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.run.cancel.as_ref().is_some_and(|token| token.is_cancelled())
     }

@@ -42,16 +42,19 @@ impl QuarantineError {
     }
 
     /// Returns `true` if there is no row with this id (any more).
+    #[must_use]
     pub fn is_unknown(&self) -> bool {
         matches!(self.kind, Kind::Unknown(_))
     }
 
     /// Returns `true` if the quarantine is full.
+    #[must_use]
     pub fn is_full(&self) -> bool {
         matches!(self.kind, Kind::Full(_))
     }
 
     /// Returns `true` if the store of the rows could not be read or written.
+    #[must_use]
     pub fn is_storage(&self) -> bool {
         matches!(self.kind, Kind::Storage(..))
     }

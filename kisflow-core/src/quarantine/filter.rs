@@ -35,53 +35,62 @@ pub struct QuarantineFilter {
 
 impl QuarantineFilter {
     /// All rows.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Only rows of this flow.
+    #[must_use]
     pub fn flow(mut self, flow: impl Into<String>) -> Self {
         self.flow = Some(flow.into());
         self
     }
 
     /// Only rows of this source.
+    #[must_use]
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
         self
     }
 
     /// Only rows that this function could not process.
+    #[must_use]
     pub fn function(mut self, function: impl Into<String>) -> Self {
         self.function = Some(function.into());
         self
     }
 
     /// Only rows whose cause contains this text.
+    #[must_use]
     pub fn cause(mut self, text: impl Into<String>) -> Self {
         self.cause = Some(text.into());
         self
     }
 
     /// Only rows that came to quarantine at this time or later.
+    #[must_use]
     pub fn since(mut self, time: SystemTime) -> Self {
         self.since = Some(time);
         self
     }
 
     /// Only rows that came to quarantine before this time.
+    #[must_use]
     pub fn until(mut self, time: SystemTime) -> Self {
         self.until = Some(time);
         self
     }
 
     /// Only rows whose text contains this.
+    #[must_use]
     pub fn contains(mut self, text: impl Into<String>) -> Self {
         self.contains = Some(text.into());
         self
     }
 
     /// Only rows whose field has this value, as JSON or as a text without its quotes.
+    #[must_use]
     pub fn field(mut self, path: impl Into<String>, value: impl Into<String>) -> Self {
         self.fields.push((path.into(), value.into()));
         self

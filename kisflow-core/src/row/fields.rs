@@ -125,6 +125,7 @@ pub struct Given<T>(PhantomData<T>);
 impl<T: Serialize + Deserialize<'static> + 'static> Given<T> {
     /// The fields of a type that can also be read: those that a made-up value of it writes, unless it
     /// has left some out. (A field may have one name for reading and another for writing.)
+    #[must_use]
     pub fn fields() -> Fields {
         let (fields, made_up) = ask::<T>();
         let written = made_up.and_then(|MadeUpRow { row, aliased, .. }| {
@@ -144,6 +145,7 @@ impl<T: Serialize + Deserialize<'static> + 'static> Given<T> {
 /// What every other type is: one that hides its fields.
 pub trait Hidden<T> {
     /// Nothing but its name.
+    #[must_use]
     fn fields() -> Fields {
         Fields::hidden::<T>()
     }

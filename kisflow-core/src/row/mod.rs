@@ -54,6 +54,7 @@ pub enum RawRow<'a> {
 
 impl<'a> RawRow<'a> {
     /// Returns the row's bytes.
+    #[must_use]
     pub fn bytes(self) -> &'a [u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -112,6 +113,7 @@ pub trait Row: Sized + Send + Sync + 'static {
 
     /// Returns the field of `row` at fault, for the report of a rejected row.
     #[doc(hidden)]
+    #[must_use]
     fn culprit(_row: RawRow<'_>) -> Option<String> {
         None
     }
@@ -124,12 +126,14 @@ pub trait Row: Sized + Send + Sync + 'static {
 
     /// Returns the field of `row` at fault with `row_defaults: go`.
     #[doc(hidden)]
+    #[must_use]
     fn culprit_as_go(row: RawRow<'_>) -> Option<String> {
         Self::culprit(row)
     }
 
     /// Returns the fields that this type knows, and which of them a row must have.
     #[doc(hidden)]
+    #[must_use]
     fn fields() -> Fields {
         Fields::hidden::<Self>()
     }

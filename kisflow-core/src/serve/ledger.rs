@@ -38,6 +38,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// Returns the number of rows missing from the ledger: anything but 0 is a bug in kisflow.
+    #[must_use]
     pub fn unaccounted(&self) -> i64 {
         let entered = self.read + self.added;
         let left = self.delivered + self.filtered + self.quarantined + self.folded + self.returned;

@@ -258,11 +258,13 @@ enum Kind {
 impl ServeError {
     /// Returns `true` if flows would start from the beginning although another store has their
     /// positions.
+    #[must_use]
     pub fn is_elsewhere(&self) -> bool {
         matches!(self.kind, Kind::Elsewhere(_))
     }
 
     /// Returns `true` if the flows were being served already.
+    #[must_use]
     pub fn is_already(&self) -> bool {
         matches!(self.kind, Kind::Already)
     }

@@ -41,23 +41,27 @@ impl SourceContext {
 
     /// The flow that the rows are for. Readers of several flows do not share rows, unless the conf
     /// gives the source a `group`.
+    #[must_use]
     pub fn flow(&self) -> &str {
         &self.flow
     }
 
     /// The durable positions, for a source without a server.
+    #[must_use]
     pub fn positions(&self) -> &Positions {
         &self.positions
     }
 
     /// Returns a value that all sources of one `serve` share, such as a listener for several flows.
     /// The first caller creates it.
+    #[must_use]
     pub fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         self.shared.get()
     }
 
     /// Cancelled when the flow stops reading. A source that others post to then refuses new rows,
     /// while the rows that it handed out are still in progress.
+    #[must_use]
     pub fn draining(&self) -> &CancellationToken {
         &self.draining
     }

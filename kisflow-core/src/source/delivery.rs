@@ -21,17 +21,20 @@ impl Delivery {
 
     /// Sets the partition of the source that the rows come from: with `ordered: true` deliveries of
     /// one partition run one after the other. A source without partitions is one partition.
+    #[must_use]
     pub fn partition(mut self, partition: u64) -> Self {
         self.partition = partition;
         self
     }
 
     /// The rows.
+    #[must_use]
     pub fn batch(&self) -> &Batch {
         &self.batch
     }
 
     /// The receipt.
+    #[must_use]
     pub fn receipt(&self) -> &dyn Receipt {
         &*self.receipt
     }
@@ -67,6 +70,7 @@ impl Settled {
     }
 
     /// Sets which rows of the delivery are in quarantine.
+    #[must_use]
     pub fn bad_rows(mut self, rows: impl IntoIterator<Item = usize>) -> Self {
         let mut rows: Vec<usize> = rows.into_iter().collect();
         rows.sort_unstable();

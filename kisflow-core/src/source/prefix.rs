@@ -27,6 +27,7 @@ pub struct Ticket(u64);
 
 impl<T> Prefix<T> {
     /// Nothing is open.
+    #[must_use]
     pub fn new() -> Self {
         Self { first: 0, open: VecDeque::new() }
     }
@@ -54,6 +55,7 @@ impl<T> Prefix<T> {
     }
 
     /// Returns how many deliveries were handed out and are not yet in the prefix.
+    #[must_use]
     pub fn open(&self) -> usize {
         self.open.len()
     }

@@ -43,6 +43,7 @@ pub fn matching(pattern: &str, order: Order) -> Result<Vec<PathBuf>, FileError> 
 
 /// Returns whether a key is a pattern: it has a character of patterns, and no file has exactly that
 /// name.
+#[must_use]
 pub fn is_pattern(key: &str) -> bool {
     key.contains(['*', '?', '[']) && !Path::new(key).exists()
 }
