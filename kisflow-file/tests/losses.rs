@@ -172,3 +172,59 @@ async fn a_rotated_file_whose_compression_is_not_read_is_reported() {
         assert!(problems.iter().all(|problem| problem.contains(name)), "{problems:?}");
     }
 }
+
+/// What stands beside the path when a process starts that had read the first file to its end.
+async fn after_rotations(commands: &[&str], expect: std::ops::Range<u64>) -> Folder {
+    let mut folder = Folder::new("o.csv");
+    folder.run("append o.csv 0 0");
+    let mut source = folder.open(10).await;
+    folder.some(&mut source).await;
+    drop(source);
+    for command in commands {
+        folder.run(command);
+    }
+    let mut source = folder.open(10).await;
+    folder.until(&mut source, &expect.collect(), "after the rotations").await;
+    folder
+}
+
+#[tokio::test]
+async fn files_that_begin_alike_are_no_copies_of_one_another() {
+    // Only the header was read, which all files have.
+    let rotate = ["mv o.csv o.csv.2", "append o.csv 0 5", "mv o.csv o.csv.1", "append o.csv 5 9"];
+    let folder = after_rotations(&rotate, 0..9).await;
+    assert_eq!(folder.context.lost(), 0);
+}
+
+#[tokio::test]
+async fn a_gzip_file_that_is_overwritten_in_place_is_read_anew() {
+    let mut folder = Folder::new("o.ndjson.gz");
+    folder.run("append a 0 20");
+    folder.run("gzip a");
+    folder.run("append b 20 25");
+    folder.run("gzip b");
+    folder.run("cp a.gz o.ndjson.gz");
+    let mut source = folder.open(10).await;
+    folder.until(&mut source, &(0..20).collect(), "the first content").await;
+    folder.run("cp b.gz o.ndjson.gz");
+    folder.until(&mut source, &(20..25).collect(), "the second content").await;
+}
+
+#[tokio::test]
+async fn a_rotated_file_that_is_damaged_is_reported_and_the_others_are_read() {
+    let mut folder = Folder::new("o.ndjson");
+    folder.run("append o.ndjson 0 10");
+    let mut source = folder.open(10).await;
+    folder.deliveries(&mut source, 1).await;
+    drop(source);
+    folder.run("mv o.ndjson o.ndjson.3");
+    let damaged = [&[0x1f, 0x8b, 8][..], &[0xff; 60]].concat();
+    std::fs::write(folder.path("o.ndjson.2.gz"), &damaged).unwrap();
+    folder.run("append o.ndjson.1 10 20");
+    folder.run("append o.ndjson 20 30");
+    let mut source = folder.open(10).await;
+    folder.until(&mut source, &(10..30).collect(), "the other files").await;
+    assert_eq!(folder.context.lost(), damaged.len() as u64);
+    let problems = folder.context.health().problems();
+    assert!(problems[0].contains("o.ndjson.2.gz"), "{problems:?}");
+}

@@ -70,6 +70,10 @@ impl Question {
 fn read(chain: &Chain, file: &Tracked, room: usize, follows: bool) -> io::Result<Answer> {
     let Tracked { content, position, .. } = file;
     if content.is_gzip() {
+        if !file.is_intact()? {
+            chain.overwritten(file)?;
+            return Ok(Answer::Again);
+        }
         let chunk = content.read(position.offset, room)?;
         if chunk.is_empty() && !follows && content.is_cut_off() {
             let message = "the gzip stream is cut off";

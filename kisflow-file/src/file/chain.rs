@@ -1,7 +1,7 @@
 //! [`Chain`]: the files that were at a path, one after the other, and how far they are read.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::VecDeque,
     io,
     path::{Path, PathBuf},
     sync::{
@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::{
     disk::Identity,
+    neighbors::Unreadable,
     position::Position,
     tracked::{Standing, Tracked},
 };
@@ -56,8 +57,8 @@ pub(super) struct State {
     pub(super) left: Vec<Tracked>,
     /// What will not be read, until the reader has reported it.
     pub(super) missed: Vec<Missed>,
-    /// Rotated files that cannot be read and were reported.
-    pub(super) foreign: HashSet<Identity>,
+    /// The rotated files that cannot be read, as the last search found them.
+    pub(super) unreadable: Vec<Unreadable>,
 }
 
 /// Bytes that will not be read.

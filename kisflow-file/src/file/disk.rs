@@ -60,6 +60,9 @@ pub(super) fn quiet(metadata: &Metadata) -> Duration {
     Duration::from_nanos(nanos(SystemTime::now()).saturating_sub(last))
 }
 
+/// How many of its own first bytes a gzip file is known by while it is open.
+const PACKED: usize = 512;
+
 /// A file's bytes, decompressed if it is gzip by its first bytes.
 pub(super) struct Content {
     pub(super) file: fs::File,
@@ -68,6 +71,8 @@ pub(super) struct Content {
 
 /// A gzip file is read from its start to its end; to read an earlier offset it starts again.
 struct Gzip {
+    /// The first bytes as they are in the file.
+    packed: Print,
     decoder: Option<MultiGzDecoder<BufReader<Cursor>>>,
     offset: u64,
     /// The length of the file when its end was found.
@@ -97,8 +102,14 @@ impl Content {
     pub(super) fn of(file: fs::File) -> io::Result<Self> {
         let mut magic = [0; 3];
         let is_gzip = fill(&file, &mut magic, 0)? == magic.len() && magic == [0x1f, 0x8b, 8];
-        let gzip = Gzip { decoder: None, offset: 0, ended: None, is_cut_off: false };
-        Ok(Self { file, gzip: is_gzip.then(|| Mutex::new(gzip)) })
+        let mut gzip = None;
+        if is_gzip {
+            let packed = packed_head(&file, PACKED)?;
+            let decoder = None;
+            let found = Gzip { packed, decoder, offset: 0, ended: None, is_cut_off: false };
+            gzip = Some(Mutex::new(found));
+        }
+        Ok(Self { file, gzip })
     }
 
     /// The same file with a new state.
@@ -108,6 +119,13 @@ impl Content {
 
     pub(super) fn is_gzip(&self) -> bool {
         self.gzip.is_some()
+    }
+
+    /// Whether a gzip file still begins as it did when it was opened; any other file does.
+    pub(super) fn is_same_gzip(&self) -> io::Result<bool> {
+        let Some(gzip) = &self.gzip else { return Ok(true) };
+        let known = gzip.lock().unwrap_or_else(PoisonError::into_inner).packed;
+        Ok(packed_head(&self.file, known.length)? == known)
     }
 
     /// Returns whether it is gzip without its end.
@@ -267,6 +285,14 @@ fn read_at(file: &fs::File, bytes: &mut [u8], offset: u64) -> io::Result<usize> 
             read => return read,
         }
     }
+}
+
+/// The print of the first bytes of a gzip file, without decompressing them.
+fn packed_head(file: &fs::File, most: usize) -> io::Result<Print> {
+    let mut bytes = vec![0; most];
+    let read = fill(file, &mut bytes, 0)?;
+    bytes.truncate(read);
+    Ok(Print::of(&bytes))
 }
 
 /// A shared handle of a file's bytes.

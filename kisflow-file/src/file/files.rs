@@ -41,7 +41,7 @@ impl Reader {
             if let Some((path, position)) = former.map(|(path, at)| (path.clone(), at.clone())) {
                 kept.remove(&path);
                 moved.push((name.clone(), position.encode().into()));
-                begin.push((name, Begin::Kept(position)));
+                begin.push((name, Begin::Moved(position)));
             } else {
                 begin.push((name, begins.begin()));
             }
@@ -97,7 +97,7 @@ impl Reader {
                     continue;
                 }
                 let begin = match many.left.get(&file.identity) {
-                    Some(position) => Begin::Kept(position.clone()),
+                    Some(position) => Begin::Moved(position.clone()),
                     None => Begin::First,
                 };
                 new.push((name, begin));

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::{
     chain::{Chain, EVIDENCE, LATE, Missed, Stamp},
     disk::{Content, Identity, modified, quiet},
-    neighbors::{Foreign, Found, Neighbor, Read, Search, folder},
+    neighbors::{Found, Neighbor, Read, Search, Unreadable, folder},
     position::{Fingerprint, HEAD, Position, Print},
     tracked::{Standing, Tracked},
     watcher::Watched,
@@ -211,26 +211,32 @@ impl Chain {
         let search =
             Search { path: self.path(), read, current, taken: &taken, excluded: &*self.excluded };
         let found = search.run()?;
-        found.foreign.iter().for_each(|file| self.miss(file));
+        self.miss(&found.unreadable);
         Ok(found)
     }
 
-    /// A rotated file cannot be read.
-    fn miss(&self, file: &Foreign) {
+    /// Reports rotated files that cannot be read, each once.
+    fn miss(&self, files: &[Unreadable]) {
         let mut state = self.state();
-        if !state.foreign.insert(file.identity) {
-            return;
+        let before = std::mem::replace(&mut state.unreadable, files.to_vec());
+        for file in files.iter().filter(|file| !before.contains(file)) {
+            let Unreadable { path, identity, length: bytes, modified, why } = file;
+            let path = path.display();
+            let what = format!(
+                "`{path}`, of {bytes} bytes, was rotated before it was read, and it cannot be read: \
+                 {why}; make it readable and `feed` it"
+            );
+            // It is known by its times: nothing of it was read.
+            let head = Print::of(&modified.to_le_bytes());
+            let print = Fingerprint { inode: identity.inode, head, ..Fingerprint::default() };
+            let position = Position { print, length: *bytes, ..Position::default() };
+            state.missed.push(Missed { position, bytes: *bytes, what });
         }
-        let (path, bytes) = (file.path.display(), file.length);
-        let what = format!(
-            "`{path}`, of {bytes} bytes, was rotated before it was read, and its compression is not \
-             read; decompress it and `feed` it, and let rotation use gzip or `delaycompress`"
-        );
-        let print = Fingerprint { inode: file.identity.inode, ..Fingerprint::default() };
-        let position = Position { print, length: bytes, ..Position::default() };
-        state.missed.push(Missed { position, bytes, what });
+        let has_news = !state.missed.is_empty();
         drop(state);
-        self.changed();
+        if has_news {
+            self.changed();
+        }
     }
 
     /// What was read up to a position and is not at the path: where it is, and what came after it.

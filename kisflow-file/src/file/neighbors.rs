@@ -55,15 +55,19 @@ pub(super) struct Found {
     pub(super) read: Option<Neighbor>,
     /// Those that were at the path after it and are not there any longer, the oldest first.
     pub(super) between: Vec<Neighbor>,
-    /// Those among them that are compressed in a way that is not read here.
-    pub(super) foreign: Vec<Foreign>,
+    /// Those among them that cannot be read.
+    pub(super) unreadable: Vec<Unreadable>,
 }
 
 /// A rotated file that cannot be read.
-pub(super) struct Foreign {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unreadable {
     pub(super) path: PathBuf,
     pub(super) identity: Identity,
     pub(super) length: u64,
+    pub(super) modified: u64,
+    /// Why, and what to do.
+    pub(super) why: String,
 }
 
 /// The files of a folder, as one pass over it found them. Renames meanwhile may hide a file from
@@ -90,19 +94,26 @@ struct Entry {
 
 impl Listing {
     /// Opens a file, unless another has taken its name.
-    fn open(&self, entry: &Entry) -> Option<Neighbor> {
+    ///
+    /// # Errors
+    ///
+    /// When the file is there and cannot be opened.
+    fn open(&self, entry: &Entry) -> io::Result<Option<Neighbor>> {
         let open = Content::open(&entry.path).and_then(|content| {
             let metadata = content.file.metadata()?;
             Ok(Neighbor { content, metadata })
         });
-        let open = open.ok().filter(|open| Identity::of(&open.metadata) == entry.identity());
+        let open = match open {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            open => Some(open?).filter(|open| Identity::of(&open.metadata) == entry.identity()),
+        };
         self.is_stale.set(self.is_stale.get() || open.is_none());
-        open
+        Ok(open)
     }
 
     /// The open file, if it has what was read up to the position.
     fn open_if_read(&self, entry: &Entry, position: &Position) -> Option<Neighbor> {
-        let open = self.open(entry)?;
+        let open = self.open(entry).ok()??;
         open.content.is_read_up_to(position).ok()?.then_some(open)
     }
 
@@ -150,6 +161,17 @@ impl Listing {
 impl Entry {
     fn identity(&self) -> Identity {
         Identity::of(&self.metadata)
+    }
+
+    fn unreadable(&self, why: String) -> Unreadable {
+        let (identity, length) = (self.identity(), self.metadata.len());
+        Unreadable {
+            path: self.path.clone(),
+            identity,
+            length,
+            modified: modified(&self.metadata),
+            why,
+        }
     }
 }
 
@@ -199,11 +221,8 @@ impl Search<'_> {
                 && !(self.excluded)(&entry.path)
                 && !listing.has_plain_twin(entry)
         });
-        found.foreign.extend(foreign.map(|entry| Foreign {
-            path: entry.path.clone(),
-            identity: entry.identity(),
-            length: entry.metadata.len(),
-        }));
+        let why = "its compression is not read; let rotation use gzip or `delaycompress`";
+        found.unreadable.extend(foreign.map(|entry| entry.unreadable(why.to_owned())));
         let mut between: Vec<&Entry> = listing
             .entries
             .iter()
@@ -221,11 +240,16 @@ impl Search<'_> {
             times.then_with(|| by_age(&one.name, &other.name))
         });
         for entry in between {
-            let Some(open) = listing.open(entry) else { continue };
-            // A copy of what was read, as compressors make it.
-            let is_copy = position.offset > 0 && open.content.is_read_up_to(position)?;
-            if !is_copy {
-                found.between.push(open);
+            let checked = listing.open(entry).and_then(|open| {
+                let Some(open) = open else { return Ok(None) };
+                // A gzip that is damaged says so when it is read.
+                open.content.head()?;
+                let is_copy = own.is_none() && is_packed_copy(&open.content, position)?;
+                Ok((!is_copy).then_some(open))
+            });
+            match checked {
+                Ok(open) => found.between.extend(open),
+                Err(error) => found.unreadable.push(entry.unreadable(error.to_string())),
             }
         }
         Ok(found)
@@ -281,6 +305,14 @@ impl Search<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a file is what was read, compressed: all of that, and no more.
+fn is_packed_copy(content: &Content, position: &Position) -> io::Result<bool> {
+    Ok(content.is_gzip()
+        && position.offset > 0
+        && content.is_read_up_to(position)?
+        && content.read(position.length.max(position.offset), 1)?.is_empty())
 }
 
 /// The folder of a path.

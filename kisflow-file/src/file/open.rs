@@ -22,6 +22,9 @@ pub(super) enum Begin {
     Behind(u64),
     /// Where it was left, if it is the same file.
     Kept(Position),
+    /// Where a file with its inode was left under another name, if that is the same file; else at
+    /// its first byte.
+    Moved(Position),
 }
 
 /// How far the kernel's time of a write may lag behind its clock, in nanoseconds.
@@ -82,6 +85,13 @@ pub(super) fn open(
     let Some(mut current) = current else {
         return Err(FileError::io(path, io::ErrorKind::NotFound.into()));
     };
+    if let Begin::Moved(position) = begin
+        && position.evidence() > 0
+        && current.content.is_read_up_to(position).map_err(failed)?
+    {
+        chain.begin(vec![current.at(position)]);
+        return Ok(opened);
+    }
     let length = current.position.length;
     let offset = match begin {
         Begin::Latest => last_line(&current.content, limit).map_err(failed)?,
@@ -95,7 +105,7 @@ pub(super) fn open(
             ));
             0
         }
-        Begin::First | Begin::Kept(_) => 0,
+        Begin::First | Begin::Kept(_) | Begin::Moved(_) => 0,
     };
     current.position.offset = offset;
     chain.begin(vec![current]);
@@ -214,7 +224,7 @@ pub(super) fn enter(
     if is_utf16(&head) {
         return Err(FileError::utf16(path));
     }
-    if !file.content.is_gzip() && !content.is_read_up_to(&file.position).map_err(failed)? {
+    if !file.is_intact().map_err(failed)? {
         chain.overwritten(&file).map_err(failed)?;
         return Ok(None);
     }

@@ -35,6 +35,8 @@ use crate::{
 
 /// The pause before an unreadable file of a pattern is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// How many files that were left are remembered, for the case that they come back under another name.
+const MOST_LEFT: usize = 4096;
 
 /// Where files without a position begin.
 #[derive(Clone, Copy, Debug)]
@@ -164,7 +166,7 @@ impl Reader {
         begin: Begin,
         manner: Manner,
     ) -> Result<(), FileError> {
-        if let Begin::Kept(position) = &begin {
+        if let Begin::Kept(position) | Begin::Moved(position) = &begin {
             self.losses.restore(&path, &position.losses);
         }
         let chain = Arc::new(Chain::new(&path, self.excluded.clone(), self.wake.clone()));
@@ -347,6 +349,10 @@ impl Reader {
             self.commits.pass(path.clone(), Position { losses, ..next });
         }
         if let Some(many) = &mut self.many {
+            // Without them a file that comes back is read again.
+            if many.left.len() >= MOST_LEFT {
+                many.left.clear();
+            }
             many.left.insert(file.identity, file.position);
             many.again();
         }

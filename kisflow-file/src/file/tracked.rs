@@ -81,7 +81,7 @@ impl Tracked {
     pub(super) fn is_intact(&self) -> io::Result<bool> {
         let Self { content, position, .. } = self;
         match content.is_gzip() {
-            true => Ok(true),
+            true => content.is_same_gzip(),
             false => content.is_read_up_to(position),
         }
     }
