@@ -47,5 +47,5 @@ fn record(fields: &RawParams) -> BTreeMap<&String, Box<RawValue>> {
 
 /// The message about a connector that no function uses.
 pub(crate) fn unused(whom: &str, cname: &str) -> String {
-    format!("no function of {whom} uses connector `{cname}`")
+    format!("no function of {whom} uses connector `{cname}`, or its engine keeps no records")
 }

@@ -1,10 +1,10 @@
-//! [`millis`](self): durations and times that conf and stored entries write as milliseconds.
+//! Durations and times that conf and stored entries write as milliseconds.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serializer};
 
-/// Writes a duration as whole milliseconds.
+/// Writes a duration as whole milliseconds, rounded up.
 ///
 /// # Errors
 ///
@@ -22,9 +22,9 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duratio
     u64::deserialize(deserializer).map(Duration::from_millis)
 }
 
-/// The milliseconds of a duration; `u64::MAX` for a longer one.
+/// The milliseconds of a duration, rounded up: a short one is not none. `u64::MAX` for a longer one.
 pub(crate) fn whole(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// An optional duration: `#[serde(with = "kisflow_core::millis::option", default)]`.
@@ -78,7 +78,8 @@ pub(crate) mod since_epoch {
 
     /// The milliseconds from 1970 to a time; 0 for an earlier one.
     pub(crate) fn of(time: SystemTime) -> u64 {
-        super::whole(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// The time so many milliseconds after 1970; 1970 where the system has no such time.

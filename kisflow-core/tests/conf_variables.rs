@@ -288,6 +288,9 @@ async fn connectors_that_only_a_flow_which_does_not_run_uses_may_be_missing() {
     let flows = registry().load(dir.path()).await.unwrap();
     let rows = kisflow_core::Batch::json(["{}"]);
     assert_eq!(flows.get("NotYet").unwrap().run(rows).await.unwrap().rows_out(), 1);
+    // A flow that runs does not take one of them in.
+    let refused = flows.get("F").unwrap().append("Far").await.unwrap_err().to_string();
+    assert!(refused.contains("the function uses connector `Mysql`"), "{refused}");
     // Of a flow that runs, each is a problem.
     let running = self::dir(&[("x.yml", &text.replace("status: 0\n", ""))]);
     let problems = told(running.path(), &registry().inspect(running.path()).problems).join("\n");

@@ -1,6 +1,7 @@
 //! `test`: every `kistype: test` of the conf, on empty memories or private engines.
 
 mod action;
+mod choose;
 mod compare;
 mod diff;
 mod mistake;
@@ -69,7 +70,7 @@ pub(crate) async fn run(
     }
     let only = args.only.unwrap_or_default();
     let chosen: Vec<&TestConf> =
-        conf.tests.values().filter(|test| is_called(test, &only)).collect();
+        conf.tests.values().filter(|test| choose::is_called(test, &only)).collect();
     if chosen.is_empty() {
         return Err(Failure::usage(print::none_of(conf.tests.len(), &only)));
     }
@@ -96,13 +97,6 @@ pub(crate) async fn run(
 /// The mistakes of every test of a conf: what `check` tells beside those of the conf itself.
 pub(crate) fn mistakes(registry: &Registry, conf: &Conf) -> Vec<Problem> {
     conf.tests.values().flat_map(|test| mistake::all(registry, conf, test)).collect()
-}
-
-/// Whether the text is in the test's name, or in that of what it tests, in whatever letters.
-fn is_called(test: &TestConf, text: &str) -> bool {
-    let text = text.to_lowercase();
-    let names = [Some(&test.tname), test.flow.as_ref(), test.function.as_ref()];
-    names.into_iter().flatten().any(|name| name.to_lowercase().contains(&text))
 }
 
 async fn one<'a>(

@@ -1,7 +1,7 @@
 //! Binds the functions of flows, one place at a time.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -26,6 +26,8 @@ use crate::{
 pub(crate) struct Linker {
     pub(crate) registry: Registry,
     pub(super) functions: HashMap<String, Arc<FunctionConf>>,
+    /// Functions that are in flows of which none runs: what they lack was not reported.
+    idle: HashSet<String>,
     /// The connectors of each function that has any.
     pub(crate) connectors_of: HashMap<String, ConnectorNames>,
     pub(crate) slots: HashMap<String, Arc<ConnectorSlot>>,
@@ -80,8 +82,9 @@ impl Linker {
             .iter()
             .map(|(fname, conf)| (fname.clone(), Arc::new(conf.clone())))
             .collect();
+        let idle = conf.functions.keys().filter(|fname| conf.is_idle(fname)).cloned().collect();
         let GlobalConf { row_defaults, must, .. } = conf.global;
-        Self { registry, functions, connectors_of, slots, row_defaults, must, durable }
+        Self { registry, functions, idle, connectors_of, slots, row_defaults, must, durable }
     }
 
     /// Binds every function of a flow that may be unfinished: one with `status: 0` does not run, so
@@ -136,10 +139,11 @@ impl Linker {
         (0..flow.flows.len()).filter_map(|step| self.step(flow, step, problems)).collect()
     }
 
-    /// Returns the connector that a function of a disabled flow lacks; for flows that run it has been
-    /// reported.
+    /// Returns the connector that a function lacks which no flow of the conf runs; for all others it
+    /// has been reported.
     fn missing(&self, flow: &FlowConf, step: usize, names: &ConnectorNames) -> Option<Problem> {
-        if flow.status == Status::Enabled {
+        let fname = &flow.flows.get(step)?.fname;
+        if flow.status == Status::Enabled && !self.idle.contains(fname) {
             return None;
         }
         let names = names.distinct();

@@ -19,28 +19,50 @@ const MASK: &str = "(secret)";
 #[must_use]
 pub fn redact_secrets(text: &str) -> String {
     let mut redacted = String::with_capacity(text.len());
-    // The indentation of a secret key whose value continues on further lines.
-    let mut inside: Option<usize> = None;
+    let mut inside: Option<Inside> = None;
     for line in text.split_inclusive('\n') {
         let content = line.trim_end_matches(['\n', '\r']);
         let (content, end) = line.split_at(content.len());
-        let indent = content.len() - content.trim_start_matches([' ', '-']).len();
-        inside = inside.filter(|key| content.trim().is_empty() || indent > *key);
-        if inside.is_some() && !content.trim().is_empty() {
-            redacted.extend(content.chars().take_while(|c| matches!(c, ' ' | '-')));
-            redacted += MASK;
-        } else {
-            let is_open = redact_line(content, &mut redacted);
-            inside = inside.or(is_open.then_some(indent));
+        let indent = content.len() - content.trim_start_matches([' ', '\t', '-']).len();
+        if !content.trim().is_empty() {
+            let is_key = split_at_value(content).is_some();
+            inside = inside.filter(|inside| inside.holds(indent, is_key));
+        }
+        match &mut inside {
+            Some(_) if content.trim().is_empty() => {}
+            Some(inside) => {
+                redacted.extend(content.chars().take_while(|c| matches!(c, ' ' | '\t' | '-')));
+                redacted += MASK;
+                inside.has_value = true;
+            }
+            None => {
+                let open = redact_line(content, &mut redacted);
+                inside = open.map(|has_value| Inside { indent, has_value });
+            }
         }
         redacted += end;
     }
     redacted
 }
 
-/// Appends one line without its secrets. Whether the value of a secret key may go on in the next
-/// line.
-fn redact_line(line: &str, redacted: &mut String) -> bool {
+/// A secret whose value may continue on further lines.
+struct Inside {
+    /// The indentation of its key.
+    indent: usize,
+    /// Whether a part of the value was found.
+    has_value: bool,
+}
+
+impl Inside {
+    /// Whether a line belongs to the value. JSON does not indent it.
+    fn holds(&self, indent: usize, is_key: bool) -> bool {
+        indent > self.indent || (!self.has_value && !is_key)
+    }
+}
+
+/// Appends one line without its secrets. If the value of a secret key may continue in the next line,
+/// returns whether it began in this one.
+fn redact_line(line: &str, redacted: &mut String) -> Option<bool> {
     let mut rest = line;
     while let Some((before, value)) = split_at_value(rest) {
         let blanks = value.len() - value.trim_start().len();
@@ -51,19 +73,26 @@ fn redact_line(line: &str, redacted: &mut String) -> bool {
             rest = value;
             continue;
         }
-        let (value, behind) = value.split_at(end_of(value));
-        let is_variable = value.starts_with("${");
-        match is_variable || value.is_empty() {
+        let is_in_map = line.strip_suffix(value).is_some_and(|before| before.contains(['{', '[']));
+        let (value, behind) = value.split_at(end_of(value, is_in_map));
+        match value.is_empty() || is_variable(value) {
             true => redacted.push_str(value),
             false => redacted.push_str(MASK),
         }
         if behind.is_empty() {
-            return !is_variable;
+            return (!is_variable(value)).then_some(!value.is_empty());
         }
         rest = behind;
     }
     redacted.push_str(rest);
-    false
+    None
+}
+
+/// Whether a value is one variable and no more: `${NAME}`, without a default.
+fn is_variable(value: &str) -> bool {
+    let name = value.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.is_some_and(|name| !name.is_empty() && name.chars().all(is_part))
 }
 
 /// The text up to the colon behind a key, and what follows.
@@ -84,13 +113,20 @@ fn key(before: &str) -> &str {
     key.rsplit(|c| !is_part(c)).next().unwrap_or_default()
 }
 
-/// Where a value ends: behind its quotes, or in front of what ends it in a map on one line.
-fn end_of(value: &str) -> usize {
-    let Some(quote) = value.chars().next().filter(|first| matches!(first, '"' | '\'')) else {
-        // A variable has braces of its own.
-        let own = value.strip_prefix("${").and_then(|rest| rest.find('}')).map_or(0, |at| at + 3);
-        let ends = value.match_indices([',', '}', ']']).map(|(at, _)| at);
-        return ends.into_iter().find(|at| *at >= own).unwrap_or(value.len());
+/// Where a value ends: behind its quotes; in a map on one line in front of what ends it there.
+fn end_of(value: &str, is_in_map: bool) -> usize {
+    let quote = match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => quote,
+        // A map or a list is one secret.
+        Some('{' | '[') => return value.len(),
+        _ if !is_in_map => return value.len(),
+        _ => {
+            // A variable has braces of its own.
+            let own = value.strip_prefix("${").and_then(|rest| rest.find('}'));
+            let own = own.map_or(0, |at| at + "${}".len());
+            let mut ends = value.match_indices([',', '}', ']']).map(|(at, _)| at);
+            return ends.find(|at| *at >= own).unwrap_or(value.len());
+        }
     };
     let mut characters = value.char_indices().skip(1).peekable();
     while let Some((at, character)) = characters.next() {
@@ -135,6 +171,20 @@ mod tests {
             ),
             ("# password: hunter2\r\nä: ö\r\n", "# password: (secret)\r\nä: ö\r\n"),
             ("password:", "password:"),
+            ("password: hunter2,more} [x]", "password: (secret)"),
+            ("password: ${PW:-hunter2}", "password: (secret)"),
+            ("password: ${A}hunter2", "password: (secret)"),
+            ("{password: ${PW:-hunter2}, pool: 2}", "{password: (secret), pool: 2}"),
+            ("{password: {a: b, c: d}, pool: 2}", "{password: (secret)"),
+            (
+                "{\n\"password\":\n\"hunter2\",\n\"pool\": 2\n}",
+                "{\n\"password\":\n(secret)\n\"pool\": 2\n}",
+            ),
+            ("password:\n\thunter2\nnext: 1", "password:\n\t(secret)\nnext: 1"),
+            (
+                "a:\n  token:\n    - x\n    - y\n  pool: 2",
+                "a:\n  token:\n    - (secret)\n    - (secret)\n  pool: 2",
+            ),
         ] {
             assert_eq!(redact_secrets(text), shown, "{text}");
         }
