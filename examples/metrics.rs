@@ -1,6 +1,8 @@
 //! Metrics: two runs, then what Prometheus sees of them. `conf/metrics` says where it looks, and
 //! `kisflow-cli/src/new/template/dashboard.json` is the dashboard.
 //!
+//! Run it from the root of the repository: `cargo run --features prometheus --example metrics`
+//!
 //! ```text
 //! kisflow_flow_rows_total{flow="CalStuAvgScore",outcome="filtered"} 1
 //! kisflow_flow_rows_total{flow="CalStuAvgScore",outcome="in"} 5

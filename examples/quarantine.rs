@@ -1,4 +1,6 @@
-//! A row that cannot be processed waits, with its cause, until somebody mends it; the rest flow on.
+//! A row that cannot be processed waits, with its cause, until it is corrected; the rest flow on.
+//!
+//! Run it: `cargo run --features file,redb --example quarantine`
 //!
 //! ```text
 //! invoice 1: 12.50

@@ -109,18 +109,20 @@ next:
 ";
 
 /// Builds the project and runs its tests with the versions of this workspace, so that nothing is
-/// fetched, and without debug information, so that the second set of dependencies stays small.
+/// fetched, and in its target directory with its profile, so that only those dependencies are built
+/// again whose features differ.
 fn build(project: &Path) -> PathBuf {
     let lock = Path::new(WORKSPACE).join("Cargo.lock");
     fs::copy(lock, project.join("Cargo.lock")).unwrap();
-    // One for all runs of this test: only the first builds the dependencies.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    // As `.cargo/config.toml` has it.
+    let profile = ["profile.dev.debug='line-tables-only'", "profile.dev.package.'*'.debug=false"];
     let cargo = |command: &str| {
         let done = Command::new(env!("CARGO"))
             .args([command, "--quiet", "--offline"])
+            .args(profile.map(|setting| format!("--config={setting}")))
             .current_dir(project)
-            .env("CARGO_TARGET_DIR", &target)
-            .env("CARGO_PROFILE_DEV_DEBUG", "false")
+            .env("CARGO_TARGET_DIR", target)
             .env("CARGO_INCREMENTAL", "0")
             .output()
             .unwrap();

@@ -5,6 +5,7 @@
 
 mod address;
 mod builder;
+mod conn;
 mod duration;
 mod given;
 mod node;
@@ -95,6 +96,7 @@ pub enum Status {
 /// What a flow does with rows that a function cannot use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum OnReject {
     /// The run fails with every rejected row in its error; no later function runs.
     #[default]

@@ -76,7 +76,7 @@ impl Default for BatchConf {
     }
 }
 
-/// Where a new group begins to read.
+/// Where a new group begins to read. Not `#[non_exhaustive]`: a source has to know all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Start {
     /// `earliest`: at the first existing row.
@@ -100,6 +100,7 @@ impl Serialize for Start {
 
 /// Which order is kept between rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ordered {
     /// `ordered: false`: batches overtake each other. Within a batch rows keep their order.
     #[default]
@@ -158,6 +159,7 @@ impl Default for QuarantineConf {
 /// What a full quarantine does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum WhenFull {
     /// `stop`: the batch waits, unacknowledged, until there is room; its flow stops reading
     /// meanwhile.
