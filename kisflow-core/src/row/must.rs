@@ -1,6 +1,9 @@
 //! [`Must`]: the fields that a function's conf demands of every row.
 
-use super::{FieldNames, LackLog, cause, go, scan::missing_field};
+use super::{
+    FieldNames, LackLog, cause, go,
+    scan::{has_all, missing_field},
+};
 use crate::{
     conf::{FunctionConf, MustCheck, Origin, RowDefaults},
     error::BoxError,
@@ -55,7 +58,16 @@ impl Must {
     }
 
     /// Checks a row of JSON.
+    #[inline]
     pub(crate) fn fault_of_json(&self, index: usize, row: RawRow<'_>) -> Option<Fault> {
+        let is_whole = self.defaults == RowDefaults::Require
+            && cause::text(row).is_ok_and(|text| has_all(text.as_bytes(), &self.fields).is_some());
+        if is_whole { None } else { self.search_json(index, row) }
+    }
+
+    /// Checks a row of JSON that does not have all fields at first sight.
+    #[cold]
+    fn search_json(&self, index: usize, row: RawRow<'_>) -> Option<Fault> {
         let missing = cause::text(row).and_then(|text| {
             let missing = match self.defaults {
                 RowDefaults::Require => missing_field(text, &self.fields),
@@ -68,11 +80,21 @@ impl Must {
 
     /// Checks a row that is a value, by the names of its fields; a type that does not report them
     /// is written as JSON.
+    #[inline]
     pub(crate) fn fault_of_value<T: Emit>(&self, index: usize, row: &T) -> Option<Fault> {
         let mut names = FieldNames::new(&self.fields);
         if self.defaults == RowDefaults::Require && row.name_fields(&mut names) {
+            if names.is_complete() {
+                return None;
+            }
             return self.fault(index, Ok(names.missing()));
         }
+        self.search_value(index, row)
+    }
+
+    /// Checks a value that does not report its fields.
+    #[cold]
+    fn search_value<T: Emit>(&self, index: usize, row: &T) -> Option<Fault> {
         let mut json = Vec::new();
         match row.encode(&mut json) {
             Ok(()) => self.fault_of_json(index, RawRow::Bytes(&json)),
@@ -80,7 +102,7 @@ impl Must {
         }
     }
 
-    #[inline]
+    #[cold]
     fn fault(&self, index: usize, missing: Result<Option<&str>, BoxError>) -> Option<Fault> {
         let (field, cause) = match missing {
             Ok(None) => return None,
