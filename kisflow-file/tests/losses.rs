@@ -228,3 +228,20 @@ async fn a_rotated_file_that_is_damaged_is_reported_and_the_others_are_read() {
     let problems = folder.context.health().problems();
     assert!(problems[0].contains("o.ndjson.2.gz"), "{problems:?}");
 }
+
+#[tokio::test]
+async fn a_gzip_file_that_is_written_in_pieces_is_no_text() {
+    let mut folder = Folder::new("o.ndjson.gz");
+    folder.run("append a 0 20");
+    folder.run("gzip a");
+    let packed = std::fs::read(folder.path("a.gz")).unwrap();
+    // A writer has made the file, and has written a part of what tells that it is gzip.
+    std::fs::write(folder.path("o.ndjson.gz"), "").unwrap();
+    let mut source = folder.open(10).await;
+    folder.some(&mut source).await;
+    for piece in [&packed[..2], &packed[2..40], &packed[40..]] {
+        support::append(&folder.path("o.ndjson.gz"), piece);
+        folder.some(&mut source).await;
+    }
+    folder.until(&mut source, &(0..20).collect(), "the whole file").await;
+}

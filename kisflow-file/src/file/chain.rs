@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::{
     disk::Identity,
-    neighbors::Unreadable,
+    neighbors::SkippedFile,
     position::Position,
     tracked::{Standing, Tracked},
 };
@@ -58,7 +58,7 @@ pub(super) struct State {
     /// What will not be read, until the reader has reported it.
     pub(super) missed: Vec<Missed>,
     /// The rotated files that cannot be read, as the last search found them.
-    pub(super) unreadable: Vec<Unreadable>,
+    pub(super) unreadable: Vec<SkippedFile>,
 }
 
 /// Bytes that will not be read.

@@ -4,7 +4,7 @@ use std::{
     fs::{self, Metadata},
     io::{self, BufReader, Read},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -63,10 +63,19 @@ pub(super) fn quiet(metadata: &Metadata) -> Duration {
 /// How many of its own first bytes a gzip file is known by while it is open.
 const PACKED: usize = 512;
 
+/// The first bytes of a gzip file.
+const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
+
 /// A file's bytes, decompressed if it is gzip by its first bytes.
 pub(super) struct Content {
     pub(super) file: fs::File,
-    gzip: Option<Mutex<Gzip>>,
+    /// What the file is, once it has enough bytes to tell.
+    kind: OnceLock<Kind>,
+}
+
+enum Kind {
+    Plain,
+    Gzip(Mutex<Gzip>),
 }
 
 /// A gzip file is read from its start to its end; to read an earlier offset it starts again.
@@ -100,16 +109,9 @@ impl Content {
     }
 
     pub(super) fn of(file: fs::File) -> io::Result<Self> {
-        let mut magic = [0; 3];
-        let is_gzip = fill(&file, &mut magic, 0)? == magic.len() && magic == [0x1f, 0x8b, 8];
-        let mut gzip = None;
-        if is_gzip {
-            let packed = packed_head(&file, PACKED)?;
-            let decoder = None;
-            let found = Gzip { packed, decoder, offset: 0, ended: None, is_cut_off: false };
-            gzip = Some(Mutex::new(found));
-        }
-        Ok(Self { file, gzip })
+        let content = Self { file, kind: OnceLock::new() };
+        content.learn()?;
+        Ok(content)
     }
 
     /// The same file with a new state.
@@ -117,30 +119,61 @@ impl Content {
         Self::of(self.file.try_clone()?)
     }
 
-    pub(super) fn is_gzip(&self) -> bool {
-        self.gzip.is_some()
+    /// Returns what the file is; `None` while its bytes may become either.
+    fn learn(&self) -> io::Result<Option<&Kind>> {
+        if let Some(kind) = self.kind.get() {
+            return Ok(Some(kind));
+        }
+        let mut first = [0; MAGIC.len()];
+        let known = fill(&self.file, &mut first, 0)?;
+        let first = first.get(..known).unwrap_or_default();
+        if first != MAGIC && MAGIC.starts_with(first) {
+            return Ok(None);
+        }
+        let kind = match first == MAGIC {
+            true => Kind::Gzip(Mutex::new(Gzip {
+                packed: packed_head(&self.file, PACKED)?,
+                decoder: None,
+                offset: 0,
+                ended: None,
+                is_cut_off: false,
+            })),
+            false => Kind::Plain,
+        };
+        Ok(Some(self.kind.get_or_init(|| kind)))
     }
 
-    /// Whether a gzip file still begins as it did when it was opened; any other file does.
+    /// The state of its decompression, if it is known to be gzip.
+    fn gzip(&self) -> Option<MutexGuard<'_, Gzip>> {
+        match self.kind.get()? {
+            Kind::Plain => None,
+            Kind::Gzip(gzip) => Some(gzip.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    pub(super) fn is_gzip(&self) -> bool {
+        matches!(self.kind.get(), Some(Kind::Gzip(_)))
+    }
+
+    /// Whether a gzip file still begins as it did when it was recognized; any other file does.
     pub(super) fn is_same_gzip(&self) -> io::Result<bool> {
-        let Some(gzip) = &self.gzip else { return Ok(true) };
-        let known = gzip.lock().unwrap_or_else(PoisonError::into_inner).packed;
+        let Some(known) = self.gzip().map(|gzip| gzip.packed) else { return Ok(true) };
         Ok(packed_head(&self.file, known.length)? == known)
     }
 
     /// Returns whether it is gzip without its end.
     pub(super) fn is_cut_off(&self) -> bool {
-        let gzip =
-            self.gzip.as_ref().map(|gzip| gzip.lock().unwrap_or_else(PoisonError::into_inner));
-        gzip.is_some_and(|gzip| gzip.is_cut_off)
+        self.gzip().is_some_and(|gzip| gzip.is_cut_off)
     }
 
     /// Reads at most this many bytes from `offset`: fewer only at the end.
     pub(super) fn read(&self, offset: u64, most: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; most];
-        let read = match &self.gzip {
-            None => fill(&self.file, &mut bytes, offset)?,
-            Some(gzip) => gzip
+        let read = match self.learn()? {
+            // Nothing is text that may turn out to be compressed.
+            None => 0,
+            Some(Kind::Plain) => fill(&self.file, &mut bytes, offset)?,
+            Some(Kind::Gzip(gzip)) => gzip
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .read(&self.file, &mut bytes, offset)?,

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::{
     chain::{Chain, EVIDENCE, LATE, Missed, Stamp},
     disk::{Content, Identity, modified, quiet},
-    neighbors::{Found, Neighbor, Read, Search, Unreadable, folder},
+    neighbors::{Found, Neighbor, Read, Search, SkippedFile, folder},
     position::{Fingerprint, HEAD, Position, Print},
     tracked::{Standing, Tracked},
     watcher::Watched,
@@ -216,11 +216,11 @@ impl Chain {
     }
 
     /// Reports rotated files that cannot be read, each once.
-    fn miss(&self, files: &[Unreadable]) {
+    fn miss(&self, files: &[SkippedFile]) {
         let mut state = self.state();
         let before = std::mem::replace(&mut state.unreadable, files.to_vec());
         for file in files.iter().filter(|file| !before.contains(file)) {
-            let Unreadable { path, identity, length: bytes, modified, why } = file;
+            let SkippedFile { path, identity, length: bytes, modified, why } = file;
             let path = path.display();
             let what = format!(
                 "`{path}`, of {bytes} bytes, was rotated before it was read, and it cannot be read: \

@@ -56,12 +56,12 @@ pub(super) struct Found {
     /// Those that were at the path after it and are not there any longer, the oldest first.
     pub(super) between: Vec<Neighbor>,
     /// Those among them that cannot be read.
-    pub(super) unreadable: Vec<Unreadable>,
+    pub(super) unreadable: Vec<SkippedFile>,
 }
 
 /// A rotated file that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unreadable {
+pub(super) struct SkippedFile {
     pub(super) path: PathBuf,
     pub(super) identity: Identity,
     pub(super) length: u64,
@@ -73,7 +73,7 @@ pub(super) struct Unreadable {
 /// The files of a folder, as one pass over it found them. Renames meanwhile may hide a file from
 /// that pass, or put another in its place.
 #[derive(Default)]
-struct Listing {
+struct FolderListing {
     entries: Vec<Entry>,
     /// The names of all files, also of those that are no entries.
     names: HashSet<String>,
@@ -92,7 +92,7 @@ struct Entry {
     is_foreign: bool,
 }
 
-impl Listing {
+impl FolderListing {
     /// Opens a file, unless another has taken its name.
     ///
     /// # Errors
@@ -163,9 +163,9 @@ impl Entry {
         Identity::of(&self.metadata)
     }
 
-    fn unreadable(&self, why: String) -> Unreadable {
+    fn unreadable(&self, why: String) -> SkippedFile {
         let (identity, length) = (self.identity(), self.metadata.len());
-        Unreadable {
+        SkippedFile {
             path: self.path.clone(),
             identity,
             length,
@@ -192,7 +192,7 @@ impl Search<'_> {
         self.search(&listing)
     }
 
-    fn search(&self, listing: &Listing) -> io::Result<Found> {
+    fn search(&self, listing: &FolderListing) -> io::Result<Found> {
         let position = self.read.position;
         let mut found = Found::default();
         let mut own = None;
@@ -255,8 +255,8 @@ impl Search<'_> {
         Ok(found)
     }
 
-    fn list_folders(&self) -> io::Result<Listing> {
-        let mut listing = Listing::default();
+    fn list_folders(&self) -> io::Result<FolderListing> {
+        let mut listing = FolderListing::default();
         let mut known = HashSet::new();
         let target = fs::canonicalize(self.path).ok();
         let own = folder(self.path);
@@ -276,7 +276,7 @@ impl Search<'_> {
         folder: &Path,
         shape: Option<&OsStr>,
         known: &mut HashSet<Identity>,
-        listing: &mut Listing,
+        listing: &mut FolderListing,
     ) -> io::Result<()> {
         let base = self.path.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
         let shape = shape.map(OsStr::to_string_lossy);
