@@ -207,3 +207,23 @@ fn a_pattern_that_cannot_be_used_is_a_problem_of_the_conf() {
         )]
     );
 }
+
+#[tokio::test]
+async fn a_file_with_the_inode_of_another_is_read_from_its_start() {
+    // How many of ten rows were read before the inode went to another file.
+    for (read, unread) in [(10, 0), (4, 6)] {
+        let mut folder = Folder::new("o-*.ndjson");
+        folder.run("append o-1.ndjson 0 10");
+        let mut source = folder.open(read).await;
+        folder.deliveries(&mut source, 1).await;
+        drop(source);
+        folder.run("mv o-1.ndjson o-2.ndjson");
+        folder.run("write o-2.ndjson 10 30");
+        let mut source = folder.open(100).await;
+        folder.until(&mut source, &(10..30).collect(), "the other file").await;
+        let bytes = unread * folder.row(0).len() as u64;
+        let problems = folder.context.health().problems();
+        assert_eq!(folder.context.lost(), bytes, "{problems:?}");
+        assert_eq!(problems.len(), usize::from(bytes > 0), "{problems:?}");
+    }
+}

@@ -85,12 +85,13 @@ pub(super) fn open(
     let Some(mut current) = current else {
         return Err(FileError::io(path, io::ErrorKind::NotFound.into()));
     };
-    if let Begin::Moved(position) = begin
-        && position.evidence() > 0
-        && current.content.is_read_up_to(position).map_err(failed)?
-    {
-        chain.begin(vec![current.at(position)]);
-        return Ok(opened);
+    if let Begin::Moved(position) = begin {
+        if position.evidence() > 0 && current.content.is_read_up_to(position).map_err(failed)? {
+            chain.begin(vec![current.at(position)]);
+            return Ok(opened);
+        }
+        // The inode was given to another file.
+        opened.gone = (position.unread() > 0).then(|| gone(position, follows));
     }
     let length = current.position.length;
     let offset = match begin {

@@ -353,7 +353,9 @@ impl Reader {
             if many.left.len() >= MOST_LEFT {
                 many.left.clear();
             }
-            many.left.insert(file.identity, file.position);
+            // What is missing of it has been reported.
+            let position = Position { length: file.position.offset, ..file.position };
+            many.left.insert(file.identity, position);
             many.again();
         }
     }
