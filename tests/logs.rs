@@ -2,14 +2,14 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
-use std::{
-    fs, io,
-    sync::{Arc, Mutex},
-};
+#[path = "support/log.rs"]
+mod log;
+
+use std::fs;
 
 use kisflow::{Result, prelude::*};
 use kisflow_core::{Conf, ConnConf, FlowConf, QuarantineConf, SourceConf, is_obeyed};
-use tracing_subscriber::fmt::MakeWriter;
+use log::Log;
 
 #[derive(Deserialize)]
 struct Text {
@@ -20,28 +20,6 @@ struct Text {
 #[faas("Fail")]
 fn fail(rows: &[Text]) -> Result<Vec<u32>> {
     Err(format!("cannot use {}", rows[0].text).into())
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }
 
 /// How many `x` of a row's text stand together in the log of a service, at most.
@@ -64,7 +42,7 @@ async fn longest(registry: Registry, row: &str) -> usize {
     let flows = registry.link(conf).await.unwrap();
     let served = flows.serve(std::future::pending()).await.unwrap();
     assert_eq!(served.flows["Fails"].ledger.quarantined, 1);
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     assert!(text.contains("goes to quarantine"), "{text}");
     assert!(!text.chars().any(|shown| is_obeyed(shown) && shown != '\n'), "{text:?}");
     text.split(|character| character != 'x').map(str::len).max().unwrap_or_default()

@@ -2,14 +2,14 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
-use std::{
-    fs, io,
-    sync::{Arc, Mutex},
-};
+#[path = "support/log.rs"]
+mod log;
+
+use std::fs;
 
 use kisflow::{MustCheck, Verdict, error_chain, prelude::*};
+use log::Log;
 use serde_json::{Value, json};
-use tracing_subscriber::fmt::MakeWriter;
 
 /// Hands on the rows of a batch.
 #[faas("Batch")]
@@ -140,29 +140,6 @@ async fn rows_that_are_no_objects_are_passed_on_too_and_the_function_judges_them
     }
 }
 
-/// What is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 /// Two runs of the three rows: the lines of the log, and what the metric has counted.
 async fn logged(conf: &str) -> (Vec<String>, Option<String>) {
     let log = Log::default();
@@ -173,7 +150,7 @@ async fn logged(conf: &str) -> (Vec<String>, Option<String>) {
     for _ in 0..2 {
         run(&flows.get("F").unwrap(), text.clone()).await;
     }
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     let metrics = flows.render_metrics().unwrap();
     let count = metrics.lines().find_map(|line| {
         let line = line.strip_prefix("kisflow_function_incomplete_rows_total{")?;

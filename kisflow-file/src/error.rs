@@ -96,8 +96,8 @@ impl FileError {
         matches!(self.kind, Kind::Missing)
     }
 
-    /// Returns `true` if the content cannot be cut into rows at all: UTF-16, an unusable CSV
-    /// header, incomplete gzip, or another kind of archive.
+    /// Returns `true` if the content cannot be split into rows: UTF-16, an unusable CSV header,
+    /// incomplete gzip, or another kind of archive.
     #[must_use]
     pub fn is_content(&self) -> bool {
         matches!(self.kind, Kind::Utf16 | Kind::Header(_) | Kind::Packed(_))

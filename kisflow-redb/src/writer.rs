@@ -18,7 +18,7 @@ const MOST_WRITES: usize = 64;
 /// refused before it shares a transaction, because the others would fail with it.
 const MOST_BYTES: usize = 1 << 30;
 
-/// Changes that are written as a whole or not at all.
+/// Changes that are written atomically.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Work {
     Changes(Vec<Change>),

@@ -317,6 +317,8 @@ pub struct GlobalConf {
     pub(crate) origin: Origin,
 }
 
+/// The default of `retry_duration`, of functions and of sources.
+pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// The default of `grace_ms`.
 const GRACE: Duration = Duration::from_secs(30);
 

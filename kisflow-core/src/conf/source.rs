@@ -184,7 +184,7 @@ impl SourceConf {
             ordered: Ordered::No,
             isolate: true,
             retry_times: 2,
-            retry_duration: Duration::from_millis(100),
+            retry_duration: super::RETRY_PAUSE,
             params: RawParams::new(),
             origin: Origin::Code,
         }

@@ -18,7 +18,7 @@ use super::{Lineage, Node, RunContext};
 use crate::{
     backoff::pause,
     batch::Batch,
-    conf::OnReject,
+    conf::{OnReject, RETRY_PAUSE},
     error::{BoxError, Result},
     function::{Answer, Call, Outcome},
     parameter::{Cx, Rejects},
@@ -26,9 +26,6 @@ use crate::{
     row::{LackLog, LackWarning},
     text::{excerpt, excerpt_chain},
 };
-
-/// The default of `retry_duration`.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a call failed.
 pub(super) enum Fail {

@@ -311,7 +311,7 @@ impl Quarantine {
         Ok(())
     }
 
-    /// Updates the size in the metrics, within a short time or not at all.
+    /// Updates the size in the metrics, unless the store takes too long to answer.
     async fn look(&self) {
         timeout(LOOK, self.usage()).await.ok();
     }

@@ -56,8 +56,8 @@ const PATH_BYTES: usize = 700;
 /// - **Truncation**: a file that no longer has what was read of it is read from its start, with a
 ///   warning. Unread old content is searched for in a copy beside it, as `copytruncate` makes it.
 ///
-/// One thread looks at all files that the flows of a process follow, also while a flow is full, so
-/// that changes of a file are noticed in time.
+/// One thread polls all files that a process follows, even while a flow is full, so that changes of
+/// a file are noticed in time.
 ///
 /// # Patterns
 ///

@@ -40,7 +40,7 @@ fn read(framing: &Framing, most: usize, when: When, pieces: &[&[u8]]) -> Vec<(u6
             let mut broken = cut.batch.unreadable().into_iter().peekable();
             for index in 0..cut.batch.len() {
                 let offset = cut.places.offset(index);
-                // The array that is not closed is told of where its end is missing.
+                // An unclosed array is reported where its end is missing.
                 let is_there = (end..cut.end).contains(&offset)
                     || (offset == cut.end && *cut.batch.row_text(index) == *b"[");
                 assert!(is_there, "{offset} is not in {end}..{}", cut.end);

@@ -70,7 +70,7 @@ impl RedisDurable {
 ///
 /// # Cancel safety
 ///
-/// A write whose future is dropped is done as a whole or not at all.
+/// A write whose future is dropped is still atomic.
 #[async_trait]
 impl Durable for RedisDurable {
     async fn write(&self, changes: Vec<Change>) -> Result<()> {
