@@ -14,16 +14,27 @@ pub struct FieldNames<'m> {
     wanted: &'m [String],
     /// One bit a name: nothing is allocated for a row.
     seen: u64,
+    /// `seen` with all names.
+    all: u64,
 }
 
 impl<'m> FieldNames<'m> {
     pub(super) fn new(wanted: &'m [String]) -> Self {
-        Self { wanted, seen: 0 }
+        let all = 1_u64.checked_shl(wanted.len() as u32).map_or(u64::MAX, |next| next - 1);
+        Self { wanted, seen: 0, all }
     }
 
-    /// Asks `row`; `false` if it is no struct or map of the kind that tells them.
+    /// Asks `row`, until all names are found; `false` if it is no struct or map of the kind that
+    /// reports them.
+    #[inline]
     pub(super) fn ask<T: Serialize + ?Sized>(&mut self, row: &T) -> bool {
-        row.serialize(Ask(self)).is_ok()
+        row.serialize(Ask(self)).is_ok() || self.is_complete()
+    }
+
+    /// Ends the question once all names are found: the rest of the row does not matter.
+    #[inline]
+    fn go_on(&self) -> Result<(), Untold> {
+        if self.is_complete() { Err(Untold) } else { Ok(()) }
     }
 
     #[inline]
@@ -38,7 +49,7 @@ impl<'m> FieldNames<'m> {
 
     #[inline]
     pub(super) fn is_complete(&self) -> bool {
-        self.seen.count_ones() as usize == self.wanted.len()
+        self.seen == self.all
     }
 
     /// The first that the row lacks.
@@ -157,7 +168,7 @@ impl SerializeStruct for Ask<'_, '_> {
         _: &T,
     ) -> Result<(), Untold> {
         self.0.note(name);
-        Ok(())
+        self.0.go_on()
     }
 
     fn end(self) -> Result<(), Untold> {
@@ -174,7 +185,7 @@ impl SerializeMap for Ask<'_, '_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, _: &T) -> Result<(), Untold> {
-        Ok(())
+        self.0.go_on()
     }
 
     fn end(self) -> Result<(), Untold> {

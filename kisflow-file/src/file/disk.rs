@@ -75,7 +75,7 @@ pub(super) struct Content {
 
 enum Kind {
     Plain,
-    Gzip(Mutex<Gzip>),
+    Gzip(Box<Mutex<Gzip>>),
 }
 
 /// A gzip file is read from its start to its end; to read an earlier offset it starts again.
@@ -131,13 +131,13 @@ impl Content {
             return Ok(None);
         }
         let kind = match first == MAGIC {
-            true => Kind::Gzip(Mutex::new(Gzip {
+            true => Kind::Gzip(Box::new(Mutex::new(Gzip {
                 packed: packed_head(&self.file, PACKED)?,
                 decoder: None,
                 offset: 0,
                 ended: None,
                 is_cut_off: false,
-            })),
+            }))),
             false => Kind::Plain,
         };
         Ok(Some(self.kind.get_or_init(|| kind)))
