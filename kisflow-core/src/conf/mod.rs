@@ -37,6 +37,7 @@ pub(crate) use self::problem::{Origin, in_order, nearest};
 pub(crate) use self::section::name_fault;
 pub use self::source::{BatchConf, Ordered, QuarantineConf, SourceConf, Start, WhenFull};
 pub use self::test::{ExpectConf, GivenConf, RejectedConf, TestConf, TestRecords};
+pub(crate) use self::usage::InUse;
 
 /// Everything in a directory of conf.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,30 +1,55 @@
 //! Which pieces of a conf are used by others that run.
 
-use super::{Conf, FlowConf, Status};
+use std::collections::HashSet;
+
+use super::{Conf, Status};
+
+/// The connectors that something uses, and the functions that no running flow uses.
+pub(crate) struct InUse<'c> {
+    connectors: HashSet<&'c str>,
+    idle: HashSet<&'c str>,
+}
 
 impl Conf {
-    /// Returns whether the quarantine uses a connector of this name, or a function that is not idle.
-    pub(crate) fn uses(&self, cname: &str) -> bool {
-        let named = |name: &Option<String>| name.as_deref() == Some(cname);
-        let listed = self.connectors.get(cname).is_some_and(|conn| {
-            conn.load.iter().chain(&conn.save).any(|fname| !self.is_idle(fname))
-        });
-        let by_function = || {
-            self.functions.values().any(|function| {
-                let option = &function.option;
-                let names =
-                    named(&option.cname) || option.cnames.values().any(|name| name == cname);
-                names && !self.is_idle(&function.fname)
-            })
+    /// Goes through the conf once.
+    pub(crate) fn in_use(&self) -> InUse<'_> {
+        let of = |status: Status| {
+            let flows = self.flows.values().filter(move |flow| flow.status == status);
+            flows.flat_map(|flow| &flow.flows).map(|step| step.fname.as_str())
         };
-        listed || named(&self.global.quarantine.cname) || by_function()
+        let runs: HashSet<&str> = of(Status::Enabled).collect();
+        let idle: HashSet<&str> =
+            of(Status::Disabled).filter(|fname| !runs.contains(fname)).collect();
+        let mut connectors: HashSet<&str> =
+            self.global.quarantine.cname.as_deref().into_iter().collect();
+        for function in self.functions.values().filter(|it| !idle.contains(it.fname.as_str())) {
+            let option = &function.option;
+            connectors
+                .extend(option.cname.iter().chain(option.cnames.values()).map(String::as_str));
+        }
+        for conn in self.connectors.values() {
+            if conn.load.iter().chain(&conn.save).any(|fname| !idle.contains(fname.as_str())) {
+                connectors.insert(&conn.cname);
+            }
+        }
+        InUse { connectors, idle }
+    }
+}
+
+impl<'c> InUse<'c> {
+    /// Whether the quarantine or a function that is not idle uses a connector.
+    pub(crate) fn has_connector(&self, cname: &str) -> bool {
+        self.connectors.contains(cname)
     }
 
-    /// Returns whether a function is in flows of which none runs. A function that is in no flow is not
-    /// idle: it may be appended to one.
+    /// Whether a function is in flows of which none runs. A function that is in no flow is not idle:
+    /// it may be appended to one.
     pub(crate) fn is_idle(&self, fname: &str) -> bool {
-        let has = |flow: &&FlowConf| flow.flows.iter().any(|step| step.fname == fname);
-        let mut flows = self.flows.values().filter(has).peekable();
-        flows.peek().is_some() && flows.all(|flow| flow.status == Status::Disabled)
+        self.idle.contains(fname)
+    }
+
+    /// The functions that are idle.
+    pub(crate) fn idle(self) -> HashSet<&'c str> {
+        self.idle
     }
 }

@@ -12,9 +12,10 @@ pub(super) fn of(registry: &Registry, conf: &Conf) -> Vec<Problem> {
         notes.extend(piece.origin.unset().iter().cloned());
         params(registry, &piece, &piece.path, piece.params, &mut notes);
     }
+    let in_use = conf.in_use();
     for conn in conf.connectors.values() {
         let known = registry.connectors.iter().any(|def| def.engine == conn.engine);
-        if !known && !conf.uses(&conn.cname) {
+        if !known && !in_use.has_connector(&conn.cname) {
             let message = match conn.engine.as_str() {
                 "" => "the connector has no type; no flow that runs uses it".to_owned(),
                 engine => {

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::ConnectorNames;
 use crate::{
-    conf::{Conf, ConnConf, FunctionConf, Mode, MustCheck, Origin, Problem, name_fault, suggest},
+    conf::{
+        Conf, ConnConf, FunctionConf, InUse, Mode, MustCheck, Origin, Problem, name_fault, suggest,
+    },
     connector::no_private,
     registry::Registry,
     row::MUST_LIMIT,
@@ -19,10 +21,11 @@ pub(crate) fn check(
     problems.extend(conf.repeated.iter().cloned());
     twice(registry, problems);
     names(conf, problems);
+    let in_use = conf.in_use();
     for conn in conf.connectors.values() {
-        engine(registry, conn, conf.uses(&conn.cname), problems);
+        engine(registry, conn, in_use.has_connector(&conn.cname), problems);
     }
-    let connectors = connectors(conf, problems);
+    let connectors = connectors(conf, &in_use, problems);
     for function in conf.functions.values() {
         let must: HashSet<&String> = function.source.must.iter().collect();
         let check = function.option.must.unwrap_or(conf.global.must);
@@ -31,7 +34,7 @@ pub(crate) fn check(
             problems.push(of_function(function, "source.must", message));
         }
         let mode = function.fmode;
-        let stores = matches!(mode, Mode::Save | Mode::Load) && !conf.is_idle(&function.fname);
+        let stores = matches!(mode, Mode::Save | Mode::Load) && !in_use.is_idle(&function.fname);
         if stores && !connectors.contains_key(&function.fname) {
             let message = format!(
                 "a function with `fmode: {}` needs a connector: set `option.cname`, or name the function in the connector's `{}` list",
@@ -120,7 +123,11 @@ fn engine(registry: &Registry, conn: &ConnConf, used: bool, problems: &mut Vec<P
 }
 
 /// The connector of each function: its own `cname`, or the connector whose lists name it.
-fn connectors(conf: &Conf, problems: &mut Vec<Problem>) -> HashMap<String, ConnectorNames> {
+fn connectors(
+    conf: &Conf,
+    in_use: &InUse<'_>,
+    problems: &mut Vec<Problem>,
+) -> HashMap<String, ConnectorNames> {
     let mut connectors: HashMap<String, ConnectorNames> = HashMap::new();
     for function in conf.functions.values() {
         let option = &function.option;
@@ -133,7 +140,7 @@ fn connectors(conf: &Conf, problems: &mut Vec<Problem>) -> HashMap<String, Conne
         let named = named.map(|(name, cname)| (format!("option.cname.{name}"), cname));
         let one = option.cname.iter().map(|cname| ("option.cname".to_owned(), cname));
         for (path, cname) in one.chain(named) {
-            if !conf.connectors.contains_key(cname) && !conf.is_idle(&function.fname) {
+            if !conf.connectors.contains_key(cname) && !in_use.is_idle(&function.fname) {
                 let hint = suggest(cname, conf.connectors.keys().map(String::as_str));
                 let message = format!("no connector is named \"{cname}\"{hint}");
                 problems.push(of_function(function, &path, message));

@@ -82,7 +82,7 @@ impl Linker {
             .iter()
             .map(|(fname, conf)| (fname.clone(), Arc::new(conf.clone())))
             .collect();
-        let idle = conf.functions.keys().filter(|fname| conf.is_idle(fname)).cloned().collect();
+        let idle = conf.in_use().idle().into_iter().map(str::to_owned).collect();
         let GlobalConf { row_defaults, must, .. } = conf.global;
         Self { registry, functions, idle, connectors_of, slots, row_defaults, must, durable }
     }
