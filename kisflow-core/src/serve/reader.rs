@@ -1,11 +1,11 @@
 //! The task of one flow: reads its source while there is room, and processes what it read to the
 //! end.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     task::{JoinError, JoinSet},
-    time::{self, Instant, MissedTickBehavior, sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -18,8 +18,9 @@ use crate::{
     source::{Delivery, ErasedSource, SourceContext, SourceDef},
 };
 
-/// How often lag and age are measured.
+/// How often lag and age are measured, while rows come and while none do.
 const TICK: Duration = Duration::from_secs(1);
+const IDLE_TICK: Duration = Duration::from_secs(5);
 /// How long a source may take to report its lag, and to close.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -111,15 +112,17 @@ impl Reader {
         let mut backoff = Backoff::default();
         // Since when it is read without an error.
         let mut resumed = Instant::now();
-        let mut tick = time::interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut tick = pin!(sleep(Duration::ZERO));
+        let mut pause = TICK;
+        // Whether a delivery has been read since the last tick.
+        let mut has_read = false;
         loop {
             let full = tasks.len() >= room;
             let event = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => Event::Stop,
                 Some(done) = tasks.join_next() => Event::Done(done),
-                _ = tick.tick() => Event::Tick,
+                () = &mut tick => Event::Tick,
                 read = source.next(), if !full => Event::Read(read),
             };
             match event {
@@ -129,14 +132,22 @@ impl Reader {
                 Event::Tick => {
                     let steady = resumed.elapsed() >= TICK;
                     // An idle source still counts as recovered.
-                    if self.observe(source).await && steady {
+                    let answered = self.observe(source).await;
+                    if answered && steady {
                         self.mended(&mut backoff);
                     }
+                    let is_idle = answered && !std::mem::take(&mut has_read) && tasks.is_empty();
+                    pause = if is_idle { (pause * 2).min(IDLE_TICK) } else { TICK };
                     // One that takes longer than a tick to answer is read in between.
-                    tick.reset();
+                    tick.as_mut().reset(Instant::now() + pause);
                 }
                 Event::Read(Ok(Some(delivery))) => {
                     self.mended(&mut backoff);
+                    has_read = true;
+                    if pause > TICK {
+                        pause = TICK;
+                        tick.as_mut().reset(Instant::now() + pause);
+                    }
                     let parts = lanes.parts(&delivery);
                     let desk = self.desk.clone();
                     tasks.spawn(async move {
@@ -146,12 +157,14 @@ impl Reader {
                 }
                 Event::Read(Ok(None)) => return End::Exhausted,
                 Event::Read(Err(error)) => {
-                    let pause = backoff.next();
-                    self.fail("cannot be read", &error, pause);
-                    if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
+                    let wait = backoff.next();
+                    self.fail("cannot be read", &error, wait);
+                    if self.stop.run_until_cancelled(sleep(wait)).await.is_none() {
                         return End::Stopped;
                     }
                     resumed = Instant::now();
+                    pause = TICK;
+                    tick.as_mut().reset(resumed + pause);
                 }
             }
         }

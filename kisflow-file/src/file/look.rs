@@ -343,6 +343,12 @@ impl Watched for Chain {
         [Some(place(self.path())), target.as_deref().map(place)].into_iter().flatten().collect()
     }
 
+    fn is_settled(&self) -> bool {
+        let state = self.state();
+        // With a stamp the last look found the file as the one before had.
+        state.stamp.is_some() && state.files.len() == 1 && state.left.is_empty()
+    }
+
     fn look(&self) -> bool {
         let before = self.version();
         if let Err(error) = self.look() {

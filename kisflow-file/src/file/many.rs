@@ -24,8 +24,7 @@ use super::{
 };
 use crate::{error::FileError, params::Order};
 
-/// The longest time between two lists of a pattern's folders, whatever the operating system
-/// reports.
+/// The longest time between two lists of a pattern's folders where changes may not be reported.
 const SLOWEST: Duration = Duration::from_secs(10);
 
 /// The files of a pattern.
@@ -146,6 +145,10 @@ impl Watched for Listing {
 
     fn slowest(&self) -> Duration {
         SLOWEST
+    }
+
+    fn is_settled(&self) -> bool {
+        !self.pattern.has_open_folders()
     }
 
     fn look(&self) -> bool {

@@ -110,6 +110,11 @@ impl Pattern {
         Ok(listed)
     }
 
+    /// Whether folders that appear may have matching files.
+    pub(super) fn has_open_folders(&self) -> bool {
+        folder(Path::new(&*self.text)).to_string_lossy().contains(['*', '?', '['])
+    }
+
     /// Returns the folders in which files may appear.
     pub(super) fn folders(&self) -> Vec<PathBuf> {
         let mut folders: Vec<PathBuf> = Vec::new();
