@@ -131,3 +131,12 @@ pub mod prelude {
         StepConf, Storage, Store, async_trait, caas, faas, termination,
     };
 }
+
+/// Runs the examples of the macros' documentation: their own crate cannot depend on this one.
+#[cfg(doctest)]
+mod macros {
+    #[doc = include_str!("../kisflow-macros/src/faas.md")]
+    mod faas {}
+    #[doc = include_str!("../kisflow-macros/src/caas.md")]
+    mod caas {}
+}
