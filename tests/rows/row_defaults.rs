@@ -1,7 +1,5 @@
 //! `row_defaults: go`: rows are read as Go reads them, where the conf says so and nowhere else.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
-
 use std::fs;
 
 use kisflow::{RowDefaults, prelude::*};

@@ -1,12 +1,5 @@
 //! What is said of a conf before anything connects: whether the fields that a function needs arrive.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail loudly"
-)]
-
 use std::fs;
 
 use kisflow::{HandsOn, Inspection, Memory, RowType, Verdict, prelude::*};
@@ -185,9 +178,10 @@ fn a_missing_field_is_told_with_both_places_and_the_line_of_the_conf() {
     let [problem] = inspection.problems.as_slice() else { panic!("{:?}", inspection.problems) };
     let message = &problem.message;
     assert_eq!((problem.line, problem.path.as_str()), (Some(5), "flows[1].fname"));
-    assert!(message.starts_with("`grade` (tests/inspect.rs:"), "{message}");
+    assert!(message.starts_with("`grade` (tests/conf/inspect.rs:"), "{message}");
     assert!(
-        message.contains("needs `grade`, which cannot arrive from `average` (tests/inspect.rs:"),
+        message
+            .contains("needs `grade`, which cannot arrive from `average` (tests/conf/inspect.rs:"),
         "{message}"
     );
     assert!(message.ends_with("hands on `Average` with stu_id, avg"), "{message}");
@@ -400,5 +394,5 @@ fn functions_say_what_they_read_and_hand_on() {
         "Average {stu_id, avg}, or the rows it was given"
     );
     assert_eq!(function("anything").hands_on.to_string(), "Value");
-    assert_eq!(function("average").place.file, "tests/inspect.rs");
+    assert_eq!(function("average").place.file, "tests/conf/inspect.rs");
 }

@@ -1,18 +1,5 @@
 //! The command line as its users meet it: programs that run, are stopped, and stand beside a service.
 
-#![cfg(unix)]
-#![allow(
-    missing_docs,
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail loudly"
-)]
-
-#[path = "support/server.rs"]
-mod server;
-
 use std::{
     env, fs,
     io::{BufRead, BufReader, Write},
@@ -21,7 +8,8 @@ use std::{
 };
 
 use serde_json::Value;
-use server::poll;
+
+use crate::server::poll;
 
 /// A directory with the conf of the shop, and rows of orders.
 struct Shop {

@@ -1,7 +1,5 @@
 //! A function with several connectors: each parameter takes its own, by its name.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
-
 use kisflow::{Result, prelude::*};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

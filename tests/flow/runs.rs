@@ -1,13 +1,5 @@
 //! Runs: retries, panics, timeouts, cancellation, forks, and functions added while a flow runs.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail loudly"
-)]
-
 use std::{
     sync::{
         Arc,

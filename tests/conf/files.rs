@@ -1,8 +1,6 @@
 //! Conf: KisFlow's files load unchanged, mistakes are explained all at once and where they stand,
 //! and what is written loads back to the same.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
-
 use std::time::Duration;
 use std::{fs, path::Path};
 
@@ -310,10 +308,10 @@ async fn a_name_that_is_near_to_a_function_is_no_problem_where_the_conf_uses_tha
 fn params_of_the_wrong_type_are_a_problem_at_the_line_that_sets_them() {
     let verify = "kistype: func\nfname: VerifyStu\nfmode: Verify\noption:\n  default_params:\n    max_id: ten\n";
     let flow = "kistype: flow\nflow_name: X\nflows:\n  - fname: VerifyStu\n";
-    let expected = "v.yml:6: option.default_params.max_id: function `VerifyStu`: the params do not fit `conf::Limits`: invalid type: string \"ten\", expected u32";
+    let expected = "v.yml:6: option.default_params.max_id: function `VerifyStu`: the params do not fit `conf::files::Limits`: invalid type: string \"ten\", expected u32";
     check_all(&[FLOW, AVG, ("v.yml", verify), ("x.yml", flow)], &[expected]);
     let flow = format!("{flow}    params:\n      max_id: -1\n");
-    let expected = "x.yml:6: flows[0].params.max_id: function `VerifyStu`: the params do not fit `conf::Limits`: invalid value: integer `-1`, expected u32";
+    let expected = "x.yml:6: flows[0].params.max_id: function `VerifyStu`: the params do not fit `conf::files::Limits`: invalid value: integer `-1`, expected u32";
     check_all(&[FLOW, AVG, ("v.yml", verify), ("x.yml", &flow)], &[expected]);
 }
 
@@ -322,7 +320,7 @@ fn a_missing_param_and_a_slip_of_one_are_both_explained() {
     let verify = "kistype: func\nfname: VerifyStu\nfmode: Verify\noption:\n  default_params:\n    max_idd: 1\n";
     let flow = "kistype: flow\nflow_name: X\nflows: [{fname: VerifyStu}]\n";
     let expected = [
-        "v.yml:5: option.default_params: function `VerifyStu`: the params do not fit `conf::Limits`: missing field `max_id`; known: max_id, note",
+        "v.yml:5: option.default_params: function `VerifyStu`: the params do not fit `conf::files::Limits`: missing field `max_id`; known: max_id, note",
         "v.yml:6: option.default_params.max_idd: function `VerifyStu`: unknown param; did you mean \"max_id\"?; known: max_id, note",
     ];
     check_all(&[FLOW, AVG, ("v.yml", verify), ("x.yml", flow)], &expected);

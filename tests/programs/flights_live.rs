@@ -1,24 +1,6 @@
 //! The example `flights_live`, fed from a Redis stream, from NATS and over HTTP, computes what it
 //! computes from a file.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail loudly"
-)]
-
-#[path = "support/nats_server.rs"]
-#[allow(dead_code, reason = "the tests of the source use more of it")]
-mod nats_server;
-#[path = "support/redis_server.rs"]
-#[allow(dead_code, reason = "the tests of the connector use more of it")]
-mod redis_server;
-#[path = "support/server.rs"]
-mod server;
-
 use std::{
     fs,
     io::{Read, Write},
@@ -27,9 +9,11 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use nats_server::NatsServer;
-use redis_server::RedisServer;
-use server::{free_port, poll};
+use crate::{
+    nats_server::NatsServer,
+    redis_server::RedisServer,
+    server::{free_port, poll},
+};
 
 /// The program beside the test's own.
 fn example() -> Command {

@@ -1,19 +1,5 @@
 //! The live view on a terminal, which tmux is: it has a size, breaks lines, and says what it shows.
 
-#![cfg(unix)]
-#![allow(
-    missing_docs,
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail loudly"
-)]
-
-#[path = "support/server.rs"]
-mod server;
-
 use std::{
     env,
     fs::{self, File},
@@ -22,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use server::poll;
+use crate::server::poll;
 
 /// A terminal of its own, and a program in it.
 struct Terminal {

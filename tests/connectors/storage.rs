@@ -1,7 +1,5 @@
 //! The memory connector's bounds, and Save and Load without a line of Rust.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
-
 use std::time::Duration;
 
 use kisflow::{Result, prelude::*};

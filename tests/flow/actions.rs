@@ -1,7 +1,5 @@
 //! The four actions, alone and combined, on chains of three functions, with and without rows.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
-
 use std::sync::Mutex;
 
 use kisflow::{Result, prelude::*};

@@ -3,13 +3,9 @@
 #![allow(missing_docs, reason = "a test program has no readers of docs")]
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
-#[path = "macros/caas.rs"]
 mod caas;
-#[path = "macros/names.rs"]
 mod names;
-#[path = "macros/parameters.rs"]
 mod parameters;
-#[path = "macros/results.rs"]
 mod results;
 
 use kisflow::{Function, LoadError, prelude::*};

@@ -1,7 +1,5 @@
 //! Conf of sources and of the quarantine: mistakes are told before anything is opened.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests fail loudly")]
-
 use std::fs;
 use std::time::Duration;
 

@@ -8,13 +8,9 @@
     reason = "tests fail loudly"
 )]
 
-#[path = "metrics/dashboard.rs"]
 mod dashboard;
-#[path = "metrics/endpoint.rs"]
 mod endpoint;
-#[path = "metrics/scrape.rs"]
 mod scrape;
-#[path = "metrics/serving.rs"]
 mod serving;
 
 use std::{collections::BTreeMap, future, net::TcpListener, sync::Arc, time::Duration};

@@ -1,7 +1,5 @@
 //! docs/cli.md shows what the commands print: each is run, in the order of the page.
 
-#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
-
 use std::{
     env, fs,
     path::{Path, PathBuf},

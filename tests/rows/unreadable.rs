@@ -1,8 +1,6 @@
 //! Rows that their source could not read: no function sees them, whatever it reads, and each is
 //! rejected with the cause that the source gave.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests fail loudly")]
-
 use kisflow::{Answer, Call, Link, MustCheck, Place, Result, RowNotes, prelude::*};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

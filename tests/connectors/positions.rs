@@ -1,19 +1,5 @@
 //! A service whose store is another one than before does not begin from the start without a word.
 
-#![allow(
-    missing_docs,
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail loudly"
-)]
-
-#[path = "support/redis_server.rs"]
-mod redis_server;
-#[path = "support/server.rs"]
-mod server;
-
 use std::{fs, path::Path};
 
 use kisflow::{Result, prelude::*};
@@ -21,7 +7,8 @@ use kisflow_core::{
     Conf, ConnConf, FlowConf, QuarantineConf, QuarantineFilter, Served, SourceConf, StoredPosition,
     carry_over,
 };
-use redis_server::RedisServer;
+
+use crate::redis_server::RedisServer;
 
 #[derive(Deserialize)]
 struct Numbered {

@@ -9,19 +9,12 @@
 )]
 #![allow(clippy::indexing_slicing, reason = "tests fail loudly")]
 
-#[path = "serve/bad_rows.rs"]
 mod bad_rows;
-#[path = "serve/odd_functions.rs"]
 mod odd_functions;
-#[path = "serve/order.rs"]
 mod order;
-#[path = "serve/outages.rs"]
 mod outages;
-#[path = "serve/quarantine.rs"]
 mod quarantine;
-#[path = "serve/stopping.rs"]
 mod stopping;
-#[path = "serve/tape.rs"]
 mod tape;
 
 use std::time::Duration;

@@ -11,24 +11,18 @@
     reason = "tests fail loudly"
 )]
 
-#[path = "support/nats_server.rs"]
+#[path = "../support/nats_server.rs"]
 #[allow(dead_code, reason = "the tests of the source use more of it")]
 mod nats_server;
-#[path = "support/redis_server.rs"]
+#[path = "../support/redis_server.rs"]
 #[allow(dead_code, reason = "the tests of the connector use more of it")]
 mod redis_server;
-#[path = "support/server.rs"]
+#[path = "../support/server.rs"]
 mod server;
 
-#[path = "chaos/disk.rs"]
 mod disk;
-#[path = "chaos/feed.rs"]
 mod feed;
-#[path = "chaos/kill.rs"]
 mod kill;
-#[path = "chaos/memory.rs"]
 mod memory;
-#[path = "chaos/process.rs"]
 mod process;
-#[path = "chaos/share.rs"]
 mod share;

@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
-#[path = "extending/connector.rs"]
 mod connector;
-#[path = "extending/parameter.rs"]
 mod parameter;
-#[path = "extending/source.rs"]
 mod source;

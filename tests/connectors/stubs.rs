@@ -1,7 +1,5 @@
 //! Stubs in the place of connectors: dry runs, and tests of flows.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
-
 use std::collections::BTreeMap;
 
 use kisflow::{Result, prelude::*};

@@ -1,7 +1,5 @@
 //! Whatever a conf says, it says the same after it has been written and read.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
-
 use std::{fs, time::Duration};
 
 use kisflow::{

@@ -1,19 +1,5 @@
 //! The Redis connector against real servers, each started for its test alone.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail loudly"
-)]
-
-#[path = "support/redis_server.rs"]
-mod redis_server;
-#[path = "support/server.rs"]
-mod server;
-
 use std::{
     fs,
     path::Path,
@@ -30,12 +16,15 @@ use kisflow_core::{
     ConnConf, Connector, Flows, LoadError, Record, RunError, Storage, conformance, error_chain,
 };
 use kisflow_redis::{Redis, RedisError, fred::prelude::*};
-use redis_server::RedisServer;
 use serde_json::{Value as Json, json};
-use server::{free_port, poll};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+};
+
+use crate::{
+    redis_server::RedisServer,
+    server::{free_port, poll},
 };
 
 #[derive(Serialize, Deserialize)]

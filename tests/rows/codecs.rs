@@ -1,7 +1,5 @@
 //! Encodings other than JSON: named for a batch, or carried by a row type.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
-
 use kisflow::{Result, prelude::*};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,5 @@
 //! Rows: every kind of bad row gets a clear cause and is accounted for, and what is good arrives.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
-
 use std::{collections::HashMap, fmt::Debug};
 
 use kisflow::{Result, prelude::*};

@@ -1,0 +1,22 @@
+//! Connectors: Save and Load, several at once, stubs, and Redis.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail loudly"
+)]
+
+#[path = "../support/redis_server.rs"]
+#[allow(dead_code, reason = "other tests use more of it")]
+mod redis_server;
+#[path = "../support/server.rs"]
+mod server;
+
+mod positions;
+mod redis;
+mod several;
+mod storage;
+mod stubs;
