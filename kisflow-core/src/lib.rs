@@ -22,7 +22,7 @@ mod batch;
 mod caas;
 mod conf;
 mod connector;
-mod durable;
+pub mod durable;
 mod error;
 mod flow;
 mod function;
@@ -66,7 +66,7 @@ pub use crate::{
         AsDurable, AsStorage, Connector, Fields, Memory, MemoryParams, Private, Record, ScratchDir,
         StartPrivate, Storage,
     },
-    durable::{Change, Durable, Usage},
+    durable::{Durable, Usage},
     error::{BoxError, Result, Unavailable, error_chain},
     flow::{
         Cache, Flow, Flows, FunctionReport, Metadata, Report, RowCounts, RunError, RunId,

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kisflow_core::{Source, SourceConf, SourceContext, conformance::Entries};
+use kisflow_core::{Source, SourceConf, SourceContext, durable::MemoryStore};
 use kisflow_file::{FileError, Stdin, StdinParams};
 use support::{LONG, mode, next, rest, silent, start_child, tell, told};
 
@@ -25,7 +25,7 @@ async fn open(context: &SourceContext) -> kisflow_core::Result<Stdin> {
 fn child() {
     let Some((mode, _)) = mode() else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let context = SourceContext::new("flow", "piped", Arc::new(Entries::default()));
+    let context = SourceContext::new("flow", "piped", Arc::new(MemoryStore::default()));
     let result = runtime.block_on(async {
         let mut stdin = open(&context).await.unwrap();
         match &*mode {

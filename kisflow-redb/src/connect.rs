@@ -15,11 +15,13 @@ use kisflow_core::{
 use tokio::task::spawn_blocking;
 
 use crate::{
+    durable::Committed,
     error::RedbError,
     file::StoreFile,
     params::RedbParams,
     request::{Look, Request, Response},
     socket::{Client, Listening},
+    worker::Worker,
     writer::{Work, Writer},
 };
 
@@ -48,6 +50,7 @@ enum Inner {
         _listening: Arc<Option<Listening>>,
         file: Arc<StoreFile>,
         writer: Arc<Writer>,
+        reader: Arc<Worker>,
     },
     /// Another process has it open.
     Shared(Arc<Client>),
@@ -85,8 +88,11 @@ impl Redb {
             move || {
                 let file = Arc::new(StoreFile::open(&path, cache_bytes)?);
                 let listening = Arc::new(Listening::begin(&file));
-                let writer = Arc::new(Writer::new(file.clone()));
-                Ok(Self { inner: Inner::Open { _listening: listening, file, writer } })
+                let start =
+                    |name| Worker::start(name).map_err(|cause| RedbError::stopped(&path, cause));
+                let writer = Arc::new(Writer::new(file.clone(), start("kisflow-redb-write")?));
+                let reader = Arc::new(start("kisflow-redb-read")?);
+                Ok(Self { inner: Inner::Open { _listening: listening, file, writer, reader } })
             }
         });
         opening.await.map_err(|cause| RedbError::stopped(&path, cause))?
@@ -102,28 +108,37 @@ impl Redb {
 
     /// Reads, on a thread that may block.
     pub(crate) async fn look(&self, look: Look) -> Result<Response, RedbError> {
-        let looking = match &self.inner {
-            Inner::Open { file, .. } => {
+        match &self.inner {
+            Inner::Open { file, reader, .. } => {
                 let file = file.clone();
-                spawn_blocking(move || look.answer(&file))
+                let looking = reader.run(move || {
+                    let answer = look.answer(&file);
+                    // A caller with its answer may close the file, and open it at once.
+                    drop(file);
+                    answer
+                });
+                looking.await.map_err(|cause| RedbError::stopped(self.path(), cause))?
             }
             Inner::Shared(client) => {
                 let client = client.clone();
-                spawn_blocking(move || client.ask(&Request::Look(look)))
+                let looking = spawn_blocking(move || client.ask(&Request::Look(look)));
+                looking.await.map_err(|cause| RedbError::stopped(self.path(), cause))?
             }
-        };
-        looking.await.map_err(|cause| RedbError::stopped(self.path(), cause))?
+        }
     }
 
     /// Writes, and returns when it is on the disk.
-    pub(crate) async fn write(&self, work: Work) -> Result<(), RedbError> {
+    pub(crate) async fn write(&self, work: Work) -> Result<Vec<Committed>, RedbError> {
         match &self.inner {
             Inner::Open { writer, .. } => writer.write(work).await,
             Inner::Shared(client) => {
                 let client = client.clone();
                 let writing = spawn_blocking(move || client.ask(&Request::Write(work)));
                 let written = writing.await;
-                written.map_err(|cause| RedbError::stopped(self.path(), cause))?.map(drop)
+                match written.map_err(|cause| RedbError::stopped(self.path(), cause))?? {
+                    Response::Committed(results) => Ok(results),
+                    _ => Err(self.unfit()),
+                }
             }
         }
     }

@@ -61,6 +61,8 @@ enum Kind {
     Unfit,
     /// The file has other content.
     Foreign,
+    /// The file's tables, or the file, have another format.
+    Format,
     Damaged,
     Full,
     /// Any other error of the system or of redb.
@@ -87,7 +89,7 @@ impl RedbError {
             redb::Error::TableTypeMismatch { .. }
             | redb::Error::TableIsMultimap(_)
             | redb::Error::TypeDefinitionChanged { .. }
-            | redb::Error::UpgradeRequired(_) => Kind::Foreign,
+            | redb::Error::UpgradeRequired(_) => Kind::Format,
             _ => Kind::Failed,
         };
         Self::of(path, kind, Some(cause.into()))
@@ -151,7 +153,7 @@ impl RedbError {
     /// Returns `true` if the file is not one of this connector, or is damaged.
     #[must_use]
     pub fn is_corrupt(&self) -> bool {
-        matches!(self.inner.kind, Kind::Foreign | Kind::Damaged)
+        matches!(self.inner.kind, Kind::Foreign | Kind::Format | Kind::Damaged)
     }
 
     /// Returns the file, unless the conf is at fault.
@@ -228,6 +230,10 @@ impl fmt::Display for RedbError {
             Kind::Foreign => write!(
                 formatter,
                 "{path} is no file of this connector, and was left as it is; give `addrs` another path"
+            ),
+            Kind::Format => write!(
+                formatter,
+                "{path} was written by another version of kisflow, or by another program, and was left as it is; move it away to begin with an empty one, or give `addrs` another path"
             ),
             Kind::Damaged => write!(
                 formatter,

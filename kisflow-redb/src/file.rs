@@ -79,10 +79,10 @@ impl StoreFile {
     }
 
     /// Writes all or nothing; on the disk when it returns. `work` may run twice.
-    pub(crate) fn write(
+    pub(crate) fn write<T>(
         &self,
-        work: impl Fn(&WriteTransaction) -> Result<(), Error>,
-    ) -> Result<(), RedbError> {
+        work: impl Fn(&WriteTransaction) -> Result<T, Error>,
+    ) -> Result<T, RedbError> {
         self.attempt(|database| write(database, &work))
     }
 
@@ -171,13 +171,14 @@ fn prepared(database: Database) -> Result<Database, Error> {
     Ok(database)
 }
 
-fn write(
+fn write<T>(
     database: &Database,
-    work: &impl Fn(&WriteTransaction) -> Result<(), Error>,
-) -> Result<(), Error> {
+    work: &impl Fn(&WriteTransaction) -> Result<T, Error>,
+) -> Result<T, Error> {
     let transaction = database.begin_write()?;
-    work(&transaction)?;
-    Ok(transaction.commit()?)
+    let result = work(&transaction)?;
+    transaction.commit()?;
+    Ok(result)
 }
 
 fn directory(path: &Path) -> &Path {

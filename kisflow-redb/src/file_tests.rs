@@ -1,17 +1,23 @@
 //! Disks that are full, or that fail at any of their calls: the open file recovers from each.
 
-use kisflow_core::{Change, error_chain};
-use redb::{Error, ReadableTable, TableDefinition};
+use kisflow_core::{
+    durable::{Commit, Key},
+    error_chain,
+};
+use redb::{Error, ReadableTable};
 
 use super::StoreFile;
-use crate::{disk::Disk, durable, error::RedbError};
-
-const ENTRIES: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("entries");
-const USAGE: TableDefinition<'_, &str, (u64, u64)> = TableDefinition::new("usage");
+use crate::{
+    disk::Disk,
+    durable::{self, ENTRIES, USAGE},
+    error::RedbError,
+};
 
 fn put(file: &StoreFile, number: usize) -> Result<(), RedbError> {
-    let change = Change::put("space", format!("{number:04}"), vec![7; 3_000]);
-    file.write(|write| durable::apply(write, std::slice::from_ref(&change)))
+    let commit = Commit::new().put(Key::raw("space", format!("{number:04}")), vec![7; 3_000]);
+    let done = file.write(|write| durable::apply(write, std::slice::from_ref(&commit)))?;
+    assert!(matches!(done[..], [Ok(())]), "{done:?}");
+    Ok(())
 }
 
 /// How many entries are there: the first ones, each whole and all of them counted.
@@ -20,8 +26,8 @@ fn count(file: &StoreFile) -> Result<usize, RedbError> {
         let mut count = 0;
         for entry in read.open_table(ENTRIES)?.iter()? {
             let (key, value) = entry?;
-            assert_eq!(key.value(), ("space", &*format!("{count:04}")));
-            assert!(value.value() == [7; 3_000]);
+            assert_eq!(key.value(), ("space", format!("{count:04}").as_bytes()));
+            assert!(value.value().1 == [7; 3_000]);
             count += 1;
         }
         let usage = read.open_table(USAGE)?.get("space")?.map(|usage| usage.value());

@@ -28,16 +28,18 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("shop/kisflow.redb");
 //! # let path = path.to_str().unwrap();
-//! use kisflow_core::{Change, ConnConf, Connector, Durable};
+//! use kisflow_core::{ConnConf, Connector, Durable, durable::{Commit, Key}};
 //! use kisflow_redb::{Redb, RedbParams};
 //!
 //! let conf = ConnConf::new("kisflow", "redb").addrs(path);
 //! let redb = Redb::connect(&conf, RedbParams::default()).await?;
-//! redb.write(vec![Change::put("orders", "17", "late")]).await?;
+//! let key = Key::new("orders").number(17);
+//! redb.commit(&Commit::new().put_new(key.clone(), "late")).await?;
 //! drop(redb);
 //!
 //! let redb = Redb::connect(&conf, RedbParams::default()).await?;
-//! assert_eq!(redb.read("orders", "17").await?.as_deref(), Some(&b"late"[..]));
+//! let found = redb.read(&[key]).await?;
+//! assert_eq!(found[0].as_ref().map(|entry| &*entry.value), Some(&b"late"[..]));
 //! assert_eq!(redb.usage("orders").await?.entries, 1);
 //! # Ok::<(), kisflow_core::BoxError>(())
 //! # }).unwrap();
@@ -52,6 +54,7 @@
 //! | `params` | the params of a conf |
 //! | `connect` | [`Redb`]: opens the file, or says why not |
 //! | `durable`, `storage` | entries in spaces; records by field |
+//! | `worker` | a thread that may block |
 //! | `writer` | writes that wait at the same time share one transaction |
 //! | `request`, `socket` | requests to the file; those of commands, through the process that has it open |
 //! | `file` | the open file; reopened after an I/O error |
@@ -67,6 +70,7 @@ mod params;
 mod request;
 mod socket;
 mod storage;
+mod worker;
 mod writer;
 
 pub use crate::{connect::Redb, error::RedbError, params::RedbParams};

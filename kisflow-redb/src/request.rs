@@ -1,12 +1,21 @@
 //! [`Request`]: a request to the file, from this process or, over the socket, from another.
 
 use bytes::Bytes;
-use kisflow_core::{Fields, Usage};
+use kisflow_core::{
+    Fields, Usage,
+    durable::{Entry, Key},
+};
 
-use crate::{durable, error::RedbError, file::StoreFile, storage, writer::Work};
+use crate::{
+    durable::{self, Committed, Page},
+    error::RedbError,
+    file::StoreFile,
+    storage,
+    writer::Work,
+};
 
 /// A request to the file.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Request {
     Write(Work),
     Look(Look),
@@ -16,18 +25,19 @@ pub(crate) enum Request {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Look {
     Ping,
-    Read { space: String, key: String },
-    Scan { space: String, after: String, limit: u64 },
+    Read { keys: Vec<Key> },
+    Scan(Page),
     Usage { space: String },
     Records { keys: Vec<String> },
 }
 
 /// The answer to a request of the same name.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Response {
     Done,
-    Read(Option<Bytes>),
-    Scan(Vec<(String, Bytes)>),
+    Committed(Vec<Committed>),
+    Read(Vec<Option<Entry>>),
+    Scan(Vec<(Bytes, Entry)>),
     Usage(Usage),
     Records(Vec<Option<Fields>>),
 }
@@ -45,7 +55,7 @@ impl Request {
                 if let Some(key) = work.too_large() {
                     return Err(RedbError::too_large(file.path(), key));
                 }
-                file.write(|write| work.apply(write)).map(|()| Response::Done)
+                file.write(|write| work.apply(write)).map(Response::Committed)
             }
         }
     }
@@ -58,26 +68,14 @@ impl Look {
     ///
     /// As those of the file.
     pub(crate) fn answer(&self, file: &StoreFile) -> Result<Response, RedbError> {
-        self.answer_within(file, usize::MAX)
-    }
-
-    /// As [`answer`](Self::answer); a scan ends with the entry that makes it larger than `bytes`.
-    pub(crate) fn answer_within(
-        &self,
-        file: &StoreFile,
-        bytes: usize,
-    ) -> Result<Response, RedbError> {
         file.read(|read| {
             Ok(match self {
                 Self::Ping => {
                     durable::ping(read)?;
                     Response::Done
                 }
-                Self::Read { space, key } => Response::Read(durable::value(read, space, key)?),
-                Self::Scan { space, after, limit } => {
-                    let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
-                    Response::Scan(durable::page(read, space, after, limit, bytes)?)
-                }
+                Self::Read { keys } => Response::Read(durable::values(read, keys)?),
+                Self::Scan(page) => Response::Scan(durable::page(read, page)?),
                 Self::Usage { space } => Response::Usage(durable::usage(read, space)?),
                 Self::Records { keys } => Response::Records(storage::records(read, keys)?),
             })

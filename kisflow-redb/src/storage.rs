@@ -31,7 +31,7 @@ impl Storage for Redb {
         if records.is_empty() {
             return Ok(());
         }
-        self.write(Work::Put(records)).await.map_err(failure)
+        self.write(Work::Put(records)).await.map(drop).map_err(failure)
     }
 
     async fn get(&self, keys: &[String]) -> Result<Vec<Option<Fields>>> {
@@ -48,7 +48,7 @@ impl Storage for Redb {
         if keys.is_empty() {
             return Ok(());
         }
-        self.write(Work::Remove(keys.to_vec())).await.map_err(failure)
+        self.write(Work::Remove(keys.to_vec())).await.map(drop).map_err(failure)
     }
 }
 

@@ -6,29 +6,31 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use kisflow_core::{Change, Record};
-use redb::{Error, ReadableTable, TableDefinition};
+use kisflow_core::{
+    Record,
+    durable::{Commit, CommitError, Key},
+};
+use redb::{Error, ReadableTable};
 
 use super::{Work, Writer, lock};
-use crate::{disk::Disk, file::StoreFile};
-
-const ENTRIES: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("entries");
+use crate::{disk::Disk, durable::ENTRIES, file::StoreFile, worker::Worker};
 
 fn opened() -> (Disk, Arc<StoreFile>, Arc<Writer>) {
     let disk = Disk::with_room(usize::MAX);
     let file = Arc::new(disk.open().unwrap());
-    let writer = Arc::new(Writer::new(file.clone()));
+    let writer = Arc::new(Writer::new(file.clone(), Worker::start("writes").unwrap()));
     (disk, file, writer)
 }
 
 fn put(key: &str) -> Work {
-    Work::Changes(vec![Change::put("space", key, "value")])
+    Work::Commits(vec![Commit::new().put(Key::raw("space", key), "value")])
 }
 
 fn keys(file: &StoreFile) -> Vec<String> {
     file.read(|read| {
         let table = read.open_table(ENTRIES)?;
-        let keys = table.iter()?.map(|entry| Ok(entry?.0.value().1.to_owned()));
+        let keys =
+            table.iter()?.map(|entry| Ok(String::from_utf8_lossy(entry?.0.value().1).into_owned()));
         keys.collect::<Result<_, Error>>()
     })
     .unwrap()
@@ -111,17 +113,33 @@ async fn writes_whose_callers_have_gone_do_not_pile_up() {
 #[tokio::test]
 async fn a_value_that_is_too_large_is_refused_by_itself() {
     let (_, file, writer) = opened();
-    let huge = Work::Changes(vec![Change::put("space", "huge", vec![0; (1 << 30) + 1])]);
     let text = String::from_utf8(vec![0; (1 << 30) + 1]).unwrap();
     let record = Record { key: "stu_1".to_owned(), fields: vec![("a".into(), Some(text))] };
-    let (changed, put_, small) = tokio::join!(
-        writer.write(huge),
-        writer.write(Work::Put(vec![record])),
-        writer.write(put("small"))
-    );
-    let said = |refused: Result<(), _>| ToString::to_string(&refused.unwrap_err());
-    assert_eq!(said(changed), "kisflow.redb: the value of key huge is larger than 1 GiB");
-    assert_eq!(said(put_), "kisflow.redb: the value of key stu_1 is larger than 1 GiB");
+    let put_ = writer.write(Work::Put(vec![record]));
+    let (refused, small) = tokio::join!(put_, writer.write(put("small")));
+    let said = refused.unwrap_err().to_string();
+    assert_eq!(said, "kisflow.redb: the value of key stu_1 is larger than 1 GiB");
     small.unwrap();
     assert_eq!(keys(&file), ["small"]);
+}
+
+#[tokio::test]
+async fn a_commit_that_is_refused_leaves_the_others_of_its_transaction_alone() {
+    let (disk, file, writer) = opened();
+    let turn = writer.turn.clone().lock_owned().await;
+    let before = disk.syncs();
+    let new = |value: &'static str| {
+        let commit = Commit::new().put_new(Key::raw("space", "new"), value);
+        let other = Commit::new().put(Key::raw("space", value), "");
+        let writer = writer.clone();
+        tokio::spawn(async move { writer.write(Work::Commits(vec![commit, other])).await })
+    };
+    let (first, second) = (new("first"), new("second"));
+    tokio::task::yield_now().await;
+    drop(turn);
+    let (first, second) = (first.await.unwrap().unwrap(), second.await.unwrap().unwrap());
+    assert!(matches!(first[..], [Ok(()), Ok(())]), "{first:?}");
+    assert!(matches!(second[..], [Err(CommitError::Conflict(_)), Ok(())]), "{second:?}");
+    assert!(disk.syncs() > before);
+    assert_eq!(keys(&file), ["first", "new", "second"]);
 }

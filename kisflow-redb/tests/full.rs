@@ -13,7 +13,11 @@ use std::{
     process::{Command, Stdio},
 };
 
-use kisflow_core::{Change, ConnConf, Connector, Durable, Usage, error_chain};
+use kisflow_core::{
+    ConnConf, Connector, Durable, Usage,
+    durable::{Commit, Entry, Key, Scan, each_page},
+    error_chain,
+};
 use kisflow_redb::{Redb, RedbError, RedbParams};
 
 const CHILD: &str = "KISFLOW_REDB_FULL_CHILD";
@@ -24,20 +28,24 @@ async fn open(path: &Path) -> Redb {
     Redb::connect(&conf, RedbParams::default()).await.unwrap()
 }
 
-fn change(number: usize) -> Change {
-    Change::put("space", format!("{number:06}"), vec![b'x'; VALUE])
-}
-
 async fn write(redb: &Redb, number: usize) -> Result<(), RedbError> {
-    redb.write(vec![change(number)]).await.map_err(|error| *error.downcast::<RedbError>().unwrap())
+    let key = Key::raw("space", format!("{number:06}"));
+    let committed = redb.commit(&Commit::new().put_new(key, vec![b'x'; VALUE])).await;
+    committed.map_err(|error| *error.into_cause().downcast::<RedbError>().unwrap())
 }
 
 /// Everything up to `count` is there, and nothing else.
 async fn check(redb: &Redb, count: usize) {
-    let found = redb.scan("space", "", usize::MAX).await.unwrap();
-    let keys: Vec<usize> = found.iter().map(|(key, _)| key.parse().unwrap()).collect();
+    let mut found = Vec::new();
+    let all_of = async |page: Vec<(_, Entry)>| {
+        found.extend(page);
+        Ok(())
+    };
+    each_page(redb, Scan::of("space"), all_of).await.unwrap();
+    let keys: Vec<usize> =
+        found.iter().map(|(key, _)| String::from_utf8_lossy(key).parse().unwrap()).collect();
     assert_eq!(keys, (0..count).collect::<Vec<_>>(), "what was acknowledged is there, no more");
-    assert!(found.iter().all(|(_, value)| **value == [b'x'; VALUE]), "and whole");
+    assert!(found.iter().all(|(_, entry)| *entry.value == [b'x'; VALUE]), "and whole");
     let usage = Usage { entries: count as u64, bytes: (count * (VALUE + 6)) as u64 };
     assert_eq!(redb.usage("space").await.unwrap(), usage, "and counted");
 }

@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use kisflow_core::{Change, ConnConf, Connector, Durable, Usage};
+use kisflow_core::{
+    ConnConf, Connector, Durable, Usage,
+    durable::{Commit, CommitId, Entry, Key, Scan, each_page},
+};
 use kisflow_redb::{Redb, RedbParams};
 
 /// Where the process that is to be killed finds the file, and how often it was killed before.
@@ -49,34 +52,67 @@ fn child() {
     });
 }
 
-/// Writes until it is killed: each transaction an entry in two spaces, and one that moves on.
+/// Writes until it is killed.
 async fn write(redb: Redb, writer: usize, round: String) {
-    let mut last = None;
     for number in 0_u64.. {
-        let key = format!("{round}-{writer}-{number:06}");
-        let mut changes = vec![
-            Change::put("left", &key, value(&key)),
-            Change::put("right", &key, value(&key)),
-            Change::put("moving", &key, value(&key)),
-        ];
-        changes.extend(last.map(|last: String| Change::remove("moving", last)));
-        redb.write(changes).await.unwrap();
-        println!("ack {key}");
-        last = Some(key);
+        redb.commit(&commit(&round, writer, number)).await.unwrap();
+        println!("ack {}", key(&round, writer, number));
+    }
+}
+
+fn key(round: &str, writer: usize, number: u64) -> String {
+    format!("{round}-{writer}-{number:06}")
+}
+
+/// The same commit whoever makes it: an entry in two spaces, one that moves on, and a count.
+fn commit(round: &str, writer: usize, number: u64) -> Commit {
+    let of = |space: &str, number: u64| Key::raw(space, key(round, writer, number));
+    let id = [round.parse().unwrap(), 1, writer as u64, number].map(|part| part as u32);
+    let id = id.map(u32::to_be_bytes).concat();
+    let value = value(&key(round, writer, number));
+    let commit = Commit::with_id(CommitId::from_bytes(id.try_into().unwrap()))
+        .put_new(of("left", number), value.clone())
+        .put(of("right", number), value.clone())
+        .put(of("moving", number), value)
+        .add(Key::raw("count", format!("{round}-{writer}")), 1);
+    match number.checked_sub(1) {
+        Some(last) => commit.remove(of("moving", last)),
+        None => commit,
     }
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_outlives_kill_9() {
+async fn what_was_acknowledged_outlives_kill_9_and_is_recognised() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("kisflow.redb");
     let mut acknowledged = BTreeSet::new();
     for round in 0..ROUNDS {
         let killed = run_and_kill(&path, round);
-        acknowledged.extend(killed);
-        check(&path, &acknowledged, (round + 1) * WRITERS).await;
+        acknowledged.extend(killed.iter().cloned());
+        check(&path, &acknowledged, WRITERS).await;
+        let round = format!("{round:03}");
+        acknowledged.extend(send_again(&path, &round, &killed).await);
     }
     assert!(acknowledged.len() > ROUNDS, "the killed processes did write: {}", acknowledged.len());
+}
+
+/// Sends the last commits of each writer again, and the one whose answer never came.
+/// Returns the keys of the last ones.
+async fn send_again(path: &Path, round: &str, acknowledged: &[String]) -> Vec<String> {
+    let redb = open(path).await;
+    let mut last = Vec::new();
+    for writer in 0..WRITERS {
+        let mine = acknowledged.iter().filter(|key| key.starts_with(&format!("{round}-{writer}-")));
+        let next = mine.count() as u64;
+        for number in next.saturating_sub(3)..=next {
+            redb.commit(&commit(round, writer, number).sent_again()).await.unwrap();
+        }
+        last.push(key(round, writer, next));
+        let count = redb.read(&[Key::raw("count", format!("{round}-{writer}"))]).await.unwrap();
+        let count = count.into_iter().flatten().next().map_or(0, |count| count.count());
+        assert_eq!(count, next as i64 + 1, "each commit of {round}-{writer} has one effect");
+    }
+    last
 }
 
 /// The keys that a process acknowledged until it was killed.
@@ -123,12 +159,18 @@ async fn check(path: &Path, acknowledged: &BTreeSet<String>, most_unheard: usize
 
 /// The keys of a space, whose values and usage are as they must be.
 async fn entries(redb: &Redb, space: &str) -> BTreeSet<String> {
-    let all = redb.scan(space, "", usize::MAX).await.unwrap();
-    let bytes = all.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
+    let mut all = Vec::new();
+    let all_of = async |page: Vec<(_, Entry)>| {
+        all.extend(page);
+        Ok(())
+    };
+    each_page(redb, Scan::of(space), all_of).await.unwrap();
+    let bytes = all.iter().map(|(key, entry)| (key.len() + entry.value.len()) as u64).sum();
     let usage = redb.usage(space).await.unwrap();
     assert_eq!(usage, Usage { entries: all.len() as u64, bytes }, "usage of {space} is exact");
+    let text = |key: &[u8]| String::from_utf8(key.to_vec()).unwrap();
     for (key, found) in &all {
-        assert!(**found == value(key), "the value of {key} is whole");
+        assert!(*found.value == value(&text(key)), "the value of {key:?} is whole");
     }
-    all.into_iter().map(|(key, _)| key).collect()
+    all.into_iter().map(|(key, _)| text(&key)).collect()
 }

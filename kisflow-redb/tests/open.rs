@@ -9,8 +9,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use kisflow_core::{Change, ConnConf, Connector, Durable, error_chain};
+use kisflow_core::{
+    BoxError, ConnConf, Connector, Durable,
+    durable::{Commit, CommitError, Key, Scan},
+    error_chain,
+};
 use kisflow_redb::{Redb, RedbError, RedbParams};
+use redb::{ReadableDatabase, TableDefinition};
 
 const CHILD: &str = "KISFLOW_REDB_OPEN_CHILD";
 
@@ -31,11 +36,17 @@ async fn refused(path: &Path, advice: &str) -> RedbError {
     error
 }
 
+async fn commit(redb: &Redb, key: Key) -> Result<(), BoxError> {
+    redb.commit(&Commit::new().put(key, "new")).await.map_err(CommitError::into_cause)
+}
+
 /// A file with an entry.
 async fn written(path: &Path) {
     let redb = open(path).await.unwrap();
-    let changes = (0..200).map(|number| Change::put("space", number.to_string(), vec![7; 1_000]));
-    redb.write(changes.collect()).await.unwrap();
+    let commit = (0..200).fold(Commit::new(), |commit, number| {
+        commit.put(Key::raw("space", number.to_string()), vec![7; 1_000])
+    });
+    redb.commit(&commit).await.unwrap();
 }
 
 #[tokio::test]
@@ -79,6 +90,30 @@ async fn a_file_of_something_else_is_refused_and_left_as_it_is() {
     }
 }
 
+/// Tables of the same names with other types.
+const FORMER: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("entries");
+const FORMER_USAGE: TableDefinition<'_, &str, (u64, u64)> = TableDefinition::new("usage");
+
+#[tokio::test]
+async fn a_file_of_another_version_is_refused_and_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("kisflow.redb");
+    let database = redb::Database::create(&path).unwrap();
+    let write = database.begin_write().unwrap();
+    write.open_table(FORMER).unwrap().insert(("positions", "orders"), &b"17"[..]).unwrap();
+    write.open_table(FORMER_USAGE).unwrap().insert("positions", (1, 8)).unwrap();
+    write.commit().unwrap();
+    drop(database);
+    for _ in 0..2 {
+        let error = refused(&path, "was left as it is; move it away to begin with an empty").await;
+        assert!(error.is_corrupt());
+    }
+    let read = redb::Database::open(&path).unwrap().begin_read().unwrap();
+    let found = read.open_table(FORMER).unwrap().get(("positions", "orders")).unwrap();
+    assert_eq!(found.unwrap().value(), b"17");
+    assert_eq!(read.list_tables().unwrap().count(), 2, "nothing was added");
+}
+
 #[tokio::test]
 async fn a_file_that_was_cut_short_is_refused() {
     let directory = tempfile::tempdir().unwrap();
@@ -107,8 +142,8 @@ async fn a_file_with_a_damaged_page_is_an_error_and_no_panic() {
         let error = match open(&path).await {
             Err(error) => Some(error),
             Ok(redb) => {
-                let found = redb.scan("space", "", usize::MAX).await.map(|_| ());
-                let found = found.and(redb.write(vec![Change::put("space", "0", "new")]).await);
+                let found = redb.scan(&Scan::of("space")).await.map(|_| ());
+                let found = found.and(commit(&redb, Key::raw("space", "0")).await);
                 found.err().map(|error| *error.downcast::<RedbError>().unwrap())
             }
         };
@@ -127,7 +162,7 @@ async fn the_same_file_twice_in_one_process_is_refused() {
     let first = open(&path).await.unwrap();
     let error = refused(&path, "open already, in another process or by another connector").await;
     assert!(error.is_in_use());
-    first.write(vec![Change::put("space", "a", "1")]).await.unwrap();
+    commit(&first, Key::raw("space", "a")).await.unwrap();
     drop(first);
     open(&path).await.unwrap();
 }

@@ -15,7 +15,11 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-use kisflow_core::{Change, ConnConf, Connector, Durable, Record, Storage, error_chain};
+use kisflow_core::{
+    ConnConf, Connector, Durable, Record, Storage,
+    durable::{Commit, Key, Scan, each_page},
+    error_chain,
+};
 use kisflow_redb::{Redb, RedbError, RedbParams};
 
 const CHILD: &str = "KISFLOW_REDB_SOCKET_CHILD";
@@ -44,7 +48,7 @@ fn child() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let redb = connect(Path::new(&path)).await;
-        redb.write(vec![Change::put("space", "service", "1")]).await.unwrap();
+        redb.commit(&Commit::new().put(key("service"), "1")).await.unwrap();
         println!("open");
         std::io::stdin().read_line(&mut String::new()).unwrap();
     });
@@ -83,16 +87,25 @@ impl Service {
     }
 }
 
+fn key(name: &str) -> Key {
+    Key::raw("space", name)
+}
+
+async fn value(redb: &Redb, name: &str) -> Option<Vec<u8>> {
+    let found = redb.read(&[key(name)]).await.unwrap();
+    Some(found.into_iter().flatten().next()?.value.to_vec())
+}
+
 /// What each of a store's two sides does.
 async fn works(redb: &Redb) {
-    let changes = vec![Change::put("space", "a", vec![0, 255]), Change::put("space", "b", "2")];
-    redb.write(changes).await.unwrap();
-    redb.write(vec![Change::remove("space", "b")]).await.unwrap();
-    assert_eq!(redb.read("space", "a").await.unwrap().as_deref(), Some(&[0, 255][..]));
-    assert_eq!(redb.read("space", "b").await.unwrap(), None);
-    let keys = redb.scan("space", "", 10).await.unwrap();
-    let keys: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
-    assert_eq!(keys, ["a", "service"]);
+    let commit = Commit::new().put(key("a"), vec![0, 255]).put(key("b"), "2");
+    redb.commit(&commit).await.unwrap();
+    redb.commit(&Commit::new().remove(key("b"))).await.unwrap();
+    assert_eq!(value(redb, "a").await.as_deref(), Some(&[0, 255][..]));
+    assert_eq!(value(redb, "b").await, None);
+    let keys = redb.scan(&Scan::of("space")).await.unwrap();
+    let keys: Vec<&[u8]> = keys.iter().map(|(key, _)| &**key).collect();
+    assert_eq!(keys, [&b"a"[..], b"service"]);
     assert_eq!(redb.usage("space").await.unwrap().entries, 2);
     let fields = vec![("id".into(), Some("1".to_owned()))];
     redb.put(vec![Record { key: "r".to_owned(), fields }]).await.unwrap();
@@ -116,12 +129,12 @@ async fn a_command_works_on_a_file_that_a_service_has_open() {
     let command = attach(&path).await.unwrap();
     works(&command).await;
     service.end();
-    let gone = command.read("space", "a").await.unwrap_err();
+    let gone = command.read(&[key("a")]).await.unwrap_err();
     assert!(gone.downcast_ref::<RedbError>().is_some_and(RedbError::is_in_use), "{gone}");
     drop(command);
     // Nobody has it open: the command does itself. What it wrote before is there.
     let alone = attach(&path).await.unwrap();
-    assert_eq!(alone.read("space", "a").await.unwrap().as_deref(), Some(&[0, 255][..]));
+    assert_eq!(value(&alone, "a").await.as_deref(), Some(&[0, 255][..]));
     works(&alone).await;
 }
 
@@ -150,7 +163,7 @@ async fn the_socket_of_a_service_that_was_killed_is_taken_over() {
     assert!(socket(&path).exists(), "it was left behind");
     // A command opens the file itself, and leaves no socket.
     let command = attach(&path).await.unwrap();
-    assert_eq!(command.read("space", "service").await.unwrap().as_deref(), Some(&b"1"[..]));
+    assert_eq!(value(&command, "service").await.as_deref(), Some(&b"1"[..]));
     drop(command);
     assert!(!socket(&path).exists());
 
@@ -185,7 +198,7 @@ async fn a_path_may_be_longer_than_the_address_of_a_socket() {
 
 /// What a client sends that does not behave.
 fn misbehaviours() -> Vec<Vec<u8>> {
-    let greeting = b"kisflow\x01".to_vec();
+    let greeting = b"kisflow\x02".to_vec();
     let with = |bytes: &[u8]| [&greeting[..], bytes].concat();
     let frame = |bytes: &[u8]| with(&[&(bytes.len() as u64).to_be_bytes()[..], bytes].concat());
     vec![
@@ -212,7 +225,7 @@ async fn a_service_does_not_notice_clients_that_send_garbage_or_hang() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("kisflow.redb");
     let redb = connect(&path).await;
-    redb.write(vec![Change::put("space", "service", "1")]).await.unwrap();
+    redb.commit(&Commit::new().put(key("service"), "1")).await.unwrap();
     for garbage in misbehaviours() {
         let mut client = UnixStream::connect(socket(&path)).unwrap();
         // It may be closed before all is sent.
@@ -227,7 +240,7 @@ async fn a_service_does_not_notice_clients_that_send_garbage_or_hang() {
     let hanging: Vec<_> = (0..20)
         .map(|_| {
             let mut client = UnixStream::connect(socket(&path)).unwrap();
-            client.write_all(b"kisflow\x01\0\0").ok();
+            client.write_all(b"kisflow\x02\0\0").ok();
             client
         })
         .collect();
@@ -249,20 +262,21 @@ async fn a_page_over_the_socket_is_bounded_and_nothing_of_it_is_left_out() {
     let path = directory.path().join("kisflow.redb");
     let redb = connect(&path).await;
     let large = vec![7; 6 << 20];
-    for key in ["a", "b", "c", "d", "e"] {
-        redb.write(vec![Change::put("space", key, large.clone())]).await.unwrap();
+    for name in ["a", "b", "c", "d", "e"] {
+        redb.commit(&Commit::new().put(key(name), large.clone())).await.unwrap();
     }
     let command = attach(&path).await.unwrap();
-    let (mut keys, mut after, mut pages) = (Vec::new(), String::new(), 0);
-    loop {
-        let page = command.scan("space", &after, usize::MAX).await.unwrap();
-        let Some((last, _)) = page.last() else { break };
-        after.clone_from(last);
+    let (mut keys, mut pages) = (Vec::new(), 0);
+    each_page(&command, Scan::of("space"), async |page| {
         pages += 1;
         keys.extend(page.into_iter().map(|(key, _)| key));
-    }
-    assert_eq!((keys.concat().as_str(), pages), ("abcde", 2));
-    let too_large = vec![Change::put("space", "f", vec![7; 65 << 20])];
-    let error = command.write(too_large).await.unwrap_err();
+        Ok(())
+    })
+    .await
+    .unwrap();
+    assert_eq!((keys.concat(), pages), (b"abcde".to_vec(), 2));
+    let text = "x".repeat(257 << 20);
+    let too_large = Record { key: "f".to_owned(), fields: vec![("text".into(), Some(text))] };
+    let error = command.put(vec![too_large]).await.unwrap_err();
     assert!(error.to_string().contains("more was to be written at once"), "{error}");
 }

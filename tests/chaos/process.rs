@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use kisflow::{ConnConf, Connector, Redb};
+use kisflow::{ConnConf, Connector, Redb, durable::Scan};
 use tempfile::TempDir;
 
 use crate::{redis_server::RedisServer, server::poll};
@@ -105,14 +105,14 @@ impl Stage {
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             let redb = Redb::connect(&conf, serde_json::from_str("{}").unwrap()).await.unwrap();
             let durable = (Redb::durable().unwrap())(&redb);
-            let entries = durable.scan("quarantine", "", 1_000).await.unwrap();
+            let entries = durable.scan(&Scan::of("quarantine")).await.unwrap();
             let id = |entry: &[u8]| {
                 let entry: serde_json::Value = serde_json::from_slice(entry).unwrap();
                 let row: serde_json::Value =
                     serde_json::from_str(entry["row"].as_str().unwrap()).unwrap();
                 row["id"].as_u64().unwrap()
             };
-            let mut ids: Vec<u64> = entries.iter().map(|(_, entry)| id(entry)).collect();
+            let mut ids: Vec<u64> = entries.iter().map(|(_, entry)| id(&entry.value)).collect();
             ids.sort_unstable();
             ids
         })

@@ -11,7 +11,10 @@ use kisflow::{
     Delivery, Positions, Prefix, Receipt, Result, Settled, Source, SourceContext, Ticket,
     prelude::*,
 };
-use kisflow_core::conformance::{self, Entries, Lease, SourceWorld, World};
+use kisflow_core::{
+    conformance::{self, Lease, SourceWorld, World},
+    durable::MemoryStore,
+};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -150,7 +153,7 @@ struct Directory {
     dir: TempDir,
     /// Where files are written before they are renamed into it, whole.
     staging: TempDir,
-    entries: Arc<Entries>,
+    entries: Arc<MemoryStore>,
 }
 
 // region: conformance

@@ -27,7 +27,9 @@ use std::{
     },
 };
 
-use kisflow::{CancellationToken, Ledger, Result, Served, SourceConf, prelude::*};
+use kisflow::{
+    CancellationToken, Ledger, Result, Served, SourceConf, durable::MemoryStore, prelude::*,
+};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -154,6 +156,16 @@ impl World {
         Self { scene: scene.clone(), dir, conf }
     }
 
+    /// Keeps what is to outlive the process in memory: the clock of a test that stands still does not
+    /// wait for a thread of the embedded store.
+    fn in_memory(self) -> Self {
+        self.with(|mut conf| {
+            let global = conf.global.clone().quarantine(kisflow::QuarantineConf::on("memory"));
+            conf.connectors.clear();
+            conf.connector(ConnConf::new("memory", Kept::TYPE)).global(global)
+        })
+    }
+
     fn with(mut self, change: impl FnOnce(Conf) -> Conf) -> Self {
         self.conf = change(self.conf);
         self
@@ -168,6 +180,7 @@ impl World {
         let registry = Registry::linked()
             .source::<TapeSource>()
             .connector::<kisflow::Redb>()
+            .connector::<Kept>()
             .state(self.scene.clone());
         more(registry).link(self.conf.clone()).await.unwrap()
     }
@@ -185,6 +198,23 @@ impl World {
         assert_eq!(ledger.unaccounted(), 0, "{ledger}");
         assert_eq!(ledger.in_flight, 0, "{ledger}");
         (flows, ledger)
+    }
+}
+
+/// `type: kept`: a store that ends with the test.
+struct Kept(Arc<MemoryStore>);
+
+#[kisflow::async_trait]
+impl Connector for Kept {
+    const TYPE: &'static str = "kept";
+    type Params = kisflow::RawParams;
+
+    async fn connect(_: &ConnConf, _: Self::Params) -> Result<Self> {
+        Ok(Self(Arc::default()))
+    }
+
+    fn durable() -> Option<kisflow::AsDurable<Self>> {
+        Some(|kept| kept.0.clone())
     }
 }
 

@@ -176,7 +176,7 @@ async fn a_source_that_is_read_again_is_no_problem_any_more() {
 #[tokio::test(start_paused = true)]
 async fn a_source_that_answers_again_is_no_problem_though_no_row_comes() {
     let tape = Tape::new("quiet", 0).broken(2, 0, 0, 0).endless().mute(true);
-    let world = World::new(&Scene::default(), "quiet", &["Deliver"], |source| source);
+    let world = World::new(&Scene::default(), "quiet", &["Deliver"], |source| source).in_memory();
     let serving = world.start().await;
     let flows = serving.flows.clone();
     let jammed = ["flow `Orders`: source `orders` cannot be read: the tape is jammed"];
@@ -191,7 +191,7 @@ async fn a_source_that_answers_again_is_no_problem_though_no_row_comes() {
 #[tokio::test(start_paused = true)]
 async fn a_source_that_only_fails_stays_a_problem_and_is_asked_less_and_less_often() {
     let tape = Tape::new("jammed", 0).broken(u32::MAX, 0, 0, 0).endless();
-    let world = World::new(&Scene::default(), "jammed", &["Deliver"], |source| source);
+    let world = World::new(&Scene::default(), "jammed", &["Deliver"], |source| source).in_memory();
     let serving = world.start().await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(
@@ -205,7 +205,7 @@ async fn a_source_that_only_fails_stays_a_problem_and_is_asked_less_and_less_oft
 #[tokio::test(start_paused = true)]
 async fn a_source_that_takes_long_to_say_how_much_waits_is_read_all_the_same() {
     Tape::new("ponders", 300).ponders(Duration::from_secs(2));
-    let world = World::new(&Scene::default(), "ponders", &["Deliver"], |source| source);
+    let world = World::new(&Scene::default(), "ponders", &["Deliver"], |source| source).in_memory();
     let served = tokio::time::timeout(Duration::from_secs(600), world.serve()).await;
     let (_, ledger) = served.expect("it is never read");
     assert_eq!(ledger.delivered, 300, "{ledger}");

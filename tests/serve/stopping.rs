@@ -1,9 +1,14 @@
 //! Being told to stop, back pressure, and flows that do not wait for each other.
 
-use std::future::pending;
-use std::time::Duration;
+use std::{
+    future::pending,
+    time::{Duration, SystemTime},
+};
 
-use kisflow::{CancellationToken, FlowConf, Ledger, ServedOutcome, Shutdown, SourceConf};
+use kisflow::{
+    CancellationToken, FlowConf, Ledger, ServedOutcome, Shutdown, SourceConf,
+    durable::{Commit, CommitError, Entry, Key, Limits, Scan},
+};
 
 use super::{Scene, Serving, World, tape::Tape};
 
@@ -280,20 +285,23 @@ impl kisflow::Connector for Deaf {
 
 #[kisflow::async_trait]
 impl kisflow_core::Durable for Deaf {
-    async fn write(&self, _: Vec<kisflow_core::Change>) -> kisflow::Result<()> {
+    async fn read(&self, _: &[Key]) -> kisflow::Result<Vec<Option<Entry>>> {
         pending().await
     }
 
-    async fn read(&self, _: &str, _: &str) -> kisflow::Result<Option<bytes::Bytes>> {
+    async fn scan(&self, _: &Scan) -> kisflow::Result<Vec<(bytes::Bytes, Entry)>> {
         pending().await
     }
 
-    async fn scan(
-        &self,
-        _: &str,
-        _: &str,
-        _: usize,
-    ) -> kisflow::Result<Vec<(String, bytes::Bytes)>> {
+    async fn commit(&self, _: &Commit) -> Result<(), CommitError> {
+        pending().await
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { keys: 1_000, bytes: 1 << 20 }
+    }
+
+    async fn now(&self) -> kisflow::Result<SystemTime> {
         pending().await
     }
 

@@ -1,5 +1,5 @@
 //! The rules that engines keep, as tests for those who write one: [`storage`], [`durable`],
-//! [`source`]; and [`Entries`], for sources that keep positions. They need the feature `conformance`,
+//! [`source`]. They need the feature `conformance`,
 //! and a tokio runtime with time.
 //!
 //! Each panics with the rule that is broken.
@@ -7,9 +7,6 @@
 #![allow(clippy::panic, reason = "a broken rule is a panic: these are tests that others call")]
 
 mod durable;
-#[cfg(test)]
-mod durable_tests;
-mod entries;
 mod reading;
 #[cfg(test)]
 mod shelf;
@@ -21,8 +18,7 @@ mod storage;
 mod storage_tests;
 
 pub use self::{
-    durable::durable,
-    entries::Entries,
+    durable::{durable, durable_random},
     source::{Lease, SourceWorld, World, source},
     storage::storage,
 };

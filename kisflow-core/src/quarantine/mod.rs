@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use tokio::{sync::Mutex, time::timeout};
 
 pub use self::{
@@ -28,7 +29,7 @@ pub use self::{
 };
 use crate::{
     conf::QuarantineConf,
-    durable::{Change, Durable, Usage},
+    durable::{Commit, CommitError, Durable, Key, Scan, Usage},
     flow::Flow,
     metrics::QuarantineMetrics,
 };
@@ -229,10 +230,10 @@ impl Quarantine {
     ///
     /// When there is no row with this id, or the store cannot be read.
     pub async fn show(&self, id: &str) -> Result<Quarantined, QuarantineError> {
-        let read = self.inner.durable.read(SPACE, id).await;
+        let read = self.inner.durable.read(&[key(SPACE, id)]).await;
         let found = read.map_err(QuarantineError::storage("read"))?;
-        let entry = found.ok_or_else(|| QuarantineError::unknown(id))?;
-        decode(id, &entry)
+        let entry = found.into_iter().flatten().next();
+        decode(id, &entry.ok_or_else(|| QuarantineError::unknown(id))?.value)
     }
 
     /// Returns the number of rows of each kind: by flow, function and cause.
@@ -298,14 +299,18 @@ impl Quarantine {
         while let Some(oldest) = self.in_the_way(DISCARDED, one).await? {
             self.remove(DISCARDED, &oldest).await?;
         }
-        self.write(vec![Change::remove(SPACE, id), put(DISCARDED, &row)]).await?;
+        self.write(vec![remove(SPACE, id), put(DISCARDED, &row)]).await?;
         self.inner.metrics.discarded.increment(1);
         Ok(())
     }
 
     async fn write(&self, changes: Vec<Change>) -> Result<(), QuarantineError> {
-        let written = self.inner.durable.write(changes).await;
-        written.map_err(QuarantineError::storage("written"))?;
+        let durable = &self.inner.durable;
+        for commit in Commit::split(changes, durable.limits()) {
+            let written = durable.commit(&commit).await;
+            let written = written.map_err(CommitError::into_cause);
+            written.map_err(QuarantineError::storage("written"))?;
+        }
         // The write is durable, whatever follows.
         self.look().await;
         Ok(())
@@ -321,22 +326,34 @@ impl Quarantine {
         space: &str,
         mut visit: impl FnMut(Quarantined),
     ) -> Result<(), QuarantineError> {
-        let mut after = String::new();
+        let mut scan = Scan::of(space).limit(PAGE);
         loop {
-            let page = self.inner.durable.scan(space, &after, PAGE).await;
+            let page = self.inner.durable.scan(&scan).await;
             let page = page.map_err(QuarantineError::storage("read"))?;
             let Some((last, _)) = page.last() else { return Ok(()) };
-            after.clone_from(last);
+            scan = scan.after(last.clone());
             for (id, entry) in &page {
-                visit(decode(id, entry)?);
+                visit(decode(&String::from_utf8_lossy(id), &entry.value)?);
             }
         }
     }
 }
 
+/// What is set or removed.
+type Change = (Key, Option<Bytes>);
+
+fn key(space: &str, id: &str) -> Key {
+    Key::raw(space, id)
+}
+
 fn put(space: &str, row: &Quarantined) -> Change {
     // Only texts and numbers: an entry always has a JSON form.
-    Change::put(space, &row.id, serde_json::to_vec(row).unwrap_or_default())
+    let value = serde_json::to_vec(row).unwrap_or_default();
+    (key(space, &row.id), Some(value.into()))
+}
+
+fn remove(space: &str, id: &str) -> Change {
+    (key(space, id), None)
 }
 
 fn decode(id: &str, entry: &[u8]) -> Result<Quarantined, QuarantineError> {

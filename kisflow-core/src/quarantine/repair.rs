@@ -3,12 +3,13 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    PAGE, Quarantine, QuarantineError, QuarantineFilter, Quarantined, RowText, SPACE, put,
+    PAGE, Quarantine, QuarantineError, QuarantineFilter, Quarantined, RowText, SPACE, decode, put,
+    remove,
 };
 use crate::{
     batch::Batch,
     conf::{Status, suggest},
-    durable::Change,
+    durable::Scan,
     error::error_chain,
     flow::{Flow, RunError},
     millis::since_epoch,
@@ -103,14 +104,14 @@ impl Quarantine {
     ) -> Result<RetryReport, QuarantineError> {
         let begun = since_epoch::now();
         let mut report = RetryReport::default();
-        let mut after = String::new();
+        let mut scan = Scan::of(SPACE).limit(PAGE);
         loop {
-            let page = self.inner.durable.scan(SPACE, &after, PAGE).await;
+            let page = self.inner.durable.scan(&scan).await;
             let page = page.map_err(QuarantineError::storage("read"))?;
             let Some((last, _)) = page.last() else { return Ok(report) };
-            after.clone_from(last);
+            scan = scan.after(last.clone());
             for (id, entry) in &page {
-                let row = super::decode(id, entry)?;
+                let row = decode(&String::from_utf8_lossy(id), &entry.value)?;
                 if row.since <= begun && filter.takes(&row) {
                     let one = self.send(row, from).await?;
                     report.delivered += one.delivered;
@@ -150,7 +151,7 @@ impl Quarantine {
         let got_through = stays.is_none();
         let mut changes = vec![match &stays {
             Some(row) => put(SPACE, row),
-            None => Change::remove(SPACE, &row.id),
+            None => remove(SPACE, &row.id),
         }];
         // One row may have become several, and more than one of them may have been rejected.
         for (ordinal, reject) in rejects.iter().enumerate() {

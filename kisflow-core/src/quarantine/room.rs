@@ -2,18 +2,14 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::{PAGE, Quarantine, QuarantineError, QuarantineFilter, Quarantined, SPACE, decode, put};
-use crate::{
-    conf::WhenFull,
-    durable::{Change, Usage},
+use super::{
+    Change, PAGE, Quarantine, QuarantineError, QuarantineFilter, Quarantined, SPACE, decode, key,
+    put, remove,
 };
-use bytes::Bytes;
-use futures_util::future::try_join_all;
+use crate::{conf::WhenFull, durable::Usage};
 
 /// How often rows that are too old are searched for, at most.
 const EXPIRY: Duration = Duration::from_secs(60);
-/// How many rows are looked up at once: the server may be far away.
-const READS: usize = 32;
 
 impl Quarantine {
     /// Keeps rows; they are durable when this returns.
@@ -22,11 +18,14 @@ impl Quarantine {
         self.drop_expired(&mut room).await?;
         let mut changes = Vec::with_capacity(rows.len());
         let mut new = Usage::default();
-        for (row, there) in rows.iter().zip(self.there(rows).await?) {
+        let keys: Vec<_> = rows.iter().map(|row| key(SPACE, &row.id)).collect();
+        let there = self.inner.durable.read(&keys).await;
+        let there = there.map_err(QuarantineError::storage("read"))?;
+        for (row, there) in rows.iter().zip(there) {
             if let Some(entry) = there {
                 // A redelivered batch contains rows that are here already: they take no more room,
                 // and keep their age.
-                let since = decode(&row.id, &entry).map_or(row.since, |row| row.since);
+                let since = decode(&row.id, &entry.value).map_or(row.since, |row| row.since);
                 changes.push(put(SPACE, &Quarantined { since, ..row.clone() }));
             } else {
                 let change = put(SPACE, row);
@@ -37,16 +36,6 @@ impl Quarantine {
         }
         self.make_room(new).await?;
         self.write(changes).await
-    }
-
-    /// The existing entries of these rows, each in its row's place.
-    async fn there(&self, rows: &[Quarantined]) -> Result<Vec<Option<Bytes>>, QuarantineError> {
-        let mut there = Vec::with_capacity(rows.len());
-        for rows in rows.chunks(READS) {
-            let reads = rows.iter().map(|row| self.inner.durable.read(SPACE, &row.id));
-            there.extend(try_join_all(reads).await.map_err(QuarantineError::storage("read"))?);
-        }
-        Ok(there)
     }
 
     async fn make_room(&self, new: Usage) -> Result<(), QuarantineError> {
@@ -125,12 +114,12 @@ impl Quarantine {
         space: &str,
         rows: &[Quarantined],
     ) -> Result<(), QuarantineError> {
-        self.write(rows.iter().map(|row| Change::remove(space, &row.id)).collect()).await
+        self.write(rows.iter().map(|row| remove(space, &row.id)).collect()).await
     }
 }
 
-fn size(change: &Change) -> u64 {
-    (change.key.len() + change.value.as_ref().map_or(0, |value| value.len())) as u64
+fn size((key, value): &Change) -> u64 {
+    (key.bytes().len() + value.as_ref().map_or(0, |value| value.len())) as u64
 }
 
 #[cfg(test)]
@@ -138,64 +127,60 @@ pub(super) mod tests {
     use std::{
         collections::BTreeMap,
         sync::{
-            Arc, Mutex,
+            Arc,
             atomic::{AtomicBool, AtomicU64, Ordering},
         },
-        time::Duration,
+        time::{Duration, SystemTime},
     };
 
     use async_trait::async_trait;
     use bytes::Bytes;
     use metrics::Counter;
 
-    use super::{Change, Quarantine, Quarantined, Usage, WhenFull};
+    use super::{Quarantine, Quarantined, Usage, WhenFull};
     use crate::{
-        conf::QuarantineConf, durable::Durable, error::Result, metrics::QuarantineMetrics,
+        conf::QuarantineConf,
+        durable::{Change, Commit, CommitError, Durable, Entry, Key, Limits, MemoryStore, Scan},
+        error::Result,
+        metrics::QuarantineMetrics,
     };
 
     /// Rows by space and id; it can refuse to remove them.
     #[derive(Default)]
     struct Cellar {
-        rows: Mutex<BTreeMap<(String, String), Bytes>>,
+        store: MemoryStore,
         locked: AtomicBool,
     }
 
     #[async_trait]
     impl Durable for Cellar {
-        async fn write(&self, changes: Vec<Change>) -> Result<()> {
-            let removes = changes.iter().any(|change| change.value.is_none());
+        async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+            self.store.read(keys).await
+        }
+
+        async fn scan(&self, scan: &Scan) -> Result<Vec<(Bytes, Entry)>> {
+            self.store.scan(scan).await
+        }
+
+        async fn commit(&self, commit: &Commit) -> std::result::Result<(), CommitError> {
+            let removes = commit.changes().any(|(_, change)| *change == Change::Remove);
             if removes && self.locked.load(Ordering::SeqCst) {
-                return Err("the cellar is locked".into());
+                return Err(CommitError::Outage("the cellar is locked".into()));
             }
-            let mut rows = self.rows.lock().unwrap();
-            for Change { space, key, value } in changes {
-                match value {
-                    Some(value) => rows.insert((space, key), value),
-                    None => rows.remove(&(space, key)),
-                };
-            }
-            Ok(())
+            self.store.commit(commit).await
         }
 
-        async fn read(&self, space: &str, key: &str) -> Result<Option<Bytes>> {
-            Ok(self.rows.lock().unwrap().get(&(space.to_owned(), key.to_owned())).cloned())
+        fn limits(&self) -> Limits {
+            self.store.limits()
         }
 
-        async fn scan(
-            &self,
-            space: &str,
-            after: &str,
-            limit: usize,
-        ) -> Result<Vec<(String, Bytes)>> {
-            let rows = self.rows.lock().unwrap();
-            let behind = rows.iter().filter(|((of, key), _)| of == space && &**key > after);
-            Ok(behind.take(limit).map(|((_, key), row)| (key.clone(), row.clone())).collect())
+        async fn now(&self) -> Result<SystemTime> {
+            self.store.now().await
         }
 
         async fn usage(&self, space: &str) -> Result<Usage> {
-            let rows = self.rows.lock().unwrap();
-            let entries = rows.keys().filter(|(of, _)| of == space).count() as u64;
-            Ok(Usage { entries, bytes: entries })
+            let usage = self.store.usage(space).await?;
+            Ok(Usage { bytes: usage.entries, ..usage })
         }
     }
 
@@ -229,8 +214,9 @@ pub(super) mod tests {
     }
 
     impl Cellar {
-        fn ids(&self) -> Vec<String> {
-            self.rows.lock().unwrap().keys().map(|(_, id)| id.clone()).collect()
+        async fn ids(&self) -> Vec<String> {
+            let page = self.store.scan(&Scan::of(super::SPACE)).await.unwrap();
+            page.into_iter().map(|(id, _)| String::from_utf8(id.to_vec()).unwrap()).collect()
         }
     }
 
@@ -242,10 +228,10 @@ pub(super) mod tests {
         // The search for old rows runs again.
         quarantine.inner.room.lock().await.take();
         quarantine.keep(&[row("b", 2)]).await.unwrap_err();
-        assert_eq!((cellar.ids(), dropped.load(Ordering::SeqCst)), (vec!["a".to_owned()], 0));
+        assert_eq!((cellar.ids().await, dropped.load(Ordering::SeqCst)), (vec!["a".to_owned()], 0));
         cellar.locked.store(false, Ordering::SeqCst);
         quarantine.keep(&[row("b", 2)]).await.unwrap();
-        assert_eq!((cellar.ids(), dropped.load(Ordering::SeqCst)), (vec!["b".to_owned()], 1));
+        assert_eq!((cellar.ids().await, dropped.load(Ordering::SeqCst)), (vec!["b".to_owned()], 1));
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::report::{SourceProblem, SourceReport};
 use crate::{
-    durable::{Change, Durable},
+    durable::{Commit, CommitError, Durable, Key},
     error::Result,
     health::Health,
     millis::since_epoch,
@@ -126,10 +126,14 @@ impl SharedByType {
 }
 
 /// The durable positions of a source without a server: one set for each source and flow.
+///
+/// A position is an entry of the space `positions`, with the key (source, flow, part); the space
+/// `positions_kept` has the time at which it was kept, in milliseconds since 1970, under the same
+/// key.
 #[derive(Clone)]
 pub struct Positions {
     durable: Arc<dyn Durable>,
-    prefix: Arc<str>,
+    key: Key,
 }
 
 /// The space of positions.
@@ -138,14 +142,13 @@ pub(super) const SPACE: &str = "positions";
 pub(super) const KEPT: &str = "positions_kept";
 
 /// What the keys of a source and flow begin with.
-pub(super) fn prefix(source: &str, flow: &str) -> String {
-    // Lengths keep `a/b` + `c` and `a` + `b/c` apart.
-    format!("{}:{source}/{}:{flow}/", source.len(), flow.len())
+pub(super) fn prefix(source: &str, flow: &str) -> Key {
+    Key::new(SPACE).text(source).text(flow)
 }
 
 impl Positions {
     pub(crate) fn new(durable: Arc<dyn Durable>, source: &str, flow: &str) -> Self {
-        Self { durable, prefix: prefix(source, flow).into() }
+        Self { durable, key: prefix(source, flow) }
     }
 
     /// Returns the last position of `part` of the source (a path), if there is one.
@@ -154,7 +157,8 @@ impl Positions {
     ///
     /// When the storage cannot be read.
     pub async fn load(&self, part: &str) -> Result<Option<Bytes>> {
-        self.durable.read(SPACE, &self.key(part)).await
+        let found = self.durable.read(&[self.key.clone().text(part)]).await?;
+        Ok(found.into_iter().flatten().next().map(|entry| entry.value))
     }
 
     /// Keeps the position of `part`; it is durable when this returns.
@@ -163,9 +167,7 @@ impl Positions {
     ///
     /// When the storage cannot be written; the position is then unchanged.
     pub async fn keep(&self, part: &str, position: impl Into<Bytes> + Send) -> Result<()> {
-        let key = self.key(part);
-        let kept = Change::put(KEPT, &key, since_epoch::of(SystemTime::now()).to_string());
-        self.durable.write(vec![Change::put(SPACE, key, position), kept]).await
+        self.keep_all(vec![(part.into(), position.into())]).await
     }
 
     /// Keeps the positions of several parts, all or none; they are durable when this returns.
@@ -174,21 +176,17 @@ impl Positions {
     ///
     /// When the storage cannot be written; the positions are then unchanged.
     pub async fn keep_all(&self, positions: Vec<(Arc<str>, Bytes)>) -> Result<()> {
-        let now = since_epoch::of(SystemTime::now()).to_string();
-        let changes = positions.into_iter().flat_map(|(part, position)| {
-            let key = self.key(&part);
-            [Change::put(KEPT, &key, now.clone()), Change::put(SPACE, key, position)]
+        let now = Bytes::from(since_epoch::of(SystemTime::now()).to_string());
+        let commit = positions.into_iter().fold(Commit::new(), |commit, (part, position)| {
+            let key = self.key.clone().text(&part);
+            commit.put(key.in_space(KEPT), now.clone()).put(key, position)
         });
-        self.durable.write(changes.collect()).await
-    }
-
-    fn key(&self, part: &str) -> String {
-        format!("{}{part}", self.prefix)
+        self.durable.commit(&commit).await.map_err(CommitError::into_cause)
     }
 }
 
 impl fmt::Debug for Positions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Positions({})", self.prefix)
+        write!(formatter, "Positions({})", self.key)
     }
 }

@@ -73,11 +73,11 @@ impl fmt::Debug for SourceProblem {
 mod tests {
     use std::sync::Arc;
 
-    use crate::{SourceContext, conformance::Entries};
+    use crate::{SourceContext, durable::MemoryStore};
 
     #[test]
     fn a_problem_of_a_source_is_told_until_it_is_dropped() {
-        let context = SourceContext::new("Orders", "lines", Arc::new(Entries::default()));
+        let context = SourceContext::new("Orders", "lines", Arc::new(MemoryStore::default()));
         let problem = context.problem("40 bytes are missing");
         assert_eq!(context.health().problems(), ["flow `Orders`: 40 bytes are missing"]);
         drop(problem);

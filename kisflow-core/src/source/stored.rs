@@ -1,12 +1,12 @@
 //! [`StoredPosition`]: a position of a source in a store, for tools.
 
-use std::time::SystemTime;
+use std::{collections::BTreeSet, time::SystemTime};
 
 use bytes::Bytes;
 
 use super::context::{KEPT, SPACE, prefix};
 use crate::{
-    durable::{Change, Durable},
+    durable::{Commit, CommitError, Durable, Key, Scan, each_page, parts},
     error::Result,
     millis::since_epoch,
     quarantine::{DISCARDED, SPACE as QUARANTINE},
@@ -51,20 +51,20 @@ impl StoredPosition {
     /// When the store cannot be read.
     pub async fn all(store: &dyn Durable) -> Result<Vec<Self>> {
         let mut all = Vec::new();
-        let mut after = String::new();
-        loop {
-            let page = store.scan(SPACE, &after, PAGE).await?;
-            let Some((last, _)) = page.last() else { return Ok(all) };
-            after.clone_from(last);
-            for (key, value) in page {
-                let Some((source, flow, part)) = names(&key) else { continue };
-                let kept = store.read(KEPT, &key).await?;
-                let mut position = Self::new(source, flow, part, value);
-                let millis = kept.and_then(|kept| std::str::from_utf8(&kept).ok()?.parse().ok());
+        each_page(store, Scan::of(SPACE).limit(PAGE), async |page| {
+            let keys: Vec<Key> = page.iter().map(|(key, _)| Key::raw(KEPT, &**key)).collect();
+            for ((key, entry), kept) in page.into_iter().zip(store.read(&keys).await?) {
+                let Some([source, flow, part]) = names(&key) else { continue };
+                let mut position = Self::new(source, flow, part, entry.value);
+                let millis =
+                    kept.and_then(|kept| std::str::from_utf8(&kept.value).ok()?.parse().ok());
                 position.kept = millis.map(since_epoch::time);
                 all.push(position);
             }
-        }
+            Ok(())
+        })
+        .await?;
+        Ok(all)
     }
 
     /// Returns how many bytes were read, if the source keeps that as `offset` of a JSON object.
@@ -80,46 +80,37 @@ impl StoredPosition {
     ///
     /// When the store cannot be written; nothing is changed then.
     pub async fn replace(store: &dyn Durable, old: &[Self], new: &[Self]) -> Result<()> {
-        let gone = old
-            .iter()
-            .flat_map(|old| [Change::remove(SPACE, old.key()), Change::remove(KEPT, old.key())]);
-        let mut changes: Vec<Change> = gone.collect();
-        for position in new {
-            changes.push(Change::put(SPACE, position.key(), position.value.clone()));
-            if let Some(kept) = position.kept {
-                let millis = since_epoch::of(kept).to_string();
-                changes.push(Change::put(KEPT, position.key(), millis));
-            }
+        let mut commit = Commit::new();
+        let kept: BTreeSet<Key> = new.iter().map(Self::key).collect();
+        for key in old.iter().map(Self::key).filter(|key| !kept.contains(key)) {
+            commit = commit.remove(key.in_space(KEPT)).remove(key);
         }
-        store.write(changes).await
+        for position in new {
+            let key = position.key();
+            commit = match position.kept {
+                Some(kept) => commit.put(key.in_space(KEPT), since_epoch::of(kept).to_string()),
+                None => commit.remove(key.in_space(KEPT)),
+            };
+            commit = commit.put(key, position.value.clone());
+        }
+        store.commit(&commit).await.map_err(CommitError::into_cause)
     }
 
-    fn key(&self) -> String {
-        format!("{}{}", prefix(&self.source, &self.flow), self.part)
+    fn key(&self) -> Key {
+        prefix(&self.source, &self.flow).text(&self.part)
     }
 }
 
 /// Source, flow and part of a key.
-fn names(key: &str) -> Option<(&str, &str, &str)> {
-    let (source, rest) = name(key)?;
-    let (flow, part) = name(rest)?;
-    Some((source, flow, part))
-}
-
-/// `3:abc/rest`.
-fn name(key: &str) -> Option<(&str, &str)> {
-    let (length, rest) = key.split_once(':')?;
-    let (name, rest) = rest.split_at_checked(length.parse().ok()?)?;
-    Some((name, rest.strip_prefix('/')?))
+fn names(key: &[u8]) -> Option<[String; 3]> {
+    let names = parts(key).map(|part| Some(part.ok()?.as_text()?.to_owned()));
+    names.collect::<Option<Vec<_>>>()?.try_into().ok()
 }
 
 /// Whether a store keeps a position of a source and flow.
 pub(crate) async fn has_position(store: &dyn Durable, source: &str, flow: &str) -> Result<bool> {
-    let prefix = prefix(source, flow);
-    let first = store.scan(SPACE, &prefix, 1).await?;
-    // A part without a name has the prefix itself as its key.
-    Ok(first.iter().any(|(key, _)| key.starts_with(&prefix))
-        || store.read(SPACE, &prefix).await?.is_some())
+    let mine = Scan::of(SPACE).prefix(prefix(source, flow).bytes()).limit(1).keys_only();
+    Ok(!store.scan(&mine).await?.is_empty())
 }
 
 /// What [`carry_over`] did.
@@ -151,10 +142,11 @@ pub async fn carry_over(
 ) -> Result<CarriedOver> {
     let mut carried = CarriedOver::default();
     for space in [SPACE, QUARANTINE, DISCARDED] {
-        each(from, space, async |page| {
-            for (key, value) in page {
-                let there = to.read(space, &key).await?;
-                carried.conflicts += u64::from(there.is_some_and(|there| there != value));
+        each_page(from, Scan::of(space).limit(PAGE), async |page| {
+            let keys: Vec<Key> = page.iter().map(|(key, _)| Key::raw(space, &**key)).collect();
+            for (there, (_, entry)) in to.read(&keys).await?.into_iter().zip(page) {
+                carried.conflicts +=
+                    u64::from(there.is_some_and(|there| there.value != entry.value));
             }
             Ok(())
         })
@@ -165,10 +157,14 @@ pub async fn carry_over(
     }
     for space in [KEPT, SPACE, QUARANTINE, DISCARDED] {
         let mut entries = 0;
-        each(from, space, async |page| {
+        each_page(from, Scan::of(space).limit(PAGE), async |page| {
             entries += page.len() as u64;
-            let changes = page.into_iter().map(|(key, value)| Change::put(space, key, value));
-            to.write(changes.collect()).await
+            let changes =
+                page.into_iter().map(|(key, entry)| (Key::raw(space, &*key), Some(entry.value)));
+            for commit in Commit::split(changes, to.limits()) {
+                to.commit(&commit).await.map_err(CommitError::into_cause)?;
+            }
+            Ok(())
         })
         .await?;
         match space {
@@ -181,28 +177,13 @@ pub async fn carry_over(
     Ok(carried)
 }
 
-async fn each(
-    store: &dyn Durable,
-    space: &str,
-    mut visit: impl AsyncFnMut(Vec<(String, Bytes)>) -> Result<()>,
-) -> Result<()> {
-    let mut after = String::new();
-    loop {
-        let page = store.scan(space, &after, PAGE).await?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
-        after.clone_from(last);
-        visit(page).await?;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::{StoredPosition, carry_over, has_position};
     use crate::{
-        conformance::Entries,
-        durable::{Change, Durable},
+        durable::{Commit, Durable, Key, MemoryStore},
         source::Positions,
     };
 
@@ -216,7 +197,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_source_keeps_is_found_by_its_names_whatever_is_in_them() {
-        let store = Arc::new(Entries::default());
+        let store = Arc::new(MemoryStore::default());
         let keep = async |source: &str, flow: &str, part: &str, value: &str| {
             let positions = Positions::new(store.clone(), source, flow);
             positions.keep(part, value.to_owned()).await.unwrap();
@@ -241,12 +222,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_store_is_carried_over_whole_or_not_at_all() {
-        let (from, to) = (Entries::default(), Entries::default());
-        let put = |space: &str, key: &str, value: &str| Change::put(space, key, value.to_owned());
-        let many = (0..500).map(|number| put("quarantine", &format!("{number:03}"), "row"));
-        from.write(many.collect()).await.unwrap();
-        from.write(vec![put("positions", "p", "1"), put("discarded", "d", "1")]).await.unwrap();
-        to.write(vec![put("positions", "p", "2"), put("quarantine", "000", "row")]).await.unwrap();
+        let (from, to) = (MemoryStore::default(), MemoryStore::default());
+        let key = |space: &str, key: &str| Key::raw(space, key);
+        let many = (0..500).fold(Commit::new(), |commit, number| {
+            commit.put(key("quarantine", &format!("{number:03}")), "row")
+        });
+        from.commit(&many).await.unwrap();
+        let two = Commit::new().put(key("positions", "p"), "1").put(key("discarded", "d"), "1");
+        from.commit(&two).await.unwrap();
+        let two =
+            Commit::new().put(key("positions", "p"), "2").put(key("quarantine", "000"), "row");
+        to.commit(&two).await.unwrap();
 
         let carried = carry_over(&from, &to, false).await.unwrap();
         assert_eq!((carried.conflicts, carried.positions), (1, 0));
@@ -254,7 +240,8 @@ mod tests {
 
         let carried = carry_over(&from, &to, true).await.unwrap();
         assert_eq!((carried.positions, carried.quarantined, carried.discarded), (1, 500, 1));
-        assert_eq!(to.read("positions", "p").await.unwrap().as_deref(), Some(&b"1"[..]));
+        let found = to.read(&[key("positions", "p")]).await.unwrap();
+        assert_eq!(found[0].as_ref().unwrap().value, "1");
         assert_eq!(to.usage("quarantine").await.unwrap().entries, 500);
         // Once more is no harm.
         assert_eq!(carry_over(&from, &to, false).await.unwrap().conflicts, 0);

@@ -18,13 +18,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
 use kisflow_core::{
-    Change, Delivery, Durable, Result, Settled, Source, SourceConf, SourceContext, Usage,
-    async_trait, conformance::Entries,
+    Delivery, Durable, Result, Settled, Source, SourceConf, SourceContext, Usage, async_trait,
+    durable::{Commit, CommitError, Entry, Key, Limits, MemoryStore, Scan},
 };
 use kisflow_file::{File, FileParams};
 use serde_json::Value;
@@ -41,7 +41,7 @@ pub async fn soon<F: Future>(future: F) -> F::Output {
 /// A store in memory, which counts writes, and can be slow or broken.
 #[derive(Default)]
 pub struct Shelf {
-    pub entries: Entries,
+    pub entries: MemoryStore,
     pub begun: AtomicUsize,
     pub broken: AtomicBool,
     /// If there is one, each write takes a permit.
@@ -50,23 +50,31 @@ pub struct Shelf {
 
 #[async_trait]
 impl Durable for Shelf {
-    async fn write(&self, changes: Vec<Change>) -> Result<()> {
+    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        self.entries.read(keys).await
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<Vec<(Bytes, Entry)>> {
+        self.entries.scan(scan).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> std::result::Result<(), CommitError> {
         self.begun.fetch_add(1, Ordering::SeqCst);
         if let Some(gate) = &self.gate {
-            gate.acquire().await?.forget();
+            gate.acquire().await.map_err(|error| CommitError::Outage(error.into()))?.forget();
         }
         if self.broken.load(Ordering::SeqCst) {
-            return Err("disk full".into());
+            return Err(CommitError::Outage("disk full".into()));
         }
-        self.entries.write(changes).await
+        self.entries.commit(commit).await
     }
 
-    async fn read(&self, space: &str, key: &str) -> Result<Option<Bytes>> {
-        self.entries.read(space, key).await
+    fn limits(&self) -> Limits {
+        self.entries.limits()
     }
 
-    async fn scan(&self, space: &str, after: &str, limit: usize) -> Result<Vec<(String, Bytes)>> {
-        self.entries.scan(space, after, limit).await
+    async fn now(&self) -> Result<SystemTime> {
+        self.entries.now().await
     }
 
     async fn usage(&self, space: &str) -> Result<Usage> {

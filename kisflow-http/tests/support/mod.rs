@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use kisflow_core::{Delivery, Settled, Source, SourceConf, SourceContext, conformance::Entries};
+use kisflow_core::{Delivery, Settled, Source, SourceConf, SourceContext, durable::MemoryStore};
 use kisflow_http::{Http, HttpParams};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -27,7 +27,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 /// A context of a flow, as of a process of its own.
 pub(crate) fn context(flow: &str) -> SourceContext {
-    SourceContext::new(flow, "posts", Arc::new(Entries::default()))
+    SourceContext::new(flow, "posts", Arc::new(MemoryStore::default()))
 }
 
 /// A port that nobody listens at, below those that the system gives to clients.

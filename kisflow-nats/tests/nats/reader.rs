@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use kisflow_core::{
-    Delivery, Receipt, Result, Settled, Source, SourceConf, SourceContext, conformance::Entries,
+    Delivery, Receipt, Result, Settled, Source, SourceConf, SourceContext, durable::MemoryStore,
     error_chain,
 };
 use kisflow_nats::{Nats, NatsParams};
@@ -16,7 +16,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The context of a flow, as of a process of its own.
 pub(crate) fn context(flow: &str) -> SourceContext {
-    SourceContext::new(flow, "orders", Arc::new(Entries::default()))
+    SourceContext::new(flow, "orders", Arc::new(MemoryStore::default()))
 }
 
 /// Subject `orders.>` of stream `ORDERS`, ten rows a batch.

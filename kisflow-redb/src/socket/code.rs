@@ -1,12 +1,8 @@
-//! Requests and responses as bytes: numbers are big-endian, texts and bytes follow their length.
+//! [`Code`]: values as bytes. Numbers are big-endian; texts and bytes follow their length.
+
+use std::ops::Bound;
 
 use bytes::Bytes;
-use kisflow_core::{Change, Record, Usage};
-
-use crate::{
-    request::{Look, Request, Response},
-    writer::Work,
-};
 
 /// Something that can be encoded as bytes.
 pub(crate) trait Code: Sized {
@@ -70,7 +66,7 @@ impl Code for String {
     }
 }
 
-fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+pub(super) fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     (bytes.len() as u64).put(out);
     out.extend(bytes);
 }
@@ -127,208 +123,63 @@ impl<A: Code, B: Code> Code for (A, B) {
     }
 }
 
-impl Code for Change {
+impl<A: Code, B: Code, C: Code> Code for (A, B, C) {
     fn put(&self, out: &mut Vec<u8>) {
-        self.space.put(out);
-        self.key.put(out);
-        self.value.put(out);
+        self.0.put(out);
+        self.1.put(out);
+        self.2.put(out);
     }
 
     fn take(from: &mut &[u8]) -> Option<Self> {
-        Some(Self { space: Code::take(from)?, key: Code::take(from)?, value: Code::take(from)? })
+        Some((A::take(from)?, B::take(from)?, C::take(from)?))
     }
 }
 
-/// The name of a field and its text.
-struct Field((std::borrow::Cow<'static, str>, Option<String>));
-
-impl Code for Field {
+impl Code for bool {
     fn put(&self, out: &mut Vec<u8>) {
-        put_bytes(self.0.0.as_bytes(), out);
-        self.0.1.put(out);
+        u8::from(*self).put(out);
     }
 
     fn take(from: &mut &[u8]) -> Option<Self> {
-        Some(Self((String::take(from)?.into(), Code::take(from)?)))
-    }
-}
-
-impl Code for Record {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.key.put(out);
-        (self.fields.len() as u64).put(out);
-        for field in &self.fields {
-            Field(field.clone()).put(out);
+        match u8::take(from)? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
         }
     }
+}
+
+impl Code for i64 {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.cast_unsigned().put(out);
+    }
 
     fn take(from: &mut &[u8]) -> Option<Self> {
-        let key = Code::take(from)?;
-        let fields: Vec<Field> = Code::take(from)?;
-        let fields = fields.into_iter().map(|Field(field)| field).collect();
-        Some(Self { key, fields })
+        u64::take(from).map(u64::cast_signed)
     }
 }
 
-impl Code for Request {
+impl Code for Bound<Bytes> {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Look(Look::Ping) => 0_u8.put(out),
-            Self::Look(Look::Read { space, key }) => {
+            Self::Unbounded => 0_u8.put(out),
+            Self::Included(key) => {
                 1_u8.put(out);
-                space.put(out);
                 key.put(out);
             }
-            Self::Look(Look::Scan { space, after, limit }) => {
+            Self::Excluded(key) => {
                 2_u8.put(out);
-                space.put(out);
-                after.put(out);
-                limit.put(out);
-            }
-            Self::Look(Look::Usage { space }) => {
-                3_u8.put(out);
-                space.put(out);
-            }
-            Self::Look(Look::Records { keys }) => {
-                4_u8.put(out);
-                keys.put(out);
-            }
-            Self::Write(Work::Changes(changes)) => {
-                5_u8.put(out);
-                changes.put(out);
-            }
-            Self::Write(Work::Put(records)) => {
-                6_u8.put(out);
-                records.put(out);
-            }
-            Self::Write(Work::Remove(keys)) => {
-                7_u8.put(out);
-                keys.put(out);
+                key.put(out);
             }
         }
     }
 
     fn take(from: &mut &[u8]) -> Option<Self> {
-        Some(match u8::take(from)? {
-            0 => Self::Look(Look::Ping),
-            1 => Self::Look(Look::Read { space: Code::take(from)?, key: Code::take(from)? }),
-            2 => {
-                let (space, after) = Code::take(from)?;
-                Self::Look(Look::Scan { space, after, limit: Code::take(from)? })
-            }
-            3 => Self::Look(Look::Usage { space: Code::take(from)? }),
-            4 => Self::Look(Look::Records { keys: Code::take(from)? }),
-            5 => Self::Write(Work::Changes(Code::take(from)?)),
-            6 => Self::Write(Work::Put(Code::take(from)?)),
-            7 => Self::Write(Work::Remove(Code::take(from)?)),
-            _ => return None,
-        })
-    }
-}
-
-/// The answer, or the reason why there is none.
-pub(crate) type Answer = Result<Response, String>;
-
-impl Code for Answer {
-    fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Ok(Response::Done) => 0_u8.put(out),
-            Ok(Response::Read(value)) => {
-                1_u8.put(out);
-                value.put(out);
-            }
-            Ok(Response::Scan(page)) => {
-                2_u8.put(out);
-                page.put(out);
-            }
-            Ok(Response::Usage(Usage { entries, bytes })) => {
-                3_u8.put(out);
-                entries.put(out);
-                bytes.put(out);
-            }
-            Ok(Response::Records(records)) => {
-                4_u8.put(out);
-                records.put(out);
-            }
-            Err(why) => {
-                5_u8.put(out);
-                why.put(out);
-            }
+        match u8::take(from)? {
+            0 => Some(Self::Unbounded),
+            1 => Code::take(from).map(Self::Included),
+            2 => Code::take(from).map(Self::Excluded),
+            _ => None,
         }
-    }
-
-    fn take(from: &mut &[u8]) -> Option<Self> {
-        Some(match u8::take(from)? {
-            0 => Ok(Response::Done),
-            1 => Ok(Response::Read(Code::take(from)?)),
-            2 => Ok(Response::Scan(Code::take(from)?)),
-            3 => {
-                let (entries, bytes) = Code::take(from)?;
-                Ok(Response::Usage(Usage { entries, bytes }))
-            }
-            4 => Ok(Response::Records(Code::take(from)?)),
-            5 => Err(Code::take(from)?),
-            _ => return None,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use kisflow_core::{Change, Record, Usage};
-
-    use super::{Answer, Code};
-    use crate::{
-        request::{Look, Request, Response},
-        writer::Work,
-    };
-
-    fn check<T: Code + PartialEq + std::fmt::Debug>(value: &T) {
-        let bytes = value.encoded();
-        assert_eq!(T::decoded(&bytes).as_ref(), Some(value));
-        // Whatever is missing at the end, or stands behind it: no panic, and no answer.
-        for end in 0..bytes.len() {
-            assert_eq!(T::decoded(&bytes[..end]), None, "{end} of {bytes:?}");
-        }
-        assert_eq!(T::decoded(&[&bytes[..], &[0]].concat()), None);
-        for position in 0..bytes.len() {
-            for byte in [0, 1, 0x7f, 0xff] {
-                let mut wrong = bytes.clone();
-                wrong[position] = byte;
-                let _ = T::decoded(&wrong);
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_asked_and_answered_survives_the_way() {
-        let text = |text: &str| text.to_owned();
-        for look in [
-            Look::Ping,
-            Look::Read { space: text("s"), key: text("ключ") },
-            Look::Scan { space: text("s"), after: text(""), limit: u64::MAX },
-            Look::Usage { space: text("") },
-            Look::Records { keys: vec![text("a"), text("b")] },
-        ] {
-            check(&Request::Look(look));
-        }
-        let changes = vec![Change::put("s", "k", vec![0, 255]), Change::remove("s", "k")];
-        let fields = vec![("id".into(), Some(text("1"))), ("x".into(), None)];
-        let record = Record { key: text("r"), fields };
-        for work in [Work::Changes(changes), Work::Put(vec![record]), Work::Remove(vec![text("r")])]
-        {
-            check(&Request::Write(work));
-        }
-        for response in [
-            Response::Done,
-            Response::Read(None),
-            Response::Read(Some(vec![7; 300].into())),
-            Response::Scan(vec![(text("k"), vec![1].into())]),
-            Response::Usage(Usage { entries: 1, bytes: u64::MAX }),
-            Response::Records(vec![None, Some(vec![(text("id"), text("1"))])]),
-        ] {
-            check::<Answer>(&Ok(response));
-        }
-        check::<Answer>(&Err(text("the disk is full")));
     }
 }

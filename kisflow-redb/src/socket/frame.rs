@@ -8,7 +8,7 @@ use std::{
 
 /// What both sides send first. The last byte is the version: each has its own form of requests and
 /// answers.
-pub(super) const GREETING: &[u8; 8] = b"kisflow\x01";
+pub(super) const GREETING: &[u8; 8] = b"kisflow\x02";
 
 /// A stream with a deadline: a peer that sends a byte now and then has no more time than one that
 /// sends nothing.

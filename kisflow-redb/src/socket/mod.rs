@@ -10,8 +10,10 @@ mod address;
 #[cfg(unix)]
 mod client;
 mod code;
+mod commits;
 #[cfg(unix)]
 mod frame;
+mod messages;
 #[cfg(not(unix))]
 mod none;
 #[cfg(unix)]

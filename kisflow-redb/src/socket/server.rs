@@ -21,16 +21,15 @@ use kisflow_core::error_chain;
 
 use super::{
     address, beside,
-    code::{Answer, Code},
+    code::Code,
     frame::{self, GREETING, Timed},
+    messages::Answer,
 };
 use crate::{file::StoreFile, request::Request};
 
-/// The most bytes of a request.
-pub(super) const MOST_BYTES: u64 = 64 << 20;
-
-/// The most bytes of a page of entries, unless one entry has more.
-const PAGE_BYTES: usize = 16 << 20;
+/// The most bytes of a request. Commits of the largest size fit, even if each of their keys is
+/// checked and changed, and has the longest name of a space.
+pub(super) const MOST_BYTES: u64 = 256 << 20;
 
 /// The most requests at one time; further ones are refused.
 const MOST_REQUESTS: usize = 8;
@@ -162,10 +161,5 @@ fn serve(stream: &UnixStream, file: &Weak<StoreFile>) -> io::Result<()> {
 }
 
 fn answer(request: &Request, file: &StoreFile) -> Answer {
-    let answered = match request {
-        // The client continues its scan after the last entry.
-        Request::Look(look) => look.answer_within(file, PAGE_BYTES),
-        Request::Write(_) => request.answer(file),
-    };
-    answered.map_err(|error| error_chain(&error).to_string())
+    request.answer(file).map_err(|error| error_chain(&error).to_string())
 }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::{
     redis_server::RedisServer,
-    rules::{Kept, durable},
+    rules::durable,
     world::{done, next, open, orders, rows},
 };
 
@@ -34,8 +34,8 @@ fn cluster() -> (Vec<RedisServer>, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_keeps_the_rules_of_durable_storage() {
     let (_nodes, addrs) = cluster();
-    let first = Kept(durable(addrs.as_str()).await);
-    conformance::durable(first, async |_| Kept(durable(addrs.as_str()).await)).await;
+    let reopen = async |_| durable(addrs.as_str()).await;
+    conformance::durable(durable(addrs.as_str()).await, reopen, fastrand::u64(..)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,14 +2,15 @@
 //! named.
 
 use kisflow_core::{
-    Change, ConnConf, Connector, Receipt, Source, SourceConf, Start, Storage, conformance,
+    ConnConf, Connector, Receipt, Source, SourceConf, Start, Storage, conformance,
+    durable::{Commit, CommitError, Key, Scan},
     error_chain,
 };
 use kisflow_redis::{Redis, RedisError, RedisParams};
 
 use crate::{
     redis_server::RedisServer,
-    rules::{Kept, keeps_the_rules_as},
+    rules::keeps_the_rules_as,
     world::{add, done, next, open, orders, pending, positions, rows, texts, try_open},
 };
 
@@ -64,9 +65,9 @@ async fn the_permissions_of_the_page_are_enough_for_quarantine_and_positions() {
     user(&server, "kisflow-quarantine", ("~app_", "~app_"));
     let durable = async || {
         let redis = connect(&server, "kisflow-quarantine", "app_").await;
-        Kept(Redis::durable().unwrap()(&redis))
+        Redis::durable().unwrap()(&redis)
     };
-    conformance::durable(durable().await, async |_| durable().await).await;
+    conformance::durable(durable().await, async |_| durable().await, fastrand::u64(..)).await;
     nothing_refused(&server);
 }
 
@@ -257,7 +258,7 @@ async fn each_command_of_a_connector_that_is_refused_is_named() {
         (
             "resetkeys",
             "usage",
-            "key app_{kisflow}:s:…: this user may not run EVAL on it; allow it with the ACL rule `~app_{kisflow}:s:*`",
+            "key app_{kisflow}:s:…: this user may not run HMGET on it; allow it with the ACL rule `~app_{kisflow}:s:*`",
         ),
     ] {
         server.cli(&["ACL", "SETUSER", "u", "reset", "on", ">secret", "~*", "+@all", without]);
@@ -271,9 +272,12 @@ async fn each_command_of_a_connector_that_is_refused_is_named() {
             }
             "get" => redis.get(&keys).await.map(drop),
             "remove" => redis.remove(&keys).await,
-            "write" => durable.write(vec![Change::put("s", "a", "1")]).await,
-            "read" => durable.read("s", "a").await.map(drop),
-            "scan" => durable.scan("s", "", 1).await.map(drop),
+            "write" => {
+                let commit = Commit::new().put(Key::raw("s", "a"), "1");
+                durable.commit(&commit).await.map_err(CommitError::into_cause)
+            }
+            "read" => durable.read(&[Key::raw("s", "a")]).await.map(drop),
+            "scan" => durable.scan(&Scan::of("s")).await.map(drop),
             _ => durable.usage("s").await.map(drop),
         };
         let error = result.unwrap_err();

@@ -1,10 +1,15 @@
 //! The rules of sources and of durable storage.
 
-use std::sync::{Arc, Mutex, atomic::AtomicU32, atomic::Ordering};
+use std::{
+    sync::{Arc, Mutex, atomic::AtomicU32, atomic::Ordering},
+    time::{Duration, SystemTime},
+};
 
 use kisflow_core::{
     ConnConf, Connector, Durable, SourceConf, async_trait,
     conformance::{self, Lease, SourceWorld, World},
+    durable::{Commit, CommitError, Key},
+    error_chain,
 };
 use kisflow_redis::{Redis, RedisParams, RedisStream};
 
@@ -105,49 +110,19 @@ pub(crate) async fn durable(addr: impl Into<String>) -> Arc<dyn Durable> {
     Redis::durable().unwrap()(&redis)
 }
 
-/// The suite wants a type, not a trait object.
-pub(crate) struct Kept(pub(crate) Arc<dyn Durable>);
-
-#[async_trait]
-impl Durable for Kept {
-    async fn write(&self, changes: Vec<kisflow_core::Change>) -> kisflow_core::Result<()> {
-        self.0.write(changes).await
-    }
-
-    async fn read(
-        &self,
-        space: &str,
-        key: &str,
-    ) -> kisflow_core::Result<Option<kisflow_redis::fred::bytes::Bytes>> {
-        self.0.read(space, key).await
-    }
-
-    async fn scan(
-        &self,
-        space: &str,
-        after: &str,
-        limit: usize,
-    ) -> kisflow_core::Result<Vec<(String, kisflow_redis::fred::bytes::Bytes)>> {
-        self.0.scan(space, after, limit).await
-    }
-
-    async fn usage(&self, space: &str) -> kisflow_core::Result<kisflow_core::Usage> {
-        self.0.usage(space).await
-    }
-}
-
 #[tokio::test]
 async fn redis_keeps_the_rules_of_durable_storage() {
     let server = RedisServer::start(&[]);
-    let first = Kept(durable(server.addr()).await);
-    conformance::durable(first, async |_| Kept(durable(server.addr()).await)).await;
+    let reopen = async |_| durable(server.addr()).await;
+    conformance::durable(durable(server.addr()).await, reopen, fastrand::u64(..)).await;
     assert_eq!(server.cli(&["DBSIZE"]), "0", "it left something behind");
+    conformance::durable_random(durable(server.addr()).await, fastrand::u64(..), 10_000).await;
 }
 
 #[tokio::test]
 async fn with_an_append_only_file_entries_survive_the_server() {
     let server = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
-    let first = Kept(durable(server.addr()).await);
+    let first = durable(server.addr()).await;
     let server = Arc::new(Mutex::new(server));
     let reopen = async |_| {
         let addr = {
@@ -155,36 +130,52 @@ async fn with_an_append_only_file_entries_survive_the_server() {
             server.restart();
             server.addr()
         };
-        Kept(durable(addr).await)
+        durable(addr).await
     };
-    conformance::durable(first, reopen).await;
+    conformance::durable(first, reopen, fastrand::u64(..)).await;
 }
 
 #[tokio::test]
 async fn a_write_that_cannot_be_done_changes_nothing() {
-    use kisflow_core::{Change, error_chain};
     let server = RedisServer::start(&[]);
     let durable = durable(server.addr()).await;
-    server.cli(&["SET", "app_{kisflow}:bad:values", "a text"]);
-    let changes = vec![Change::put("good", "a", "1"), Change::put("bad", "a", "1")];
-    let error = durable.write(changes).await.unwrap_err();
+    server.cli(&["SET", "app_{kisflow}:good:values", "a text"]);
+    let commit = Commit::new().put(Key::raw("good", "a"), "1").put(Key::raw("bad", "a"), "1");
+    let CommitError::Outage(error) = durable.commit(&commit).await.unwrap_err() else { panic!() };
     let said = error_chain(&*error).to_string();
-    assert!(said.starts_with("key app_{kisflow}:good:…: write failed: WRONGTYPE"), "{said}");
-    assert_eq!(durable.read("good", "a").await.unwrap(), None);
+    assert!(said.starts_with("key app_{kisflow}:bad:…: write failed: WRONGTYPE"), "{said}");
+    assert_eq!(durable.read(&[Key::raw("bad", "a")]).await.unwrap(), [None]);
+}
+
+#[tokio::test]
+async fn a_value_that_kisflow_did_not_write_is_told() {
+    let server = RedisServer::start(&[]);
+    let durable = durable(server.addr()).await;
+    server.cli(&["HSET", "app_{kisflow}:s:values", "a", "{}"]);
+    let error = durable.read(&[Key::raw("s", "a")]).await.unwrap_err();
+    assert_eq!(error.to_string(), "key app_{kisflow}:s:values: kisflow did not write this value");
 }
 
 #[tokio::test]
 async fn scripts_that_the_server_has_forgotten_are_sent_again() {
-    use kisflow_core::Change;
     let server = RedisServer::start(&[]);
     let durable = durable(server.addr()).await;
-    durable.write(vec![Change::put("s", "a", "1")]).await.unwrap();
-    durable.write(vec![Change::put("s", "b", "2")]).await.unwrap();
+    let put = |key: &str| Commit::new().put(Key::raw("s", key), "1");
+    durable.commit(&put("a")).await.unwrap();
+    durable.commit(&put("b")).await.unwrap();
     let calls = server.cli(&["INFO", "commandstats"]);
     assert!(calls.contains("cmdstat_evalsha:calls=1,"), "{calls}");
     server.cli(&["SCRIPT", "FLUSH"]);
-    durable.write(vec![Change::put("s", "c", "3")]).await.unwrap();
+    durable.commit(&put("c")).await.unwrap();
     assert_eq!(durable.usage("s").await.unwrap().entries, 3);
+}
+
+#[tokio::test]
+async fn the_time_is_that_of_the_server() {
+    let server = RedisServer::start(&[]);
+    let before = SystemTime::now() - Duration::from_millis(1);
+    let now = durable(server.addr()).await.now().await.unwrap();
+    assert!(before <= now && now <= SystemTime::now(), "{now:?}");
 }
 
 #[tokio::test]

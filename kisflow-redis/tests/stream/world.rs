@@ -6,7 +6,7 @@ use std::{
 };
 
 use kisflow_core::{
-    Delivery, Result, Settled, Source, SourceConf, SourceContext, conformance::Entries, error_chain,
+    Delivery, Result, Settled, Source, SourceConf, SourceContext, durable::MemoryStore, error_chain,
 };
 use kisflow_redis::RedisStream;
 use tokio::time::timeout;
@@ -31,7 +31,7 @@ fn params(conf: &SourceConf) -> Result<<RedisStream as Source>::Params> {
 }
 
 pub(crate) async fn try_open(conf: &SourceConf) -> Result<RedisStream> {
-    let context = SourceContext::new("flow", &conf.sname, Arc::new(Entries::default()));
+    let context = SourceContext::new("flow", &conf.sname, Arc::new(MemoryStore::default()));
     RedisStream::open(conf, params(conf)?, context).await
 }
 

@@ -1,0 +1,390 @@
+//! The rules of [`Durable`].
+
+mod model;
+mod races;
+mod scans;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+pub use self::model::durable_random;
+use super::done;
+use crate::{
+    durable::{Check, Commit, CommitError, CommitId, Durable, Entry, Key, Usage},
+    error::BoxError,
+};
+
+/// How many random commits are made.
+const COMMITS: usize = 1_000;
+/// How late the usage of a space may be.
+const USAGE: Duration = Duration::from_secs(10);
+
+/// Checks that an engine keeps the rules of [`Durable`]; `reopen` closes it and opens it again, as
+/// a new process would. Random commits are made from `seed`, which a broken rule prints.
+///
+/// It works in spaces of its own, and removes what it wrote.
+///
+/// # Panics
+///
+/// With the rule that is broken.
+pub async fn durable<D, F>(first: D, reopen: impl Fn(D) -> F, seed: u64)
+where
+    D: Durable,
+    F: Future<Output = D>,
+{
+    let world = World::new(first, seed);
+    checks(&world).await;
+    recognition(&world).await;
+    counters(&world).await;
+    appends(&world).await;
+    refusals(&world).await;
+    scans::scans(&world).await;
+    model::random_commits(&world, COMMITS).await;
+    let world = races::races(world).await;
+    let world = reopened(world, &reopen).await;
+    let engine = emptied(world).await;
+    drop(reopen(engine).await);
+}
+
+/// An engine, and the spaces that the suite works in.
+struct World<D> {
+    engine: D,
+    space: Arc<str>,
+    other: Arc<str>,
+    model: Arc<str>,
+    seed: u64,
+}
+
+impl<D: Durable> World<D> {
+    fn new(engine: D, seed: u64) -> Self {
+        let space: Arc<str> = format!("conformance-{:016x}", fastrand::u64(..)).into();
+        let (other, model) = (format!("{space}-other").into(), format!("{space}-model").into());
+        Self { engine, space, other, model, seed }
+    }
+
+    fn key(&self, key: &str) -> Key {
+        Key::raw(self.space.clone(), key)
+    }
+
+    async fn read(&self, key: &str) -> Option<Entry> {
+        self.read_key(&self.key(key)).await
+    }
+
+    async fn read_key(&self, key: &Key) -> Option<Entry> {
+        let found = done("a read", self.engine.read(std::slice::from_ref(key)).await);
+        found.into_iter().next().flatten()
+    }
+
+    async fn value(&self, key: &str) -> Option<String> {
+        let entry = self.read(key).await?;
+        Some(String::from_utf8_lossy(&entry.value).into_owned())
+    }
+
+    async fn version(&self, key: &str) -> CommitId {
+        self.read(key).await.map_or(CommitId::NONE, |entry| entry.version)
+    }
+
+    #[track_caller]
+    fn commit(&self, commit: Commit) -> impl Future<Output = ()> {
+        let place = std::panic::Location::caller();
+        async move {
+            let result = self.engine.commit(&commit).await;
+            done(&format!("the commit of line {}", place.line()), result.map_err(BoxError::from));
+        }
+    }
+
+    async fn refused(&self, commit: &Commit) -> String {
+        match self.engine.commit(commit).await {
+            Ok(()) => "no error".to_owned(),
+            Err(CommitError::Conflict(keys)) => format!("conflict: {keys:?}"),
+            Err(CommitError::Lost) => "lost".to_owned(),
+            Err(CommitError::Exceeded(keys)) => format!("exceeded: {keys:?}"),
+            Err(CommitError::TooLarge { .. }) => "too large".to_owned(),
+            Err(CommitError::Invalid(_)) => "invalid".to_owned(),
+            Err(CommitError::Outage(error)) => format!("an outage: {error}"),
+        }
+    }
+
+    fn conflict(&self, keys: &[&str]) -> String {
+        let keys: Vec<Key> = keys.iter().map(|key| self.key(key)).collect();
+        format!("conflict: {keys:?}")
+    }
+}
+
+#[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "what is expected is written where it is passed")]
+fn rule<T: PartialEq<U> + std::fmt::Debug, U: std::fmt::Debug>(rule: &str, found: T, expected: U) {
+    assert!(found == expected, "broken rule: {rule}; expected {expected:?}, got {found:?}");
+}
+
+async fn checks<D: Durable>(world: &World<D>) {
+    let key = |name: &str| world.key(name);
+    rule("a space that was never written has no entries", world.value("a").await, None::<String>);
+    let first = Commit::new().put_new(key("a"), "1").put(key("b"), "2");
+    world.commit(first.clone()).await;
+    let entry = world.read("a").await;
+    let expected = Entry { value: Bytes::from("1"), version: first.id() };
+    rule("an entry has its value and its commit", entry, Some(expected));
+    rule("one commit writes several entries", world.version("b").await, first.id());
+
+    let again = Commit::new().put_new(key("c"), "3").put_new(key("a"), "2");
+    let conflict = world.refused(&again).await;
+    rule("`Absent` fails if there is an entry", conflict, world.conflict(&["a"]));
+    rule("a refused commit changes nothing", world.value("c").await, None::<String>);
+
+    let read = world.engine.read(&[key("b"), key("none"), key("a"), key("b")]).await;
+    let found: Vec<_> =
+        done("a read", read).into_iter().map(|entry| entry.map(|it| it.value)).collect();
+    let (one, two) = (Some(Bytes::from("1")), Some(Bytes::from("2")));
+    rule("a read answers in the order of its keys", found, [two.clone(), None, one, two]);
+
+    let entry = world.read("a").await;
+    let second = Commit::new().replace(key("a"), entry.as_ref(), "2").remove(key("b"));
+    world.commit(second.clone()).await;
+    rule("a checked entry is replaced", world.value("a").await.as_deref(), Some("2"));
+    rule("a removed entry is gone", world.value("b").await, None::<String>);
+    let late = Commit::new().replace(key("a"), entry.as_ref(), "3").put(key("d"), "4");
+    rule(
+        "`Version` fails if another commit wrote",
+        world.refused(&late).await,
+        world.conflict(&["a"]),
+    );
+    rule("a refused commit puts nothing", world.value("d").await, None::<String>);
+
+    let both = Commit::new().check(key("b"), Check::Version(first.id())).replace(
+        key("a"),
+        entry.as_ref(),
+        "3",
+    );
+    rule("all failed checks are named", world.refused(&both).await, world.conflict(&["a", "b"]));
+
+    // The entry is removed and made again with the same value.
+    let now = world.read("a").await;
+    world.commit(Commit::new().remove(key("a"))).await;
+    world.commit(Commit::new().put_new(key("a"), "2")).await;
+    let aba = Commit::new().replace(key("a"), now.as_ref(), "5");
+    rule("a version never comes back", world.refused(&aba).await, world.conflict(&["a"]));
+
+    let below = |bytes: &'static str| {
+        let fence = Commit::new().check(key("low"), Check::Below(bytes.into()));
+        fence.put_new(key(&format!("fence {bytes}")), "")
+    };
+    world.commit(below("05")).await;
+    world.commit(Commit::new().put(key("low"), "05")).await;
+    rule(
+        "`Below` fails if the value is equal",
+        world.refused(&below("05")).await,
+        world.conflict(&["fence 05", "low"]),
+    );
+    let lower = Commit::new().check(key("low"), Check::Below("04".into())).put_new(key("x"), "");
+    rule(
+        "`Below` fails if the value is greater",
+        world.refused(&lower).await,
+        world.conflict(&["low"]),
+    );
+    world.commit(below("06")).await;
+    let shared = Key::raw(world.other.clone(), "a");
+    rule("spaces are apart", world.read_key(&shared).await, None);
+    world.commit(Commit::new().put(shared.clone(), "other").remove(key("a"))).await;
+    rule(
+        "one commit changes several spaces",
+        world.read_key(&shared).await.map(|it| it.value),
+        Some(Bytes::from("other")),
+    );
+    rule("one commit changes several spaces", world.value("a").await, None::<String>);
+    world.commit(Commit::new()).await;
+    let results = world
+        .engine
+        .commit_each(&[
+            Commit::new().put_new(key("each"), "1"),
+            Commit::new().put_new(key("each"), "2"),
+            Commit::new().put(key("each 3"), "3"),
+        ])
+        .await;
+    let won = results.iter().enumerate().filter(|(_, result)| result.is_ok());
+    let won: Vec<usize> = won.map(|(at, _)| at).collect();
+    assert!(
+        won == [0, 2] || won == [1, 2],
+        "broken rule: each of several commits wins or loses by itself; got {results:?}"
+    );
+}
+
+async fn recognition<D: Durable>(world: &World<D>) {
+    let key = world.key("again");
+    let count = world.key("again count");
+    let first = Commit::new().put_new(key.clone(), "1").add(count.clone(), 1);
+    world.commit(first.clone()).await;
+    world.commit(first.clone().sent_again()).await;
+    rule(
+        "a commit that is sent again has one effect",
+        world.value("again count").await.as_deref(),
+        Some("1"),
+    );
+    let entry = world.read("again").await;
+    world.commit(Commit::new().replace(key.clone(), entry.as_ref(), "2")).await;
+    let lost = world.refused(&first.clone().sent_again()).await;
+    rule("a commit whose entries were overwritten is lost", lost, "lost");
+    rule("a lost commit has no effect", world.value("again count").await.as_deref(), Some("1"));
+    let new = Commit::new().put_new(world.key("again new"), "1").sent_again();
+    world.commit(new).await;
+    rule(
+        "a commit that never arrived takes effect",
+        world.value("again new").await.as_deref(),
+        Some("1"),
+    );
+    let partly = Commit::new()
+        .put_new(world.key("again a"), "1")
+        .put_new(world.key("again b"), "1")
+        .add(count.clone(), 1);
+    world.commit(partly.clone()).await;
+    world.commit(Commit::new().remove(world.key("again a"))).await;
+    world.commit(partly.sent_again()).await;
+    rule(
+        "one entry is enough to recognise a commit",
+        world.value("again count").await.as_deref(),
+        Some("2"),
+    );
+    rule("a recognised commit restores nothing", world.value("again a").await, None::<String>);
+}
+
+async fn counters<D: Durable>(world: &World<D>) {
+    let (count, mark) = (world.key("count"), world.key("count mark"));
+    let add = async |by: i64, max: Option<i64>| {
+        let entry = world.read("count mark").await;
+        let commit = Commit::new().replace(mark.clone(), entry.as_ref(), "");
+        let commit = match max {
+            None => commit.add(count.clone(), by),
+            Some(max) => commit.add_up_to(count.clone(), by, max),
+        };
+        world.refused(&commit).await
+    };
+    rule("a counter begins at 0", add(5, None).await, "no error");
+    rule("a counter is decimal text", world.value("count").await.as_deref(), Some("5"));
+    rule("a counter has no version", world.version("count").await, CommitId::NONE);
+    rule("a counter may be lowered", add(-7, None).await, "no error");
+    rule("a counter may be negative", world.value("count").await.as_deref(), Some("-2"));
+    rule("a counter may reach its maximum", add(12, Some(10)).await, "no error");
+    let exceeded = format!("exceeded: {:?}", [&count]);
+    rule("a counter may not pass its maximum", add(1, Some(10)).await, exceeded.clone());
+    rule("a refused addition adds nothing", world.value("count").await.as_deref(), Some("10"));
+    rule("a counter holds 63 bits", add(i64::MAX - 10, None).await, "no error");
+    rule("a counter does not overflow", add(1, None).await, exceeded);
+    world.commit(Commit::new().remove(count.clone())).await;
+    rule("a removed counter is gone", world.value("count").await, None::<String>);
+    rule("a removed counter begins anew", add(1, None).await, "no error");
+    rule("a removed counter begins at 0", world.value("count").await.as_deref(), Some("1"));
+}
+
+async fn appends<D: Durable>(world: &World<D>) {
+    let (group, other) = (Key::new(world.space.clone()).text("group"), world.key("group"));
+    let mark = world.key("group mark");
+    let append = Commit::new().put_new(mark.clone(), "").append(group.clone(), "a");
+    let append = append.append(other.clone(), "z").append(group.clone(), "b");
+    world.commit(append.clone()).await;
+    world.commit(append.sent_again()).await;
+    let entry = world.read("group mark").await;
+    let third = Commit::new().replace(mark, entry.as_ref(), "").append(group.clone(), "c");
+    world.commit(third.clone()).await;
+    let mut found = Vec::new();
+    for number in 0..=4 {
+        found.push(world.read_key(&group.numbered(number)).await.map(|entry| entry.value));
+    }
+    let value = |text: &'static str| Some(Bytes::from(text));
+    let expected = [None, value("a"), value("b"), value("c"), None];
+    rule("appended values are numbered from 1 on, each group by itself", found, expected);
+    let last = world.read_key(&group).await.map(|entry| entry.value);
+    rule("a group has the last number", last, value("3"));
+    let version = world.read_key(&group.numbered(3)).await.map(|entry| entry.version);
+    rule("an appended entry has the version of its commit", version, Some(third.id()));
+    let last = world.read_key(&other.numbered(1)).await.map(|entry| entry.value);
+    rule("each group has numbers of its own", last, value("z"));
+}
+
+async fn refusals<D: Durable>(world: &World<D>) {
+    let key = |name: &str| world.key(name);
+    let absent = |name: &str| Commit::new().check(key(name), Check::Absent);
+    let invalid = [
+        absent("a"),
+        absent("a").remove(key("a")),
+        absent("a").put(key("b"), ""),
+        Commit::new().put(key("a"), "").put(key("a"), ""),
+        Commit::new().add(key("a"), 1),
+        Commit::new().append(key("a"), ""),
+        absent("a").add(key("a"), 1),
+        Commit::new().put_new(Key::raw(world.space.clone(), vec![0; 1025]), ""),
+    ];
+    for commit in invalid {
+        rule("an invalid commit is refused", world.refused(&commit).await, "invalid");
+    }
+    let limits = world.engine.limits();
+    let many = (0..=limits.keys)
+        .fold(Commit::new(), |commit, at| commit.put(key(&format!("many {at}")), ""));
+    rule("a commit of too many keys is refused", world.refused(&many).await, "too large");
+    let large = Commit::new().put(key("large"), vec![0; limits.bytes + 1]);
+    rule("a commit of too many bytes is refused", world.refused(&large).await, "too large");
+    let keys = limits.keys.min(2_000);
+    let many =
+        (0..keys).fold(Commit::new(), |commit, at| commit.put_new(key(&format!("many {at}")), "x"));
+    world.commit(many).await;
+    rule(
+        "a commit may hold as much as its limits",
+        world.value(&format!("many {}", keys - 1)).await.as_deref(),
+        Some("x"),
+    );
+}
+
+async fn reopened<D: Durable, F: Future<Output = D>>(
+    world: World<D>,
+    reopen: impl Fn(D) -> F,
+) -> World<D> {
+    let World { engine, space, other, model, seed } = world;
+    let before = scans::all(&engine, &space).await;
+    let usage = settled(&engine, &space, usage_of(&before)).await;
+    let world = World { engine: reopen(engine).await, space, other, model, seed };
+    let after = scans::all(&world.engine, &world.space).await;
+    rule("what was written is there after the engine is opened again", after, before);
+    let found = settled(&world.engine, &world.space, usage).await;
+    rule("usage survives as well", found, usage);
+    world
+}
+
+/// The usage of entries: counters do not count.
+fn usage_of(entries: &[(Bytes, Entry)]) -> Usage {
+    let counted = entries.iter().filter(|(_, entry)| entry.version != CommitId::NONE);
+    counted.fold(Usage::default(), |usage, (key, entry)| Usage {
+        entries: usage.entries + 1,
+        bytes: usage.bytes + (key.len() + entry.value.len()) as u64,
+    })
+}
+
+/// Waits until a space's usage, which may be late, is the expected one; returns it.
+async fn settled<D: Durable>(engine: &D, space: &str, expected: Usage) -> Usage {
+    let begun = tokio::time::Instant::now();
+    loop {
+        let usage = done("a look at the usage", engine.usage(space).await);
+        if usage == expected {
+            return usage;
+        }
+        assert!(
+            begun.elapsed() < USAGE,
+            "broken rule: usage counts entries, and the bytes of keys and values; expected {expected:?}, got {usage:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn emptied<D: Durable>(world: World<D>) -> D {
+    for space in [&world.space, &world.other, &world.model] {
+        let all = scans::all(&world.engine, space).await;
+        let keys = all.into_iter().map(|(key, _)| (Key::raw(space.clone(), &*key), None));
+        for commit in Commit::split(keys, world.engine.limits()) {
+            world.commit(commit).await;
+        }
+        rule("an emptied space has no entries", scans::all(&world.engine, space).await, []);
+        settled(&world.engine, space, Usage::default()).await;
+    }
+    world.engine
+}

@@ -1,0 +1,353 @@
+//! [`Commit`]: checks and changes that are one.
+
+use std::collections::{BTreeMap, btree_map::Entry as Slot};
+
+use bytes::Bytes;
+
+use super::{CommitError, CommitId, Entry, Key, Limits};
+
+/// The most bytes of a key, and of the name of a space.
+const MOST_KEY_BYTES: usize = 1024;
+
+/// What must be true of an entry when the commit takes effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// There is no entry. The commit has to put one.
+    Absent,
+    /// The entry is the one that this commit wrote.
+    Version(CommitId),
+    /// There is no entry, or its value is less than these bytes. Commits that only check so do not
+    /// exclude each other.
+    Below(Bytes),
+}
+
+/// A change of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Sets the value.
+    Put(Bytes),
+    /// Removes the entry, if there is one.
+    Remove,
+    /// Adds to a counter, which begins at 0. Two additions never conflict.
+    ///
+    /// A counter's value is its decimal text. A key that was added to is a counter until it is
+    /// removed: no commit may check it or put a value there.
+    Add {
+        /// How much to add.
+        by: i64,
+        /// The commit fails if the counter would be greater.
+        max: Option<i64>,
+    },
+}
+
+/// Checks and changes that take effect together or not at all.
+///
+/// If the answer to a commit is cut off, the same commit is sent again. For an engine to recognise
+/// it, a commit with checks has to check at least one key that it also changes, and so has one that
+/// adds or appends. Commits that only put and remove need no check; sent again, they do the same
+/// again.
+///
+/// ```
+/// use kisflow_core::durable::{Commit, Durable, Key, MemoryStore};
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// # runtime.block_on(async {
+/// let store = MemoryStore::default();
+/// let key = Key::new("positions").text("orders");
+/// store.commit(&Commit::new().put_new(key.clone(), "17")).await?;
+///
+/// let found = store.read(&[key.clone()]).await?;
+/// let next = Commit::new().replace(key.clone(), found[0].as_ref(), "18");
+/// store.commit(&next).await?;
+/// // Somebody else, who has seen 17:
+/// let late = Commit::new().replace(key, found[0].as_ref(), "19");
+/// assert!(store.commit(&late).await.is_err());
+/// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a commit does nothing until it is given to a store"]
+pub struct Commit {
+    id: CommitId,
+    is_sent_again: bool,
+    checks: BTreeMap<Key, Check>,
+    changes: BTreeMap<Key, Change>,
+    appended: Vec<(Key, Bytes)>,
+    /// A key that was given twice.
+    twice: Option<Key>,
+}
+
+impl Default for Commit {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Commit {
+    /// An empty commit, with an id of its own.
+    pub fn new() -> Self {
+        Self::with_id(CommitId::new())
+    }
+
+    /// An empty commit with the id of another: for an engine that receives it from another process.
+    pub const fn with_id(id: CommitId) -> Self {
+        Self {
+            id,
+            is_sent_again: false,
+            checks: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            appended: Vec::new(),
+            twice: None,
+        }
+    }
+
+    /// Requires something of an entry.
+    pub fn check(mut self, key: Key, check: Check) -> Self {
+        match self.checks.entry(key) {
+            Slot::Vacant(slot) => drop(slot.insert(check)),
+            Slot::Occupied(slot) if *slot.get() == check => {}
+            Slot::Occupied(slot) => self.twice = Some(slot.key().clone()),
+        }
+        self
+    }
+
+    /// Requires that an entry is as it was read.
+    pub fn check_unchanged(self, key: Key, read: Option<&Entry>) -> Self {
+        let check = read.map_or(Check::Absent, |entry| Check::Version(entry.version));
+        self.check(key, check)
+    }
+
+    /// Sets an entry, whatever it was.
+    pub fn put(self, key: Key, value: impl Into<Bytes>) -> Self {
+        self.change(key, Change::Put(value.into()))
+    }
+
+    /// Sets an entry that must not be there.
+    pub fn put_new(self, key: Key, value: impl Into<Bytes>) -> Self {
+        self.check(key.clone(), Check::Absent).put(key, value)
+    }
+
+    /// Sets an entry that must be as it was read.
+    pub fn replace(self, key: Key, read: Option<&Entry>, value: impl Into<Bytes>) -> Self {
+        self.check_unchanged(key.clone(), read).put(key, value)
+    }
+
+    /// Removes an entry, if there is one.
+    pub fn remove(self, key: Key) -> Self {
+        self.change(key, Change::Remove)
+    }
+
+    /// Removes an entry that must be as it was read.
+    pub fn remove_unchanged(self, key: Key, read: &Entry) -> Self {
+        self.check(key.clone(), Check::Version(read.version)).remove(key)
+    }
+
+    /// Adds to a counter.
+    pub fn add(self, key: Key, by: i64) -> Self {
+        self.change(key, Change::Add { by, max: None })
+    }
+
+    /// Adds to a counter, unless it would be greater than `max` then.
+    pub fn add_up_to(self, key: Key, by: i64, max: i64) -> Self {
+        self.change(key, Change::Add { by, max: Some(max) })
+    }
+
+    /// Appends a value to a group. The engine gives it the next number, from 1 on: the entry's key
+    /// is the group's, followed by the number in eight bytes, most significant first. The group's
+    /// own key holds the last number, as a counter.
+    ///
+    /// A number is visible only when all smaller ones of the group are: whoever reads in order
+    /// misses none.
+    pub fn append(mut self, group: Key, value: impl Into<Bytes>) -> Self {
+        self.appended.push((group, value.into()));
+        self
+    }
+
+    /// Makes a change, one for each key.
+    pub fn change(mut self, key: Key, change: Change) -> Self {
+        match self.changes.entry(key) {
+            Slot::Vacant(slot) => drop(slot.insert(change)),
+            Slot::Occupied(slot) => self.twice = Some(slot.key().clone()),
+        }
+        self
+    }
+
+    /// Marks the commit as one that was sent before without an answer.
+    pub fn sent_again(mut self) -> Self {
+        self.is_sent_again = true;
+        self
+    }
+
+    /// The id, which is the version of every entry that the commit puts.
+    #[must_use]
+    pub const fn id(&self) -> CommitId {
+        self.id
+    }
+
+    /// Whether it was sent before without an answer.
+    #[must_use]
+    pub const fn is_sent_again(&self) -> bool {
+        self.is_sent_again
+    }
+
+    /// What it requires, in the order of the keys.
+    #[must_use]
+    pub fn checks(&self) -> impl ExactSizeIterator<Item = (&Key, &Check)> {
+        self.checks.iter()
+    }
+
+    /// What it changes, in the order of the keys, without what it appends.
+    #[must_use]
+    pub fn changes(&self) -> impl ExactSizeIterator<Item = (&Key, &Change)> {
+        self.changes.iter()
+    }
+
+    /// What it appends to which group, in the order of the calls.
+    #[must_use]
+    pub fn appends(&self) -> impl ExactSizeIterator<Item = (&Key, &Bytes)> {
+        self.appended.iter().map(|(group, value)| (group, value))
+    }
+
+    /// Commits that make these changes, as few as the limits allow. A value removes the entry if
+    /// it is `None`.
+    pub fn split(
+        changes: impl IntoIterator<Item = (Key, Option<Bytes>)>,
+        limits: Limits,
+    ) -> Vec<Self> {
+        let mut commits: Vec<Self> = Vec::new();
+        let mut room = Limits { keys: 0, bytes: 0 };
+        for (key, value) in changes {
+            let bytes = key.bytes().len() + value.as_ref().map_or(0, Bytes::len);
+            let commit = match commits.pop() {
+                Some(commit) if room.keys > 0 && room.bytes >= bytes => commit,
+                full => {
+                    commits.extend(full);
+                    room = limits;
+                    Self::new()
+                }
+            };
+            room.keys = room.keys.saturating_sub(1);
+            room.bytes = room.bytes.saturating_sub(bytes);
+            commits.push(match value {
+                Some(value) => commit.put(key, value),
+                None => commit.remove(key),
+            });
+        }
+        commits
+    }
+
+    #[cfg(test)]
+    pub(crate) fn without_checks_of_others(mut self) -> Self {
+        self.checks.retain(|key, _| self.changes.contains_key(key));
+        self
+    }
+
+    /// Whether it does nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.checks.is_empty() && self.changes.is_empty() && self.appended.is_empty()
+    }
+
+    /// The entries by which an engine recognises that the commit took effect before: those that it
+    /// checks and puts. They have its id as their version then.
+    pub fn marks(&self) -> impl Iterator<Item = &Key> {
+        let is_put = |key: &&Key| matches!(self.changes.get(key), Some(Change::Put(_)));
+        self.checks.keys().filter(is_put)
+    }
+
+    /// How large it is, in the measures of [`Limits`].
+    #[must_use]
+    pub fn size(&self) -> Limits {
+        let value = |change: &Change| match change {
+            Change::Put(value) => value.len(),
+            Change::Remove | Change::Add { .. } => 0,
+        };
+        let bound = |check: &Check| match check {
+            Check::Below(bytes) => bytes.len(),
+            Check::Absent | Check::Version(_) => 0,
+        };
+        let checks = self.checks.iter().filter(|(key, _)| !self.changes.contains_key(key));
+        let sizes = checks.map(|(key, _)| key.bytes().len());
+        let bounds = self.checks.values().map(bound).sum();
+        let sizes = sizes
+            .chain(self.changes.iter().map(|(key, change)| key.bytes().len() + value(change)))
+            .chain(self.appended.iter().map(|(group, value)| group.bytes().len() + value.len()));
+        sizes.fold(Limits { keys: 0, bytes: bounds }, |size, bytes| Limits {
+            keys: size.keys + 1,
+            bytes: size.bytes + bytes,
+        })
+    }
+
+    /// Checks what engines rely on, before they do anything.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::Invalid`] and [`CommitError::TooLarge`].
+    pub fn validate(&self, limits: Limits) -> Result<(), CommitError> {
+        let size = self.size();
+        if size.keys > limits.keys || size.bytes > limits.bytes {
+            return Err(CommitError::TooLarge { size, limits });
+        }
+        let invalid = |why: String| Err(CommitError::Invalid(why));
+        if let Some(key) = &self.twice {
+            return invalid(format!("two checks or changes of {key}"));
+        }
+        let is_put = |key: &Key| matches!(self.changes.get(key), Some(Change::Put(_)));
+        let keys = self.checks.keys().chain(self.changes.keys());
+        if let Some(key) = keys
+            .chain(self.appended.iter().map(|(key, _)| key))
+            .find(|key| key.bytes().len() > MOST_KEY_BYTES || key.space().len() > MOST_KEY_BYTES)
+        {
+            return invalid(format!("the key {key} is longer than {MOST_KEY_BYTES} bytes"));
+        }
+        for (key, check) in &self.checks {
+            if *check == Check::Absent && !is_put(key) {
+                return invalid(format!("{key} must be absent, but is not put"));
+            }
+        }
+        let counters =
+            self.changes.iter().filter(|(_, change)| matches!(change, Change::Add { .. }));
+        let counters = counters.map(|(key, _)| key).chain(self.appended.iter().map(|(key, _)| key));
+        if let Some(key) = counters.clone().find(|key| self.checks.contains_key(key)) {
+            return invalid(format!("{key} is a counter, which cannot be checked"));
+        }
+        if let Some((group, _)) =
+            self.appended.iter().find(|(group, _)| self.changes.contains_key(group))
+        {
+            return invalid(format!("{group} is both changed and appended to"));
+        }
+        let is_checked = self.checks.keys().any(|key| self.changes.contains_key(key));
+        let needs_check = !self.checks.is_empty() || counters.count() > 0;
+        if needs_check && !is_checked {
+            return invalid("it changes none of the entries that it checks".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The error for checks that do not hold: whoever sent the commit before cannot know whether it
+    /// was this commit that changed the entries.
+    #[must_use]
+    pub fn refused(&self, conflicts: Vec<Key>) -> CommitError {
+        match self.is_sent_again {
+            true => CommitError::Lost,
+            false => CommitError::Conflict(conflicts),
+        }
+    }
+
+    /// The entries that it appends, and the last number of each group afterwards. `last` returns
+    /// the last number of a group before.
+    pub fn numbered(
+        &self,
+        mut last: impl FnMut(&Key) -> i64,
+    ) -> (Vec<(Key, Bytes)>, BTreeMap<Key, i64>) {
+        let mut numbers: BTreeMap<Key, i64> = BTreeMap::new();
+        let mut entries = Vec::with_capacity(self.appended.len());
+        for (group, value) in &self.appended {
+            let number = numbers.entry(group.clone()).or_insert_with(|| last(group));
+            *number = number.saturating_add(1);
+            entries.push((group.numbered(*number), value.clone()));
+        }
+        (entries, numbers)
+    }
+}
