@@ -8,6 +8,7 @@ mod ci;
 mod deny;
 mod examples;
 mod failure;
+mod lanes;
 mod process;
 mod readme;
 mod reference;
@@ -27,7 +28,8 @@ The chores of this repository.
 Usage: cargo xtask COMMAND
 
 Commands:
-  test [ARGS...]        install what the tests need, then run them all (ARGS go to `cargo test`)
+  test [ARGS...]        install what the tests need, then run them all, or those that ARGS choose
+                        (ARGS go to `cargo test`)
   examples [NAME...]    run the examples, compare what they print with their head comments
   readme                compare README.md and docs/ with the examples and files that they quote
   reference             write docs/reference.md and the schema's params from the types; --check: compare

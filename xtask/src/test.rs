@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
+use crate::lanes;
 use crate::process::{self, on_path};
 
 /// The programs that tests start by themselves, on ports of their own, and the Debian packages
@@ -28,7 +29,7 @@ const ADVICE: [(&str, &str); 5] = [
     ("apt-get", "apt-get install redis-server nats-server openssl tmux"),
 ];
 
-/// Runs all tests of the workspace; `args` go to `cargo test`.
+/// Runs all tests of the workspace, or those that `args` choose: they go to `cargo test`.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     if !missing(on_path).is_empty() && on_path("apt-get") {
         install(&missing(on_path));
@@ -37,7 +38,10 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     if !missing.is_empty() {
         return Err(Failure::Check(advice(&missing, on_path)));
     }
-    process::run(process::cargo().args(["test", "--workspace", "--all-features"]).args(args))
+    if args.is_empty() {
+        return lanes::run();
+    }
+    process::run(process::cargo().arg("test").args(lanes::SCOPE).args(args))
 }
 
 fn missing(found: impl Fn(&str) -> bool) -> Vec<(&'static str, &'static str)> {
