@@ -16,6 +16,7 @@ use super::{
     disk::{Content, Identity, modified, quiet},
     neighbors::{Found, Neighbor, Read, Search, SkippedFile, folder},
     position::{Fingerprint, HEAD, Position, Print},
+    settled::links,
     tracked::{Standing, Tracked},
     watcher::Watched,
 };
@@ -178,7 +179,7 @@ impl Chain {
         let open = last.content.file.metadata()?;
         // A complete copy was written and moved over it.
         if let Some(current) = &current
-            && is_deleted(&open)
+            && links(&open) == 0
             && last.standing != Standing::Overwritten
         {
             let end = last.end(open.len())?;
@@ -344,9 +345,7 @@ impl Watched for Chain {
     }
 
     fn is_settled(&self) -> bool {
-        let state = self.state();
-        // With a stamp the last look found the file as the one before had.
-        state.stamp.is_some() && state.files.len() == 1 && state.left.is_empty()
+        self.expects_only_reports()
     }
 
     fn look(&self) -> bool {
@@ -357,14 +356,4 @@ impl Watched for Chain {
         }
         self.version() != before
     }
-}
-
-#[cfg(unix)]
-fn is_deleted(metadata: &Metadata) -> bool {
-    std::os::unix::fs::MetadataExt::nlink(metadata) == 0
-}
-
-#[cfg(not(unix))]
-fn is_deleted(_: &Metadata) -> bool {
-    false
 }

@@ -17,6 +17,7 @@ mod position;
 mod reader;
 mod recent;
 mod reset;
+mod settled;
 mod tracked;
 mod watcher;
 
