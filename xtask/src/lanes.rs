@@ -57,7 +57,7 @@ fn compiling() -> Result<(String, bool), Failure> {
 fn captured(mut command: Command, output: &mut String) -> io::Result<bool> {
     let (mut reader, writer) = io::pipe()?;
     let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
-    // The pipe ends when nobody can write to it any more.
+    // The pipe ends when its last writer is closed.
     drop(command);
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes)?;

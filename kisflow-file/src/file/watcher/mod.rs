@@ -1,4 +1,4 @@
-//! [`Watcher`]: one thread that looks at all files that are followed.
+//! [`Watcher`]: the thread that polls all followed files.
 
 mod local;
 mod looker;
