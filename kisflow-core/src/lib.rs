@@ -11,7 +11,8 @@
 //! | `flow` | a linked chain, and its runs |
 //! | `inspect` | findings about a conf before anything connects |
 //! | `source`, `serve` | where rows come from, and flows that run by themselves |
-//! | `quarantine`, `durable` | rows that could not be processed, and their storage |
+//! | [`durable`] | the ordered store of everything that must survive |
+//! | `quarantine` | rows that could not be processed |
 //! | `health` | whether flows are ready to work |
 //! | `metrics` | handles that are made at link |
 //! | `text` | text of rows and names, for terminals and logs |

@@ -37,7 +37,7 @@ pub(crate) const USAGE: TableDefinition<'_, &str, (u64, u64)> = TableDefinition:
 const PAGE_BYTES: usize = 16 << 20;
 
 /// What one commit may hold.
-pub(crate) const LIMITS: Limits = Limits { keys: 50_000, bytes: 64 << 20 };
+pub(crate) const LIMITS: Limits = Limits { keys: 50_000, bytes: 64 << 20, key_bytes: 8 << 10 };
 
 /// Entries in one table of the file.
 ///
@@ -131,7 +131,7 @@ impl Durable for Redb {
 /// another process.
 fn parts(commits: Vec<Commit>) -> Vec<Vec<Commit>> {
     let mut parts: Vec<Vec<Commit>> = Vec::new();
-    let mut room = Limits { keys: 0, bytes: 0 };
+    let mut room = Limits { keys: 0, ..LIMITS };
     for commit in commits {
         let size = commit.size();
         match parts.last_mut() {

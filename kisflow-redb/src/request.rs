@@ -53,7 +53,7 @@ impl Request {
             Self::Look(look) => look.answer(file),
             Self::Write(work) => {
                 if let Some(key) = work.too_large() {
-                    return Err(RedbError::too_large(file.path(), key));
+                    return Err(RedbError::too_large(file.path(), &key));
                 }
                 file.write(|write| work.apply(write)).map(Response::Committed)
             }

@@ -13,7 +13,7 @@ use kisflow_core::{
 use redb::{Error, ReadableTable};
 
 use super::{Work, Writer, lock};
-use crate::{disk::Disk, durable::ENTRIES, file::StoreFile, worker::Worker};
+use crate::{disk::Disk, durable::ENTRIES, error::RedbError, file::StoreFile, worker::Worker};
 
 fn opened() -> (Disk, Arc<StoreFile>, Arc<Writer>) {
     let disk = Disk::with_room(usize::MAX);
@@ -115,10 +115,16 @@ async fn a_value_that_is_too_large_is_refused_by_itself() {
     let (_, file, writer) = opened();
     let text = String::from_utf8(vec![0; (1 << 30) + 1]).unwrap();
     let record = Record { key: "stu_1".to_owned(), fields: vec![("a".into(), Some(text))] };
-    let put_ = writer.write(Work::Put(vec![record]));
-    let (refused, small) = tokio::join!(put_, writer.write(put("small")));
-    let said = refused.unwrap_err().to_string();
-    assert_eq!(said, "kisflow.redb: the value of key stu_1 is larger than 1 GiB");
+    let huge = Commit::new().put(Key::raw("space", "huge"), vec![0; (1 << 30) + 1]);
+    let (changed, put_, small) = tokio::join!(
+        writer.write(Work::Commits(vec![huge])),
+        writer.write(Work::Put(vec![record])),
+        writer.write(put("small"))
+    );
+    let said = |refused: Result<_, RedbError>| refused.map(drop).unwrap_err().to_string();
+    let expected = r#"kisflow.redb: the value of key space: b"huge" is larger than 1 GiB"#;
+    assert_eq!(said(changed), expected);
+    assert_eq!(said(put_), "kisflow.redb: the value of key stu_1 is larger than 1 GiB");
     small.unwrap();
     assert_eq!(keys(&file), ["small"]);
 }

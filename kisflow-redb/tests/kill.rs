@@ -64,7 +64,8 @@ fn key(round: &str, writer: usize, number: u64) -> String {
     format!("{round}-{writer}-{number:06}")
 }
 
-/// The same commit whoever makes it: an entry in two spaces, one that moves on, and a count.
+/// Returns the commit with this number, the same in every process: an entry in two spaces, one that
+/// moves on, and a count.
 fn commit(round: &str, writer: usize, number: u64) -> Commit {
     let of = |space: &str, number: u64| Key::raw(space, key(round, writer, number));
     let id = [round.parse().unwrap(), 1, writer as u64, number].map(|part| part as u32);

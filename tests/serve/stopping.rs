@@ -298,7 +298,7 @@ impl kisflow_core::Durable for Deaf {
     }
 
     fn limits(&self) -> Limits {
-        Limits { keys: 1_000, bytes: 1 << 20 }
+        Limits { keys: 1_000, bytes: 1 << 20, key_bytes: 1 << 10 }
     }
 
     async fn now(&self) -> kisflow::Result<SystemTime> {

@@ -1,4 +1,4 @@
-//! [`Commit`]: checks and changes that are one.
+//! [`Commit`]: an atomic set of checks and changes.
 
 use std::collections::{BTreeMap, btree_map::Entry as Slot};
 
@@ -6,13 +6,14 @@ use bytes::Bytes;
 
 use super::{CommitError, CommitId, Entry, Key, Limits};
 
-/// The most bytes of a key, and of the name of a space.
-const MOST_KEY_BYTES: usize = 1024;
+/// The most bytes of a space's name.
+const MOST_SPACE_BYTES: usize = 255;
 
 /// What must be true of an entry when the commit takes effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// There is no entry. The commit has to put one.
+    /// There is no entry. The commit has to put one. An entry that came and went meanwhile is not
+    /// noticed: if entries are removed, let commits check another entry that stays.
     Absent,
     /// The entry is the one that this commit wrote.
     Version(CommitId),
@@ -40,12 +41,12 @@ pub enum Change {
     },
 }
 
-/// Checks and changes that take effect together or not at all.
+/// An atomic set of checks and changes.
 ///
-/// If the answer to a commit is cut off, the same commit is sent again. For an engine to recognise
-/// it, a commit with checks has to check at least one key that it also changes, and so has one that
-/// adds or appends. Commits that only put and remove need no check; sent again, they do the same
-/// again.
+/// If the answer to a commit is cut off, the same commit is sent again, and must not take effect
+/// twice. So a commit with checks, additions or appended values has to check at least one entry that
+/// it puts, or [by its version](Check::Version) one that it removes. A commit that only puts and
+/// removes needs no check: sent again, it does the same again.
 ///
 /// ```
 /// use kisflow_core::durable::{Commit, Durable, Key, MemoryStore};
@@ -74,8 +75,8 @@ pub struct Commit {
     checks: BTreeMap<Key, Check>,
     changes: BTreeMap<Key, Change>,
     appended: Vec<(Key, Bytes)>,
-    /// A key that was given twice.
-    twice: Option<Key>,
+    /// A key with checks or changes that do not fit together.
+    unfit: Option<Key>,
 }
 
 impl Default for Commit {
@@ -98,7 +99,7 @@ impl Commit {
             checks: BTreeMap::new(),
             changes: BTreeMap::new(),
             appended: Vec::new(),
-            twice: None,
+            unfit: None,
         }
     }
 
@@ -107,7 +108,7 @@ impl Commit {
         match self.checks.entry(key) {
             Slot::Vacant(slot) => drop(slot.insert(check)),
             Slot::Occupied(slot) if *slot.get() == check => {}
-            Slot::Occupied(slot) => self.twice = Some(slot.key().clone()),
+            Slot::Occupied(slot) => self.unfit = Some(slot.key().clone()),
         }
         self
     }
@@ -157,18 +158,23 @@ impl Commit {
     /// is the group's, followed by the number in eight bytes, most significant first. The group's
     /// own key holds the last number, as a counter.
     ///
-    /// A number is visible only when all smaller ones of the group are: whoever reads in order
-    /// misses none.
+    /// The numbers of a group become visible in order, so a reader that continues behind the last
+    /// number misses none.
     pub fn append(mut self, group: Key, value: impl Into<Bytes>) -> Self {
         self.appended.push((group, value.into()));
         self
     }
 
-    /// Makes a change, one for each key.
+    /// Makes a change. The later of two values or removals of a key wins; any other two changes of a
+    /// key make the commit invalid.
     pub fn change(mut self, key: Key, change: Change) -> Self {
+        let is_set = |change: &Change| matches!(change, Change::Put(_) | Change::Remove);
         match self.changes.entry(key) {
             Slot::Vacant(slot) => drop(slot.insert(change)),
-            Slot::Occupied(slot) => self.twice = Some(slot.key().clone()),
+            Slot::Occupied(mut slot) if is_set(slot.get()) && is_set(&change) => {
+                slot.insert(change);
+            }
+            Slot::Occupied(slot) => self.unfit = Some(slot.key().clone()),
         }
         self
     }
@@ -209,14 +215,14 @@ impl Commit {
         self.appended.iter().map(|(group, value)| (group, value))
     }
 
-    /// Commits that make these changes, as few as the limits allow. A value removes the entry if
-    /// it is `None`.
+    /// Commits that make these changes in their order, as few as the limits allow. `None` removes an
+    /// entry. If a commit fails, those before it have taken effect.
     pub fn split(
         changes: impl IntoIterator<Item = (Key, Option<Bytes>)>,
         limits: Limits,
     ) -> Vec<Self> {
         let mut commits: Vec<Self> = Vec::new();
-        let mut room = Limits { keys: 0, bytes: 0 };
+        let mut room = Limits { keys: 0, ..limits };
         for (key, value) in changes {
             let bytes = key.bytes().len() + value.as_ref().map_or(0, Bytes::len);
             let commit = match commits.pop() {
@@ -273,10 +279,15 @@ impl Commit {
         let sizes = sizes
             .chain(self.changes.iter().map(|(key, change)| key.bytes().len() + value(change)))
             .chain(self.appended.iter().map(|(group, value)| group.bytes().len() + value.len()));
-        sizes.fold(Limits { keys: 0, bytes: bounds }, |size, bytes| Limits {
-            keys: size.keys + 1,
-            bytes: size.bytes + bytes,
-        })
+        let size = sizes.fold((0, bounds), |(keys, sum), bytes| (keys + 1, sum + bytes));
+        let longest = self.keys().map(|key| key.bytes().len()).max();
+        Limits { keys: size.0, bytes: size.1, key_bytes: longest.unwrap_or(0) }
+    }
+
+    /// The keys of its checks, its changes and its groups; a key may come several times.
+    fn keys(&self) -> impl Iterator<Item = &Key> {
+        let groups = self.appended.iter().map(|(group, _)| group);
+        self.checks.keys().chain(self.changes.keys()).chain(groups)
     }
 
     /// Checks what engines rely on, before they do anything.
@@ -286,20 +297,17 @@ impl Commit {
     /// [`CommitError::Invalid`] and [`CommitError::TooLarge`].
     pub fn validate(&self, limits: Limits) -> Result<(), CommitError> {
         let size = self.size();
-        if size.keys > limits.keys || size.bytes > limits.bytes {
+        if !size.fits(limits) {
             return Err(CommitError::TooLarge { size, limits });
         }
         let invalid = |why: String| Err(CommitError::Invalid(why));
-        if let Some(key) = &self.twice {
-            return invalid(format!("two checks or changes of {key}"));
+        if let Some(key) = &self.unfit {
+            return invalid(format!("two checks or changes of {key} do not fit together"));
         }
         let is_put = |key: &Key| matches!(self.changes.get(key), Some(Change::Put(_)));
-        let keys = self.checks.keys().chain(self.changes.keys());
-        if let Some(key) = keys
-            .chain(self.appended.iter().map(|(key, _)| key))
-            .find(|key| key.bytes().len() > MOST_KEY_BYTES || key.space().len() > MOST_KEY_BYTES)
-        {
-            return invalid(format!("the key {key} is longer than {MOST_KEY_BYTES} bytes"));
+        if let Some(key) = self.keys().find(|key| key.space().len() > MOST_SPACE_BYTES) {
+            let most = MOST_SPACE_BYTES;
+            return invalid(format!("the space of {key} has a name of more than {most} bytes"));
         }
         for (key, check) in &self.checks {
             if *check == Check::Absent && !is_put(key) {
@@ -317,16 +325,24 @@ impl Commit {
         {
             return invalid(format!("{group} is both changed and appended to"));
         }
-        let is_checked = self.checks.keys().any(|key| self.changes.contains_key(key));
+        // A bound holds again after the entry is removed, a version does not.
+        let is_recognised = self.checks.iter().any(|(key, check)| match self.changes.get(key) {
+            Some(Change::Put(_)) => true,
+            Some(Change::Remove) => matches!(check, Check::Version(_)),
+            _ => false,
+        });
         let needs_check = !self.checks.is_empty() || counters.count() > 0;
-        if needs_check && !is_checked {
-            return invalid("it changes none of the entries that it checks".to_owned());
+        if needs_check && !is_recognised {
+            return invalid(
+                "it checks no entry that it puts, or removes by its version, so it could take effect twice"
+                    .to_owned(),
+            );
         }
         Ok(())
     }
 
-    /// The error for checks that do not hold: whoever sent the commit before cannot know whether it
-    /// was this commit that changed the entries.
+    /// Returns the error for checks that fail: [`Lost`](CommitError::Lost) for a commit that was
+    /// sent before, because that may have been what changed the entries.
     #[must_use]
     pub fn refused(&self, conflicts: Vec<Key>) -> CommitError {
         match self.is_sent_again {

@@ -1,11 +1,11 @@
-//! [`CommitError`]: why a commit did not take effect, or that nobody knows whether it did.
+//! [`CommitError`]: why a commit failed, or that its outcome is unknown.
 
 use std::fmt;
 
 use super::{Key, Limits};
 use crate::error::BoxError;
 
-/// Why a commit did not take effect, or that nobody knows whether it did.
+/// Why a commit failed, or that its outcome is unknown.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CommitError {
@@ -57,8 +57,8 @@ impl fmt::Display for CommitError {
             }
             Self::TooLarge { size, limits } => write!(
                 formatter,
-                "this commit is too large: {} keys of {}, {} bytes of {}",
-                size.keys, limits.keys, size.bytes, limits.bytes
+                "this commit is too large: {} keys (at most {}), {} bytes (at most {}), a key of {} bytes (at most {})",
+                size.keys, limits.keys, size.bytes, limits.bytes, size.key_bytes, limits.key_bytes
             ),
             Self::Invalid(why) => write!(formatter, "this commit is invalid: {why}"),
             Self::Outage(_) => formatter.write_str("the store does not answer"),

@@ -9,7 +9,7 @@ use super::tuple;
 /// Where an entry is: a space, and bytes in it.
 ///
 /// The bytes of kisflow's own layers are tuples, built part by part. Tuples are ordered part by
-/// part; see [`parts`](super::parts) for the way back.
+/// part; see [`key_parts`](super::key_parts) for the way back.
 ///
 /// ```
 /// use kisflow_core::durable::Key;
@@ -93,7 +93,7 @@ impl Key {
 impl fmt::Display for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: ", self.space)?;
-        match tuple::parts(&self.bytes).collect::<Result<Vec<_>, _>>() {
+        match tuple::key_parts(&self.bytes).collect::<Result<Vec<_>, _>>() {
             Ok(parts) => {
                 for (at, part) in parts.iter().enumerate() {
                     write!(formatter, "{}{part}", if at > 0 { ", " } else { "" })?;

@@ -1,10 +1,22 @@
 //! [`Limits`]: the most that one commit may hold.
 
-/// The most that one commit may hold.
+/// The most that one commit may hold. The name of a space has at most 255 bytes everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The keys that it checks or changes.
     pub keys: usize,
-    /// The bytes of its keys and values, and of the [bounds](super::Check::Below) of its checks.
+    /// The bytes of its keys and values, and of the [bounds](super::Check::Below) of its checks. A
+    /// commit of one key may be larger: a value cannot be split.
     pub bytes: usize,
+    /// The bytes of one key; 1 KiB at least.
+    pub key_bytes: usize,
+}
+
+impl Limits {
+    /// Whether a commit of this size is within limits.
+    pub(super) const fn fits(self, limits: Self) -> bool {
+        self.keys <= limits.keys
+            && (self.keys <= 1 || self.bytes <= limits.bytes)
+            && self.key_bytes <= limits.key_bytes
+    }
 }

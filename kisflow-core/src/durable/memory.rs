@@ -16,12 +16,25 @@ use super::{
 use crate::error::Result;
 
 /// A store that ends with the process, for tests of programs and of sources.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryStore {
     entries: Mutex<BTreeMap<Key, Entry>>,
+    limits: Limits,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::with_limits(Limits { keys: 50_000, bytes: 64 << 20, key_bytes: 8 << 10 })
+    }
 }
 
 impl MemoryStore {
+    /// A store with other limits, to test callers that split what is too large.
+    #[must_use]
+    pub const fn with_limits(limits: Limits) -> Self {
+        Self { entries: Mutex::new(BTreeMap::new()), limits }
+    }
+
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,7 +102,7 @@ impl Durable for MemoryStore {
     }
 
     fn limits(&self) -> Limits {
-        Limits { keys: 50_000, bytes: 64 << 20 }
+        self.limits
     }
 
     async fn now(&self) -> Result<SystemTime> {

@@ -24,19 +24,19 @@ pub use self::{
     limits::Limits,
     memory::MemoryStore,
     scan::{Bounds, Scan},
-    tuple::{Part, Parts, TupleError, parts},
+    tuple::{KeyPart, KeyParts, TupleError, key_parts},
 };
 use crate::error::Result;
 
 /// An ordered key-value store that outlives the process. Everything that must survive is an entry in
 /// one: positions and the quarantine.
 ///
-/// Keys are any bytes of up to 1 KiB, in spaces, and ordered by their bytes within a space. A space
-/// exists as soon as something is in it. Values are any bytes, JSON text unless there is a reason,
+/// Keys are any bytes up to [a limit](Limits::key_bytes), in spaces, and ordered by their bytes
+/// within a space. A space exists as soon as something is in it. Values are any bytes, JSON text unless there is a reason,
 /// so that operators can read them.
 ///
-/// Entries change only by a [`Commit`], which takes effect as a whole or not at all, and only if all
-/// its checks hold at that moment: commits are serializable. Reads and scans are no snapshots: two
+/// Entries change only by a [`Commit`]. It is atomic, takes effect only if all its checks hold at
+/// that moment, and is serializable with other commits. Reads and scans are no snapshots: two
 /// calls, and even the pages of one scan, may see different states. A decision that depends on what
 /// was read checks every entry that it used.
 ///
@@ -46,8 +46,7 @@ use crate::error::Result;
 ///
 /// # Cancel safety
 ///
-/// A commit whose future is dropped takes effect as a whole or not at all. The other methods may be
-/// dropped at any time.
+/// A commit whose future is dropped is still atomic. The other methods may be dropped at any time.
 #[async_trait]
 pub trait Durable: Send + Sync + 'static {
     /// Returns the entries of these keys, in their order; `None` for a key without an entry.
@@ -171,4 +170,20 @@ pub async fn each_page(
         next = scan.clone().after(last.clone());
         visit(page).await?;
     }
+}
+
+/// Makes changes in their order, in as few commits as the limits of the store allow. `None` removes
+/// an entry.
+///
+/// # Errors
+///
+/// Those of the first commit that fails; the ones before it have taken effect.
+pub async fn commit_all(
+    store: &dyn Durable,
+    changes: impl IntoIterator<Item = (Key, Option<Bytes>)>,
+) -> Result<()> {
+    for commit in Commit::split(changes, store.limits()) {
+        store.commit(&commit).await.map_err(CommitError::into_cause)?;
+    }
+    Ok(())
 }

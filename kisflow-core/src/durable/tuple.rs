@@ -26,14 +26,14 @@ pub(super) fn push_number(bytes: &mut Vec<u8>, number: u64) {
 
 /// A part of a tuple.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part<'k> {
+pub enum KeyPart<'k> {
     /// A text.
     Text(Cow<'k, str>),
     /// A number.
     Number(u64),
 }
 
-impl Part<'_> {
+impl KeyPart<'_> {
     /// The text, if it is one.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
@@ -53,7 +53,7 @@ impl Part<'_> {
     }
 }
 
-impl fmt::Display for Part<'_> {
+impl fmt::Display for KeyPart<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(formatter, "{text:?}"),
@@ -68,29 +68,30 @@ impl fmt::Display for Part<'_> {
 #[non_exhaustive]
 pub struct TupleError;
 
-/// Returns the parts of a key that was built from parts. After an error the iterator ends.
+/// Returns the parts of a [`Key`](super::Key) that was built from texts and numbers. The iterator
+/// ends after an error.
 ///
 /// ```
-/// use kisflow_core::durable::{Key, parts};
+/// use kisflow_core::durable::{Key, key_parts};
 ///
 /// let key = Key::new("positions").text("orders").number(7);
-/// let parts: Vec<_> = parts(key.bytes()).collect::<Result<_, _>>()?;
+/// let parts: Vec<_> = key_parts(key.bytes()).collect::<Result<_, _>>()?;
 /// assert_eq!((parts[0].as_text(), parts[1].as_number()), (Some("orders"), Some(7)));
 /// # Ok::<(), kisflow_core::durable::TupleError>(())
 /// ```
 #[must_use]
-pub fn parts(key: &[u8]) -> Parts<'_> {
-    Parts { rest: key }
+pub fn key_parts(key: &[u8]) -> KeyParts<'_> {
+    KeyParts { rest: key }
 }
 
-/// The parts of a tuple, see [`parts`].
+/// The parts of a tuple, see [`key_parts`].
 #[derive(Clone, Debug)]
-pub struct Parts<'k> {
+pub struct KeyParts<'k> {
     rest: &'k [u8],
 }
 
-impl<'k> Iterator for Parts<'k> {
-    type Item = Result<Part<'k>, TupleError>;
+impl<'k> Iterator for KeyParts<'k> {
+    type Item = Result<KeyPart<'k>, TupleError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
@@ -103,11 +104,11 @@ impl<'k> Iterator for Parts<'k> {
 }
 
 /// The first part, and what follows it.
-fn read(bytes: &[u8]) -> Result<(Part<'_>, &[u8]), TupleError> {
+fn read(bytes: &[u8]) -> Result<(KeyPart<'_>, &[u8]), TupleError> {
     match bytes.split_first().ok_or(TupleError)? {
         (&NUMBER, rest) => {
             let (number, rest) = rest.split_first_chunk::<8>().ok_or(TupleError)?;
-            Ok((Part::Number(u64::from_be_bytes(*number)), rest))
+            Ok((KeyPart::Number(u64::from_be_bytes(*number)), rest))
         }
         (&TEXT, rest) => text(rest),
         _ => Err(TupleError),
@@ -115,7 +116,7 @@ fn read(bytes: &[u8]) -> Result<(Part<'_>, &[u8]), TupleError> {
 }
 
 /// The text up to the first zero that no `FF` follows.
-fn text(bytes: &[u8]) -> Result<(Part<'_>, &[u8]), TupleError> {
+fn text(bytes: &[u8]) -> Result<(KeyPart<'_>, &[u8]), TupleError> {
     let mut unescaped: Option<Vec<u8>> = None;
     let mut begin = 0;
     loop {
@@ -136,7 +137,7 @@ fn text(bytes: &[u8]) -> Result<(Part<'_>, &[u8]), TupleError> {
                 Cow::Owned(String::from_utf8(text).map_err(|_| TupleError)?)
             }
         };
-        return Ok((Part::Text(text), rest));
+        return Ok((KeyPart::Text(text), rest));
     }
 }
 
@@ -147,22 +148,26 @@ mod tests {
     use super::*;
     use crate::durable::Key;
 
-    fn part() -> impl Strategy<Value = Part<'static>> {
-        let text = "[\\x00a\u{ff}é]{0,4}".prop_map(|text: String| Part::Text(text.into()));
-        prop_oneof![any::<u64>().prop_map(Part::Number), (0..4_u64).prop_map(Part::Number), text]
+    fn part() -> impl Strategy<Value = KeyPart<'static>> {
+        let text = "[\\x00a\u{ff}é]{0,4}".prop_map(|text: String| KeyPart::Text(text.into()));
+        prop_oneof![
+            any::<u64>().prop_map(KeyPart::Number),
+            (0..4_u64).prop_map(KeyPart::Number),
+            text
+        ]
     }
 
-    fn key(parts: &[Part<'_>]) -> Vec<u8> {
+    fn key(parts: &[KeyPart<'_>]) -> Vec<u8> {
         let key = parts.iter().fold(Key::new("s"), |key, part| match part {
-            Part::Text(text) => key.text(text),
-            Part::Number(number) => key.number(*number),
+            KeyPart::Text(text) => key.text(text),
+            KeyPart::Number(number) => key.number(*number),
         });
         key.bytes().to_vec()
     }
 
     /// The order of tuples: texts are before numbers.
-    fn order(tuple: &[Part<'_>]) -> Vec<(Option<u64>, String)> {
-        let part = |part: &Part<'_>| (part.as_number(), part.as_text().unwrap_or("").to_owned());
+    fn order(tuple: &[KeyPart<'_>]) -> Vec<(Option<u64>, String)> {
+        let part = |part: &KeyPart<'_>| (part.as_number(), part.as_text().unwrap_or("").to_owned());
         tuple.iter().map(part).collect()
     }
 
@@ -174,13 +179,13 @@ mod tests {
         ) {
             prop_assert_eq!(key(&one).cmp(&key(&other)), order(&one).cmp(&order(&other)));
             let bytes = key(&one);
-            let read: Vec<_> = parts(&bytes).collect::<Result<_, _>>().unwrap();
+            let read: Vec<_> = key_parts(&bytes).collect::<Result<_, _>>().unwrap();
             prop_assert_eq!(read, one);
         }
 
         #[test]
         fn any_bytes_are_a_tuple_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..20)) {
-            if let Ok(read) = parts(&bytes).collect::<Result<Vec<_>, _>>() {
+            if let Ok(read) = key_parts(&bytes).collect::<Result<Vec<_>, _>>() {
                 prop_assert_eq!(key(&read), bytes);
             }
         }

@@ -29,7 +29,7 @@ pub use self::{
 };
 use crate::{
     conf::QuarantineConf,
-    durable::{Commit, CommitError, Durable, Key, Scan, Usage},
+    durable::{Durable, Key, Scan, Usage, commit_all},
     flow::Flow,
     metrics::QuarantineMetrics,
 };
@@ -299,18 +299,16 @@ impl Quarantine {
         while let Some(oldest) = self.in_the_way(DISCARDED, one).await? {
             self.remove(DISCARDED, &oldest).await?;
         }
-        self.write(vec![remove(SPACE, id), put(DISCARDED, &row)]).await?;
+        // In this order: if they do not fit one commit, the row is twice there rather than gone.
+        self.write(vec![put(DISCARDED, &row), remove(SPACE, id)]).await?;
         self.inner.metrics.discarded.increment(1);
         Ok(())
     }
 
+    /// Makes changes in their order; see [`commit_all`].
     async fn write(&self, changes: Vec<Change>) -> Result<(), QuarantineError> {
-        let durable = &self.inner.durable;
-        for commit in Commit::split(changes, durable.limits()) {
-            let written = durable.commit(&commit).await;
-            let written = written.map_err(CommitError::into_cause);
-            written.map_err(QuarantineError::storage("written"))?;
-        }
+        let written = commit_all(&*self.inner.durable, changes).await;
+        written.map_err(QuarantineError::storage("written"))?;
         // The write is durable, whatever follows.
         self.look().await;
         Ok(())

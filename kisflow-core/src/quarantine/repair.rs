@@ -149,10 +149,7 @@ impl Quarantine {
             Err(error) => Some(failed(&row, source_row.clone(), error)),
         };
         let got_through = stays.is_none();
-        let mut changes = vec![match &stays {
-            Some(row) => put(SPACE, row),
-            None => remove(SPACE, &row.id),
-        }];
+        let mut changes = Vec::with_capacity(1 + rejects.len());
         // One row may have become several, and more than one of them may have been rejected.
         for (ordinal, reject) in rejects.iter().enumerate() {
             let mut other = again(&row, source_row.clone(), reject);
@@ -161,6 +158,11 @@ impl Quarantine {
             other.id = other.id(false, ordinal + 1);
             changes.push(put(SPACE, &other));
         }
+        // Last: what came of the row is there before the row is gone.
+        changes.push(match &stays {
+            Some(row) => put(SPACE, row),
+            None => remove(SPACE, &row.id),
+        });
         self.write(changes).await?;
         if got_through {
             self.inner.metrics.delivered.increment(1);

@@ -137,7 +137,7 @@ pub(super) mod tests {
     use bytes::Bytes;
     use metrics::Counter;
 
-    use super::{Quarantine, Quarantined, Usage, WhenFull};
+    use super::{Quarantine, QuarantineFilter, Quarantined, Usage, WhenFull};
     use crate::{
         conf::QuarantineConf,
         durable::{Change, Commit, CommitError, Durable, Entry, Key, Limits, MemoryStore, Scan},
@@ -146,7 +146,6 @@ pub(super) mod tests {
     };
 
     /// Rows by space and id; it can refuse to remove them.
-    #[derive(Default)]
     struct Cellar {
         store: MemoryStore,
         locked: AtomicBool,
@@ -184,9 +183,12 @@ pub(super) mod tests {
         }
     }
 
-    /// A quarantine, what it is kept in, and how many rows it says that it has dropped.
-    fn quarantine(conf: QuarantineConf) -> (Quarantine, Arc<Cellar>, Arc<AtomicU64>) {
-        let (cellar, dropped) = (Arc::<Cellar>::default(), Arc::<AtomicU64>::default());
+    /// A quarantine, what it is kept in, and how many rows it says that it has dropped. A commit holds
+    /// so many keys.
+    fn quarantine(conf: QuarantineConf, keys: usize) -> (Quarantine, Arc<Cellar>, Arc<AtomicU64>) {
+        let limits = Limits { keys, bytes: 1 << 20, key_bytes: 1 << 10 };
+        let (store, locked) = (MemoryStore::with_limits(limits), AtomicBool::default());
+        let (cellar, dropped) = (Arc::new(Cellar { store, locked }), Arc::<AtomicU64>::default());
         let mut metrics = QuarantineMetrics::new();
         metrics.dropped = Counter::from_arc(dropped.clone());
         (Quarantine::new(cellar.clone(), conf, BTreeMap::new(), metrics, 120), cellar, dropped)
@@ -222,7 +224,7 @@ pub(super) mod tests {
 
     /// Rows that have to go cannot be removed at first.
     async fn drops_one_row(conf: QuarantineConf) {
-        let (quarantine, cellar, dropped) = quarantine(conf);
+        let (quarantine, cellar, dropped) = quarantine(conf, 1);
         quarantine.keep(&[row("a", 1)]).await.unwrap();
         cellar.locked.store(true, Ordering::SeqCst);
         // The search for old rows runs again.
@@ -232,6 +234,29 @@ pub(super) mod tests {
         cellar.locked.store(false, Ordering::SeqCst);
         quarantine.keep(&[row("b", 2)]).await.unwrap();
         assert_eq!((cellar.ids().await, dropped.load(Ordering::SeqCst)), (vec!["b".to_owned()], 1));
+    }
+
+    #[tokio::test]
+    async fn a_row_is_discarded_before_it_is_gone() {
+        let (quarantine, cellar, _) = quarantine(QuarantineConf::default(), 1);
+        quarantine.keep(&[row("a", 1)]).await.unwrap();
+        cellar.locked.store(true, Ordering::SeqCst);
+        quarantine.discard("a", "a test").await.unwrap_err();
+        let all = QuarantineFilter::new();
+        assert_eq!(quarantine.discarded(&all, 10).await.unwrap().len(), 1);
+        assert_eq!(cellar.ids().await, ["a"]);
+        cellar.locked.store(false, Ordering::SeqCst);
+        quarantine.discard("a", "a test").await.unwrap();
+        assert_eq!(quarantine.discarded(&all, 10).await.unwrap().len(), 1);
+        assert_eq!(cellar.ids().await, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn two_rows_with_one_id_are_kept_as_the_later_one() {
+        let (quarantine, _, _) = quarantine(QuarantineConf::default(), 10);
+        let later = Quarantined { cause: "the later one".to_owned(), ..row("a", 1) };
+        quarantine.keep(&[row("a", 1), later]).await.unwrap();
+        assert_eq!(quarantine.show("a").await.unwrap().cause, "the later one");
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::report::{SourceProblem, SourceReport};
 use crate::{
-    durable::{Commit, CommitError, Durable, Key},
+    durable::{Durable, Key, commit_all},
     error::Result,
     health::Health,
     millis::since_epoch,
@@ -170,18 +170,19 @@ impl Positions {
         self.keep_all(vec![(part.into(), position.into())]).await
     }
 
-    /// Keeps the positions of several parts, all or none; they are durable when this returns.
+    /// Keeps the positions of several parts; they are durable when this returns. More than the store
+    /// takes at once are kept in several commits, in their order.
     ///
     /// # Errors
     ///
-    /// When the storage cannot be written; the positions are then unchanged.
+    /// When the storage cannot be written; the first positions may have been kept then.
     pub async fn keep_all(&self, positions: Vec<(Arc<str>, Bytes)>) -> Result<()> {
         let now = Bytes::from(since_epoch::of(SystemTime::now()).to_string());
-        let commit = positions.into_iter().fold(Commit::new(), |commit, (part, position)| {
+        let changes = positions.into_iter().flat_map(|(part, position)| {
             let key = self.key.clone().text(&part);
-            commit.put(key.in_space(KEPT), now.clone()).put(key, position)
+            [(key.in_space(KEPT), Some(now.clone())), (key, Some(position))]
         });
-        self.durable.commit(&commit).await.map_err(CommitError::into_cause)
+        commit_all(&*self.durable, changes).await
     }
 }
 

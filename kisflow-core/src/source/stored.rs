@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::context::{KEPT, SPACE, prefix};
 use crate::{
-    durable::{Commit, CommitError, Durable, Key, Scan, each_page, parts},
+    durable::{Durable, Key, Scan, commit_all, each_page, key_parts},
     error::Result,
     millis::since_epoch,
     quarantine::{DISCARDED, SPACE as QUARANTINE},
@@ -74,26 +74,22 @@ impl StoredPosition {
         value.get("offset")?.as_u64()
     }
 
-    /// Replaces the positions `old` by `new`, all or none.
+    /// Replaces the positions `old` by `new`. More than the store takes at once are replaced in
+    /// several commits, the new ones first: after an error, call it again.
     ///
     /// # Errors
     ///
-    /// When the store cannot be written; nothing is changed then.
+    /// When the store cannot be written; some of the positions may have been replaced then.
     pub async fn replace(store: &dyn Durable, old: &[Self], new: &[Self]) -> Result<()> {
-        let mut commit = Commit::new();
         let kept: BTreeSet<Key> = new.iter().map(Self::key).collect();
-        for key in old.iter().map(Self::key).filter(|key| !kept.contains(key)) {
-            commit = commit.remove(key.in_space(KEPT)).remove(key);
-        }
-        for position in new {
-            let key = position.key();
-            commit = match position.kept {
-                Some(kept) => commit.put(key.in_space(KEPT), since_epoch::of(kept).to_string()),
-                None => commit.remove(key.in_space(KEPT)),
-            };
-            commit = commit.put(key, position.value.clone());
-        }
-        store.commit(&commit).await.map_err(CommitError::into_cause)
+        let put = new.iter().flat_map(|position| {
+            let (key, time) = (position.key(), position.kept);
+            let time = time.map(|time| since_epoch::of(time).to_string().into());
+            [(key.in_space(KEPT), time), (key, Some(position.value.clone()))]
+        });
+        let gone = old.iter().map(Self::key).filter(|key| !kept.contains(key));
+        let removed = gone.flat_map(|key| [(key.in_space(KEPT), None), (key, None)]);
+        commit_all(store, put.chain(removed)).await
     }
 
     fn key(&self) -> Key {
@@ -103,7 +99,7 @@ impl StoredPosition {
 
 /// Source, flow and part of a key.
 fn names(key: &[u8]) -> Option<[String; 3]> {
-    let names = parts(key).map(|part| Some(part.ok()?.as_text()?.to_owned()));
+    let names = key_parts(key).map(|part| Some(part.ok()?.as_text()?.to_owned()));
     names.collect::<Option<Vec<_>>>()?.try_into().ok()
 }
 
@@ -161,10 +157,7 @@ pub async fn carry_over(
             entries += page.len() as u64;
             let changes =
                 page.into_iter().map(|(key, entry)| (Key::raw(space, &*key), Some(entry.value)));
-            for commit in Commit::split(changes, to.limits()) {
-                to.commit(&commit).await.map_err(CommitError::into_cause)?;
-            }
-            Ok(())
+            commit_all(to, changes).await
         })
         .await?;
         match space {
@@ -183,7 +176,7 @@ mod tests {
 
     use super::{StoredPosition, carry_over, has_position};
     use crate::{
-        durable::{Commit, Durable, Key, MemoryStore},
+        durable::{Commit, Durable, Key, Limits, MemoryStore},
         source::Positions,
     };
 
@@ -218,6 +211,25 @@ mod tests {
         StoredPosition::replace(&*store, &all[..2], &[moved]).await.unwrap();
         let all = StoredPosition::all(&*store).await.unwrap();
         assert_eq!(shown(&all), ["a new part None", "ключ 3:x p Some(7)"]);
+    }
+
+    #[tokio::test]
+    async fn more_positions_than_a_commit_holds_are_kept_and_replaced() {
+        let limits = Limits { keys: 3, bytes: 1 << 10, key_bytes: 1 << 10 };
+        let store = Arc::new(MemoryStore::with_limits(limits));
+        let positions = Positions::new(store.clone(), "lines", "Orders");
+        let parts =
+            |name: &str| -> Vec<String> { (0..10).map(|at| format!("{name}{at}")).collect() };
+        let kept = parts("a").into_iter().map(|part| (part.into(), "1".into())).collect();
+        positions.keep_all(kept).await.unwrap();
+        let all = StoredPosition::all(&*store).await.unwrap();
+        assert_eq!(all.iter().map(|it| it.part.clone()).collect::<Vec<_>>(), parts("a"));
+        let new =
+            parts("b").into_iter().map(|part| StoredPosition::new("lines", "Orders", part, "2"));
+        StoredPosition::replace(&*store, &all, &new.collect::<Vec<_>>()).await.unwrap();
+        let all = StoredPosition::all(&*store).await.unwrap();
+        assert_eq!(all.iter().map(|it| it.part.clone()).collect::<Vec<_>>(), parts("b"));
+        assert!(all.iter().all(|position| position.kept.is_none() && position.value == "2"));
     }
 
     #[tokio::test]

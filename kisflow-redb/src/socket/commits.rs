@@ -139,11 +139,13 @@ impl Code for Limits {
     fn put(&self, out: &mut Vec<u8>) {
         (self.keys as u64).put(out);
         (self.bytes as u64).put(out);
+        (self.key_bytes as u64).put(out);
     }
 
     fn take(from: &mut &[u8]) -> Option<Self> {
-        let (keys, bytes): (u64, u64) = Code::take(from)?;
-        Some(Self { keys: keys.try_into().ok()?, bytes: bytes.try_into().ok()? })
+        let (keys, bytes, key_bytes): (u64, u64, u64) = Code::take(from)?;
+        let number = |number: u64| usize::try_from(number).ok();
+        Some(Self { keys: number(keys)?, bytes: number(bytes)?, key_bytes: number(key_bytes)? })
     }
 }
 

@@ -215,7 +215,7 @@ mod tests {
             check(&Request::Write(work));
         }
         let entry = Entry { value: vec![7; 300].into(), version: CommitId::from_bytes([1; 16]) };
-        let limits = Limits { keys: 1, bytes: 2 };
+        let limits = Limits { keys: 1, bytes: 2, key_bytes: 3 };
         for response in [
             Response::Done,
             Response::Read(vec![None, Some(entry.clone())]),

@@ -6,7 +6,8 @@
 -- ARGV: the id; the number of checks, and each: space from 0, key, kind, argument, 1 if the commit
 -- puts the key; the number of changes, and each: space, key, kind, argument, maximum; what is
 -- appended: space, group, value.
--- Returns 'done', or 'conflict' or 'exceeded' and the numbers of the checks or changes, from 0.
+-- Returns 'done', or 'conflict' and the numbers of the checks, from 0, or 'exceeded' and the numbers
+-- of the changes and, behind them, of what is appended.
 
 -- A key that holds something else is an error here, before anything is changed.
 for at = 1, #KEYS, 4 do
@@ -51,6 +52,7 @@ local function exceeds(count, most)
 end
 
 local changes = tonumber(ARGV[changes_at])
+local appends_at = changes_at + 1 + 5 * changes
 local added, exceeded = {}, {}
 for number = 1, changes do
   i = changes_at + 1 + 5 * (number - 1)
@@ -67,6 +69,15 @@ for number = 1, changes do
         exceeded[#exceeded + 1] = number - 1
       end
     end
+  end
+end
+-- A group whose next number Lua does not hold exactly is full.
+local grown = {}
+for i = appends_at, #ARGV, 3 do
+  local group = ARGV[i] .. ' ' .. ARGV[i + 1]
+  grown[group] = (grown[group] or tonumber(count_of(ARGV[i], ARGV[i + 1]) or 0)) + 1
+  if grown[group] > 9007199254740991 then
+    exceeded[#exceeded + 1] = changes + (i - appends_at) / 3
   end
 end
 if #exceeded > 0 then
@@ -106,7 +117,7 @@ for number = 1, changes do
     call('ZREM', KEYS[at + 1], key)
   end
 end
-for i = changes_at + 1 + 5 * changes, #ARGV, 3 do
+for i = appends_at, #ARGV, 3 do
   local at, group = place(ARGV[i]), ARGV[i + 1]
   call('ZADD', KEYS[at + 1], 0, group)
   local number = call('HINCRBY', KEYS[at + 3], group, 1)

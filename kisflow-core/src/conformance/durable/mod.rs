@@ -1,5 +1,6 @@
 //! The rules of [`Durable`].
 
+mod counters;
 mod model;
 mod races;
 mod scans;
@@ -38,8 +39,8 @@ where
     let world = World::new(first, seed);
     checks(&world).await;
     recognition(&world).await;
-    counters(&world).await;
-    appends(&world).await;
+    counters::counters(&world).await;
+    counters::appends(&world).await;
     refusals(&world).await;
     scans::scans(&world).await;
     model::random_commits(&world, COMMITS).await;
@@ -146,6 +147,13 @@ async fn checks<D: Durable>(world: &World<D>) {
     world.commit(second.clone()).await;
     rule("a checked entry is replaced", world.value("a").await.as_deref(), Some("2"));
     rule("a removed entry is gone", world.value("b").await, None::<String>);
+    let twice = Commit::new().put(key("twice"), "1").remove(key("twice")).put(key("twice"), "2");
+    world.commit(twice).await;
+    rule(
+        "the later of two changes of an entry wins",
+        world.value("twice").await.as_deref(),
+        Some("2"),
+    );
     let late = Commit::new().replace(key("a"), entry.as_ref(), "3").put(key("d"), "4");
     rule(
         "`Version` fails if another commit wrote",
@@ -228,6 +236,16 @@ async fn recognition<D: Durable>(world: &World<D>) {
     let lost = world.refused(&first.clone().sent_again()).await;
     rule("a commit whose entries were overwritten is lost", lost, "lost");
     rule("a lost commit has no effect", world.value("again count").await.as_deref(), Some("1"));
+    let bound = Check::Below("9".into());
+    let below = Commit::new().check(world.key("again low"), bound).put(world.key("again low"), "1");
+    let below = below.add(world.key("again low count"), 1);
+    world.commit(below.clone()).await;
+    world.commit(below.sent_again()).await;
+    rule(
+        "a commit is recognised by an entry whose check still holds",
+        world.value("again low count").await.as_deref(),
+        Some("1"),
+    );
     let new = Commit::new().put_new(world.key("again new"), "1").sent_again();
     world.commit(new).await;
     rule(
@@ -250,59 +268,6 @@ async fn recognition<D: Durable>(world: &World<D>) {
     rule("a recognised commit restores nothing", world.value("again a").await, None::<String>);
 }
 
-async fn counters<D: Durable>(world: &World<D>) {
-    let (count, mark) = (world.key("count"), world.key("count mark"));
-    let add = async |by: i64, max: Option<i64>| {
-        let entry = world.read("count mark").await;
-        let commit = Commit::new().replace(mark.clone(), entry.as_ref(), "");
-        let commit = match max {
-            None => commit.add(count.clone(), by),
-            Some(max) => commit.add_up_to(count.clone(), by, max),
-        };
-        world.refused(&commit).await
-    };
-    rule("a counter begins at 0", add(5, None).await, "no error");
-    rule("a counter is decimal text", world.value("count").await.as_deref(), Some("5"));
-    rule("a counter has no version", world.version("count").await, CommitId::NONE);
-    rule("a counter may be lowered", add(-7, None).await, "no error");
-    rule("a counter may be negative", world.value("count").await.as_deref(), Some("-2"));
-    rule("a counter may reach its maximum", add(12, Some(10)).await, "no error");
-    let exceeded = format!("exceeded: {:?}", [&count]);
-    rule("a counter may not pass its maximum", add(1, Some(10)).await, exceeded.clone());
-    rule("a refused addition adds nothing", world.value("count").await.as_deref(), Some("10"));
-    rule("a counter holds 63 bits", add(i64::MAX - 10, None).await, "no error");
-    rule("a counter does not overflow", add(1, None).await, exceeded);
-    world.commit(Commit::new().remove(count.clone())).await;
-    rule("a removed counter is gone", world.value("count").await, None::<String>);
-    rule("a removed counter begins anew", add(1, None).await, "no error");
-    rule("a removed counter begins at 0", world.value("count").await.as_deref(), Some("1"));
-}
-
-async fn appends<D: Durable>(world: &World<D>) {
-    let (group, other) = (Key::new(world.space.clone()).text("group"), world.key("group"));
-    let mark = world.key("group mark");
-    let append = Commit::new().put_new(mark.clone(), "").append(group.clone(), "a");
-    let append = append.append(other.clone(), "z").append(group.clone(), "b");
-    world.commit(append.clone()).await;
-    world.commit(append.sent_again()).await;
-    let entry = world.read("group mark").await;
-    let third = Commit::new().replace(mark, entry.as_ref(), "").append(group.clone(), "c");
-    world.commit(third.clone()).await;
-    let mut found = Vec::new();
-    for number in 0..=4 {
-        found.push(world.read_key(&group.numbered(number)).await.map(|entry| entry.value));
-    }
-    let value = |text: &'static str| Some(Bytes::from(text));
-    let expected = [None, value("a"), value("b"), value("c"), None];
-    rule("appended values are numbered from 1 on, each group by itself", found, expected);
-    let last = world.read_key(&group).await.map(|entry| entry.value);
-    rule("a group has the last number", last, value("3"));
-    let version = world.read_key(&group.numbered(3)).await.map(|entry| entry.version);
-    rule("an appended entry has the version of its commit", version, Some(third.id()));
-    let last = world.read_key(&other.numbered(1)).await.map(|entry| entry.value);
-    rule("each group has numbers of its own", last, value("z"));
-}
-
 async fn refusals<D: Durable>(world: &World<D>) {
     let key = |name: &str| world.key(name);
     let absent = |name: &str| Commit::new().check(key(name), Check::Absent);
@@ -310,11 +275,13 @@ async fn refusals<D: Durable>(world: &World<D>) {
         absent("a"),
         absent("a").remove(key("a")),
         absent("a").put(key("b"), ""),
-        Commit::new().put(key("a"), "").put(key("a"), ""),
+        Commit::new().put_new(key("a"), "").add(key("b"), 1).add(key("b"), 1),
+        Commit::new().put_new(key("a"), "").add(key("b"), 1).put(key("b"), ""),
+        Commit::new().check(key("a"), Check::Below("1".into())).remove(key("a")).add(key("b"), 1),
         Commit::new().add(key("a"), 1),
         Commit::new().append(key("a"), ""),
         absent("a").add(key("a"), 1),
-        Commit::new().put_new(Key::raw(world.space.clone(), vec![0; 1025]), ""),
+        Commit::new().put(Key::new("s".repeat(256)), ""),
     ];
     for commit in invalid {
         rule("an invalid commit is refused", world.refused(&commit).await, "invalid");
@@ -323,8 +290,14 @@ async fn refusals<D: Durable>(world: &World<D>) {
     let many = (0..=limits.keys)
         .fold(Commit::new(), |commit, at| commit.put(key(&format!("many {at}")), ""));
     rule("a commit of too many keys is refused", world.refused(&many).await, "too large");
-    let large = Commit::new().put(key("large"), vec![0; limits.bytes + 1]);
+    let large = Commit::new().put(key("large"), vec![0; limits.bytes]).put(key("other"), "");
     rule("a commit of too many bytes is refused", world.refused(&large).await, "too large");
+    let long = Key::raw(world.space.clone(), vec![b'k'; limits.key_bytes + 1]);
+    rule(
+        "a key that is too long is refused",
+        world.refused(&Commit::new().put(long, "")).await,
+        "too large",
+    );
     let keys = limits.keys.min(2_000);
     let many =
         (0..keys).fold(Commit::new(), |commit, at| commit.put_new(key(&format!("many {at}")), "x"));

@@ -59,15 +59,23 @@ pub(super) async fn scans<D: Durable>(world: &World<D>) {
 /// Any bytes are a key, any bytes a value.
 async fn odd<D: Durable>(world: &World<D>) {
     let value: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
-    let keys: [&[u8]; 8] =
-        [b"", b" ", b"a\nb", b"a\0b", b"{x}:[", "🔑".as_bytes(), b"\xff\xfe\x00", &[b'k'; 1024]];
+    let keys: [&[u8]; 8] = [
+        b"",
+        b" ",
+        b"a\nb",
+        b"a\0b",
+        b"{x}:[",
+        "🔑".as_bytes(),
+        b"\xff\xfe\x00",
+        &vec![b'k'; world.engine.limits().key_bytes],
+    ];
     for odd in keys {
         let key = Key::raw(world.other.clone(), odd);
         world.commit(Commit::new().put(key.clone(), value.clone())).await;
         let found = world.read_key(&key).await.map(|entry| entry.value);
         assert!(
             found.as_deref() == Some(&value),
-            "broken rule: any bytes up to 1 KiB are a key, any bytes a value, also {:?}",
+            "broken rule: any bytes up to the limit are a key, any bytes a value, also {:?}",
             odd.escape_ascii().to_string()
         );
     }

@@ -44,6 +44,7 @@ enum Breaks {
     Maximum,
     Order,
     Recognition,
+    RecognitionByChecks,
     Reopening,
     RepeatedVersions,
     Spaces,
@@ -53,7 +54,7 @@ enum Breaks {
 }
 
 /// The rules that are broken, and how the suite says so.
-const BROKEN: [(Breaks, &str); 25] = [
+const BROKEN: [(Breaks, &str); 26] = [
     (Breaks::AbsentEarly, "no update is lost"),
     (Breaks::AddLost, "no addition is lost"),
     (Breaks::After, "pages of a scan give every entry once, in order"),
@@ -62,23 +63,24 @@ const BROKEN: [(Breaks, &str); 25] = [
     (Breaks::Below, "`Below` fails if the value is greater"),
     (Breaks::CheckedOnly, "an entry that is only checked does not change either"),
     (Breaks::ConflictNames, "all failed checks are named"),
-    (Breaks::EmptyKey, "any bytes up to 1 KiB are a key, any bytes a value, also \"\""),
+    (Breaks::EmptyKey, "any bytes up to the limit are a key, any bytes a value, also \"\""),
     (Breaks::HalfApplied, "a refused commit changes nothing"),
     (Breaks::Invalid, "an invalid commit is refused"),
     (Breaks::KeysOnly, "a scan of keys gives no values"),
     (Breaks::LimitOfPages, "a page has at most `limit` entries"),
     (Breaks::Limits, "a commit of too many keys is refused"),
-    (Breaks::LongKeys, "any bytes up to 1 KiB are a key, any bytes a value, also \"kkk"),
+    (Breaks::LongKeys, "any bytes up to the limit are a key, any bytes a value, also \"kkk"),
     (Breaks::LostIsConflict, "a commit whose entries were overwritten is lost"),
     (Breaks::Maximum, "a counter may not pass its maximum"),
     (Breaks::Order, "pages of a scan give every entry once, in order"),
     (Breaks::Recognition, "a commit that is sent again"),
+    (Breaks::RecognitionByChecks, "a commit is recognised by an entry whose check still holds"),
     (Breaks::Reopening, "what was written is there after the engine is opened again"),
     (Breaks::RepeatedVersions, "an entry has its value and its commit"),
     (Breaks::Spaces, "spaces are apart"),
     (Breaks::Usage, "usage counts entries, and the bytes of keys and values"),
     (Breaks::UsageOnReopening, "usage counts entries, and the bytes of keys and values"),
-    (Breaks::Values, "any bytes up to 1 KiB are a key, any bytes a value"),
+    (Breaks::Values, "any bytes up to the limit are a key, any bytes a value"),
 ];
 
 type Entries = BTreeMap<Key, Entry>;
@@ -125,6 +127,14 @@ impl Engine {
         };
         let decision = commit.decide(read).unwrap();
         match (decision, self.breaks) {
+            (Decision::Done, Breaks::RecognitionByChecks) => {
+                let checks = commit.checks().map(|(key, check)| (key.clone(), check.clone()));
+                let checks = checks.fold(Commit::new(), |it, (key, check)| it.check(key, check));
+                match checks.decide(read).unwrap() {
+                    Decision::Apply => Decision::Apply,
+                    _ => Decision::Done,
+                }
+            }
             (Decision::Refused(CommitError::Lost), Breaks::LostIsConflict) => {
                 Decision::Refused(CommitError::Conflict(Vec::new()))
             }
@@ -149,7 +159,7 @@ impl Engine {
         for (key, change) in commit.changes() {
             let key = self.key(key);
             let is_odd = key.bytes().is_empty() && self.breaks(Breaks::EmptyKey)
-                || key.bytes().len() > 1_000 && self.breaks(Breaks::LongKeys);
+                || key.bytes().len() > 1_024 && self.breaks(Breaks::LongKeys);
             match change {
                 _ if is_odd => {}
                 Change::Put(value) => {
@@ -265,7 +275,7 @@ impl Durable for Engine {
     }
 
     fn limits(&self) -> Limits {
-        Limits { keys: 2_000, bytes: 2 << 20 }
+        Limits { keys: 2_000, bytes: 2 << 20, key_bytes: 2 << 10 }
     }
 
     async fn now(&self) -> Result<SystemTime> {
