@@ -78,7 +78,9 @@ impl<P: Program> Server<P> {
     /// Starts it again, on the same port and in the same directory.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        assert!(self.launch(), "{} did not start again; its log:\n{}", P::PATHS[0], self.log());
+        // What a killed server has left behind may take a moment to end.
+        let is_up = poll(|| self.launch());
+        assert!(is_up, "{} did not start again; its log:\n{}", P::PATHS[0], self.log());
     }
 
     /// `STOP` freezes it: it accepts and never answers. `CONT` goes on.
