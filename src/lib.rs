@@ -44,6 +44,7 @@
 //! | `file` | yes | [`File`] and [`Stdin`], sources of `type: file` and `type: stdin` |
 //! | `http` | no | [`Http`], sources of `type: http`, which take posted rows |
 //! | `nats` | no | [`Nats`], sources of `type: nats` |
+//! | `postgres` | no | [`Postgres`], connectors of `type: postgres` |
 //! | `prometheus` | yes | [`Prometheus`], the endpoint of metrics and health |
 //! | `redb` | yes | [`Redb`], the embedded store: quarantine and positions without a server |
 //! | `redis` | no | [`Redis`], connectors of `type: redis`, and [`RedisStream`], sources of `type: redis_stream` |
@@ -96,6 +97,9 @@ pub use kisflow_macros::{caas, faas};
 #[cfg(feature = "nats")]
 #[doc(inline)]
 pub use kisflow_nats::Nats;
+#[cfg(feature = "postgres")]
+#[doc(inline)]
+pub use kisflow_postgres::Postgres;
 #[cfg(feature = "prometheus")]
 #[doc(inline)]
 pub use kisflow_prometheus::Prometheus;
@@ -116,6 +120,8 @@ pub mod prelude {
     pub use kisflow_http::Http;
     #[cfg(feature = "nats")]
     pub use kisflow_nats::Nats;
+    #[cfg(feature = "postgres")]
+    pub use kisflow_postgres::Postgres;
     #[cfg(feature = "prometheus")]
     pub use kisflow_prometheus::Prometheus;
     #[cfg(feature = "redb")]

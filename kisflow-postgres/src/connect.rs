@@ -24,6 +24,9 @@ const PING: Duration = Duration::from_secs(1);
 /// [`durable`](Self#method.durable). Both are in tables of their own, in the schema of the param
 /// `schema`; the `key` of the conf is the prefix of records only.
 ///
+/// A pooler between them has to pool sessions, because statements are prepared and settings are made
+/// for each connection.
+///
 /// Connections are made when they are needed, and lost ones are replaced by the next call. A call
 /// whose connection is lost fails, and is not repeated.
 pub struct Postgres {

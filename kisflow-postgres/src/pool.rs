@@ -3,8 +3,8 @@
 use std::{fmt, time::Duration};
 
 use deadpool_postgres::{
-    Client, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod,
-    Runtime, TimeoutType,
+    Client, ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError,
+    RecyclingMethod, Runtime, TimeoutType,
 };
 use tokio::{
     sync::OnceCell,
@@ -24,9 +24,10 @@ use crate::{
 /// How the planner has to go about our statements: by the primary keys, whatever it knows of the
 /// tables. A plan that was made while a table was empty is in use when the table is large.
 ///
-/// A process that disappears must not leave a transaction with its locks.
+/// A process that disappears must not leave a transaction with its locks, and the server stops what
+/// nobody waits for any more.
 const SESSION: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
-    set enable_hashjoin = off; set enable_mergejoin = off; \
+    set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; \
     set idle_in_transaction_session_timeout = '30s'";
 
 /// How often a transaction is repeated that others got in the way of.
@@ -58,13 +59,20 @@ impl Connections {
         params: &PostgresParams,
     ) -> Result<Self, PostgresError> {
         let Address { config, place } = address;
+        // Later than we give up, so that there is one message for it.
+        let limit = params.command_timeout + Duration::from_secs(1);
+        let limit = limit.as_millis().min(i32::MAX as u128);
+        let session = format!("{SESSION}; set statement_timeout = {limit}");
         let pool = Pool::builder(manager(config, params)?)
             .max_size(params.pool)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(params.command_timeout))
             .create_timeout(Some(params.connect_timeout))
-            .post_create(Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
-                Box::pin(async { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
+            .post_create(Hook::async_fn(move |client: &mut ClientWrapper, _| {
+                let session = session.clone();
+                Box::pin(
+                    async move { client.batch_execute(&session).await.map_err(HookError::Backend) },
+                )
             }))
             .build()
             .map_err(|error| PostgresError::conf(error.to_string()))?;
@@ -173,7 +181,8 @@ impl fmt::Debug for Connections {
 
 fn manager(
     config: tokio_postgres::Config,
-    #[cfg_attr(not(feature = "tls"), expect(unused_variables))] params: &PostgresParams,
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "only TLS has params"))]
+    params: &PostgresParams,
 ) -> Result<Manager, PostgresError> {
     // A connection that is known to be closed is replaced; nothing is asked of the others.
     let settings = ManagerConfig { recycling_method: RecyclingMethod::Fast };

@@ -59,7 +59,7 @@ type Field = ((String, String), Option<String>);
 ///
 /// # Errors
 ///
-/// A [`PostgresError`](crate::PostgresError).
+/// A [`PostgresError`].
 ///
 /// # Cancel safety
 ///

@@ -15,6 +15,8 @@ mod postgres_server;
 #[path = "../../tests/support/server.rs"]
 mod server;
 
+#[path = "postgres/access.rs"]
+mod access;
 #[path = "postgres/crashes.rs"]
 mod crashes;
 #[path = "postgres/deadlocks.rs"]

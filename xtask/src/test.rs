@@ -1,6 +1,9 @@
 //! `cargo xtask test`: what the tests need is installed or the command fails; no test is skipped.
 
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
 use crate::failure::Failure;
 use crate::lanes;
@@ -8,33 +11,38 @@ use crate::process::{self, on_path};
 
 /// The programs that tests start by themselves, on ports of their own, and the Debian packages
 /// that bring them. A sentinel is `redis-server --sentinel`.
-const NEEDED: [(&str, &str); 5] = [
+const NEEDED: [(&str, &str); 7] = [
     ("redis-server", "redis-server"),
     ("redis-cli", "redis-server"),
     ("nats-server", "nats-server"),
+    ("initdb", "postgresql"),
+    ("postgres", "postgresql"),
     ("openssl", "openssl"),
     ("tmux", "tmux"),
 ];
 
+/// Debian keeps a folder of programs for each version of PostgreSQL, none of them on the PATH.
+const POSTGRES: &str = "/usr/lib/postgresql";
+
 /// Package managers and what to tell those who have them, the most telling first: a Mac or a
 /// Fedora may well have an apt-get somewhere, a Debian has no pacman.
 const ADVICE: [(&str, &str); 5] = [
-    ("brew", "brew install redis nats-server openssl tmux"),
+    ("brew", "brew install redis nats-server postgresql openssl tmux"),
     (
         "dnf",
-        "dnf install redis golang-github-nats-io-nats-server openssl tmux  (from Fedora 41 on: valkey-compat-redis)",
+        "dnf install redis golang-github-nats-io-nats-server postgresql-server openssl tmux  (from Fedora 41 on: valkey-compat-redis)",
     ),
-    ("pacman", "pacman -S redis nats-server openssl tmux"),
-    ("apk", "apk add redis nats-server openssl tmux"),
-    ("apt-get", "apt-get install redis-server nats-server openssl tmux"),
+    ("pacman", "pacman -S redis nats-server postgresql openssl tmux"),
+    ("apk", "apk add redis nats-server postgresql openssl tmux"),
+    ("apt-get", "apt-get install redis-server nats-server postgresql openssl tmux"),
 ];
 
 /// Runs all tests of the workspace, or those that `args` choose: they go to `cargo test`.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
-    if !missing(on_path).is_empty() && on_path("apt-get") {
-        install(&missing(on_path));
+    if !missing(is_here).is_empty() && on_path("apt-get") {
+        install(&missing(is_here));
     }
-    let missing = missing(on_path);
+    let missing = missing(is_here);
     if !missing.is_empty() {
         return Err(Failure::Check(advice(&missing, on_path)));
     }
@@ -42,6 +50,13 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         return lanes::run();
     }
     process::run(process::cargo().arg("test").args(lanes::SCOPE).args(args))
+}
+
+/// Whether the tests find a program.
+fn is_here(program: &str) -> bool {
+    let versions = fs::read_dir(POSTGRES).into_iter().flatten().flatten();
+    let mut folders = versions.map(|version| version.path().join("bin"));
+    on_path(program) || folders.any(|folder| folder.join(program).is_file())
 }
 
 fn missing(found: impl Fn(&str) -> bool) -> Vec<(&'static str, &'static str)> {
@@ -56,6 +71,9 @@ fn install(missing: &[(&str, &str)]) {
     println!("the tests need {}: installing with apt-get", packages.join(" and "));
     if packages.contains(&"redis-server") {
         println!("(should Debian start a Redis service of its own: the tests do not use it)");
+    }
+    if packages.contains(&"postgresql") {
+        println!("(should Debian start a PostgreSQL of its own: the tests do not use it)");
     }
     let steps: [&[&str]; 2] = [&["update"], &["install", "-y", "--no-install-recommends"]];
     for (step, packages) in steps.into_iter().zip([&[], packages.as_slice()]) {
@@ -109,7 +127,7 @@ mod tests {
         let openssl = [("openssl", "openssl")];
         assert_eq!(
             advice(&openssl, |program| program == "apk"),
-            "the tests need openssl on the PATH, install with:\n  apk add redis nats-server openssl tmux"
+            "the tests need openssl on the PATH, install with:\n  apk add redis nats-server postgresql openssl tmux"
         );
     }
 
@@ -117,7 +135,7 @@ mod tests {
     fn without_a_known_package_manager_the_advice_names_all() {
         let advice = advice(&NEEDED, |_| false);
         assert!(advice.starts_with(
-            "the tests need redis-server, redis-cli, nats-server, openssl, tmux on the PATH"
+            "the tests need redis-server, redis-cli, nats-server, initdb, postgres, openssl, tmux on the PATH"
         ));
         for (_, command) in ADVICE {
             assert!(advice.contains(command), "{command}");

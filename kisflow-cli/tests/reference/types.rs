@@ -7,6 +7,7 @@ use kisflow_core::{Connector, Memory, Source};
 use kisflow_file::{File, Stdin};
 use kisflow_http::Http;
 use kisflow_nats::Nats;
+use kisflow_postgres::Postgres;
 use kisflow_redb::Redb;
 use kisflow_redis::{Redis, RedisStream};
 
@@ -41,6 +42,7 @@ pub(crate) fn all() -> Vec<Described> {
         connector::<Memory>("kisflow-core"),
         connector::<Redb>("kisflow-redb"),
         connector::<Redis>("kisflow-redis"),
+        connector::<Postgres>("kisflow-postgres"),
     ]
 }
 

@@ -75,7 +75,7 @@ pub type AsDurable<C> = fn(&C) -> Arc<dyn Durable>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a connector",
     label = "expected a type that implements `Connector`",
-    note = "`Memory`, `Redb` and `Redis` are connectors; implement `kisflow::Connector` for `{Self}` to make it one"
+    note = "`Memory`, `Postgres`, `Redb` and `Redis` are connectors; implement `kisflow::Connector` for `{Self}` to make it one"
 )]
 #[async_trait]
 pub trait Connector: Sized + Send + Sync + 'static {

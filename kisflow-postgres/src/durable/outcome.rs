@@ -38,9 +38,11 @@ impl Outcome {
         {
             return Ok(Self::Done);
         }
+        let keys: Vec<&Key> = request.keys().collect();
         let mut found: BTreeMap<&Key, Found> = BTreeMap::new();
         for row in rows {
-            if let Some(key) = request.key(row.try_get(1)?) {
+            let at: i64 = row.try_get(1)?;
+            if let Some(key) = usize::try_from(at - 1).ok().and_then(|at| keys.get(at)) {
                 found.insert(key, Found::read(row)?);
             }
         }

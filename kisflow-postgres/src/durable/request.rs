@@ -84,12 +84,7 @@ impl<'c> Request<'c> {
         Self { commit, keys, appended, is_exact }
     }
 
-    /// The key at a place of `decide`, from 1.
-    pub(super) fn key(&self, at: i64) -> Option<&'c Key> {
-        self.keys.keys().nth(usize::try_from(at - 1).ok()?).copied()
-    }
-
-    /// All keys, in order.
+    /// All keys, in order: `decide.sql` counts them from 1.
     pub(super) fn keys(&self) -> impl Iterator<Item = &'c Key> {
         self.keys.keys().copied()
     }

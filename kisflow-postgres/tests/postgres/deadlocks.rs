@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kisflow_core::durable::{Check, Commit, CommitError, Durable, Entry, Key};
 use tokio::task::JoinSet;
+use tokio_postgres::NoTls;
 
 use super::{
     postgres_server::PostgresServer,
@@ -106,41 +107,48 @@ async fn what_is_missing_is_locked_as_well() {
     }
 }
 
-/// A transaction of somebody else that holds a row and wants another one, as a deadlock needs.
+/// A wait finds the deadlock only some time after its begin, so the commit has to be the last to
+/// wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_loses_a_deadlock_is_repeated() {
-    let options = ["--deadlock_timeout=20ms", "--fsync=off"];
-    let server = PostgresServer::start_with(&options);
-    let store = durable(&connect(&server).await);
-    let [first, second] = [key(1), key(2)];
-    store.commit(&Commit::new().put(first.clone(), "0").put(second.clone(), "0")).await.unwrap();
-    let (url, (client, connection)) = (
-        server.url(),
-        tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap(),
-    );
-    let connection = tokio::spawn(connection);
-    // The other one would wait for ever, so the commit is the one that finds the deadlock.
-    client.batch_execute("set deadlock_timeout = '1h'; begin").await.unwrap();
-    let update = |key: &'static str| {
-        format!("update kisflow.entries set value = 'other' where key = '{key}'")
+    let server = PostgresServer::start_with(&["--deadlock_timeout=20ms", "--fsync=off"]);
+    let (store, url) = (durable(&connect(&server).await), server.url());
+    let keys = [key(1), key(2), key(3)];
+    let commit = |value: &'static str| {
+        keys.iter().fold(Commit::new(), |commit, key| commit.put(key.clone(), value))
     };
-    client.batch_execute(&update("2")).await.unwrap();
-    let commit = Commit::new().put(first.clone(), "1").put(second.clone(), "1");
+    store.commit(&commit("0")).await.unwrap();
+    let update = |key| format!("update kisflow.entries set value = 'other' where key = '{key}'");
+    let waiting = async |count: &str| {
+        let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+        while execute(&url, waiting).await.as_deref() != Some(count) {}
+    };
+    let (holder, holding) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    let (other, waits) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    let connections = [tokio::spawn(holding), tokio::spawn(waits)];
+    holder.batch_execute(&format!("begin; {}", update(2))).await.unwrap();
+    let patient = format!("set deadlock_timeout = '1h'; begin; {}", update(3));
+    other.batch_execute(&patient).await.unwrap();
+    // It holds 1 and waits for 2.
     let committed = tokio::spawn({
-        let store = store.clone();
+        let (store, commit) = (store.clone(), commit("1"));
         async move { store.commit(&commit).await }
     });
-    // It holds the first row and waits for the second.
-    let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
-    while execute(&url, waiting).await.as_deref() != Some("1") {}
-    client.batch_execute(&format!("{}; commit", update("1"))).await.unwrap();
+    waiting("1").await;
+    let behind = format!("{}; commit", update(1));
+    let other = tokio::spawn(async move { other.batch_execute(&behind).await });
+    waiting("2").await;
+    holder.batch_execute("rollback").await.unwrap();
     committed.await.unwrap().unwrap();
+    other.await.unwrap().unwrap();
     let deadlocks = "select pg_stat_force_next_flush(); select deadlocks > 0 from pg_stat_database \
         where datname = 'postgres'";
     while execute(&url, deadlocks).await.as_deref() != Some("t") {}
-    for key in [first, second] {
-        assert_eq!(&*read(&*store, &key).await.unwrap().value, b"1");
+    for entry in store.read(&keys).await.unwrap() {
+        assert_eq!(&*entry.unwrap().value, b"1");
     }
-    drop(client);
-    connection.await.unwrap().unwrap();
+    drop(holder);
+    for connection in connections {
+        connection.await.unwrap().unwrap();
+    }
 }

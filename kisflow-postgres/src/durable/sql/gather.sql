@@ -8,9 +8,9 @@ shares as (
     returning shares.space, shares.key, shares.sum
 ),
 sums as (
-    select wanted.space, wanted.key, coalesce(sum(shares.sum), 0) as sum
-    from wanted left join shares using (space, key)
-    group by wanted.space, wanted.key
+    select space, key, sum(sum) as sum
+    from (select space, key, 0 as sum from wanted union all select * from shares) as parts
+    group by space, key
 )
 update SCHEMA.entries as entries set spread = false,
     count = least(greatest(entries.count + sums.sum, -(2::numeric ^ 63)), 2::numeric ^ 63 - 1)
