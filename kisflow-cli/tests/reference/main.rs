@@ -126,5 +126,5 @@ fn every_type_of_the_crates_is_described() {
     // The engine that the core's own tests have.
     found.remove("shelf");
     assert_eq!(found, described);
-    assert_eq!(all().iter().filter(|described| described.kind == Kind::Connector).count(), 3);
+    assert_eq!(all().iter().filter(|described| described.kind == Kind::Connector).count(), 4);
 }

@@ -7,11 +7,11 @@ struct Order {
     id: u32,
 }
 
-struct Postgres;
+struct InfluxDb;
 
 #[faas("Save")]
-async fn save(orders: &[Order], postgres: Conn<'_, Postgres>) {
-    let _ = (orders, postgres);
+async fn save(orders: &[Order], influxdb: Conn<'_, InfluxDb>) {
+    let _ = (orders, influxdb);
 }
 
 fn main() {}
