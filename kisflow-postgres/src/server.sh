@@ -10,6 +10,9 @@ as=
 if [ "$(id -u)" = 0 ]; then
     user=$(id -un postgres 2>/dev/null || echo nobody)
     as="setpriv --reuid=$user --regid=$(id -g "$user") --clear-groups"
+    # initdb writes to /dev/null, and in some containers only root may.
+    $as sh -c ': >/dev/null' 2>/dev/null ||
+        as="$as --inh-caps=+dac_override --ambient-caps=+dac_override"
     chown "$user" "$dir"
 fi
 cd "$dir" || exit 1

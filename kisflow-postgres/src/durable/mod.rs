@@ -329,7 +329,7 @@ impl Durable for PostgresDurable {
     }
 
     fn limits(&self) -> Limits {
-        Limits { keys: 20_000, bytes: 16 << 20 }
+        Limits { keys: 20_000, bytes: 16 << 20, key_bytes: 2 << 10 }
     }
 
     async fn now(&self) -> Result<SystemTime> {
