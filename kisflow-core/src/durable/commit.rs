@@ -32,7 +32,7 @@ pub enum Change {
     /// Adds to a counter, which begins at 0. Two additions never conflict.
     ///
     /// A counter's value is its decimal text. A key that was added to is a counter until it is
-    /// removed: no commit may check it or put a value there.
+    /// removed, as a key with a value is none: see [`Durable`](super::Durable#values-and-counters).
     Add {
         /// How much to add.
         by: i64,
@@ -313,6 +313,9 @@ impl Commit {
             if *check == Check::Absent && !is_put(key) {
                 return invalid(format!("{key} must be absent, but is not put"));
             }
+            if *check == Check::Version(CommitId::NONE) {
+                return invalid(format!("{key} is a counter, which cannot be checked"));
+            }
         }
         let counters =
             self.changes.iter().filter(|(_, change)| matches!(change, Change::Add { .. }));
@@ -349,6 +352,27 @@ impl Commit {
             true => CommitError::Lost,
             false => CommitError::Conflict(conflicts),
         }
+    }
+
+    /// Returns the error for a key whose entry is a counter where the commit needs a value, or a
+    /// value where it needs a counter.
+    #[must_use]
+    pub fn wrong_kind(&self, key: &Key) -> CommitError {
+        let is_group = self.appended.iter().any(|(group, _)| group == key);
+        let is_added = matches!(self.changes.get(key), Some(Change::Add { .. }));
+        CommitError::Invalid(match (is_group || is_added, self.changes.get(key)) {
+            (true, _) => {
+                format!("{key} has a value; remove it before you use the key as a counter")
+            }
+            (false, Some(Change::Put(_))) => {
+                format!("{key} is a counter; remove it before you put a value there")
+            }
+            (false, _) => format!("{key} is a counter, which cannot be checked"),
+        })
+    }
+
+    pub(super) fn checks_key(&self, key: &Key) -> bool {
+        self.checks.contains_key(key)
     }
 
     /// The entries that it appends, and the last number of each group afterwards. `last` returns

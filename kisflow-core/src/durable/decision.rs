@@ -31,12 +31,16 @@ impl Commit {
                 return Ok(Decision::Done);
             }
         }
-        let (mut conflicts, mut exceeded) = (Vec::new(), Vec::new());
+        let (mut conflicts, mut exceeded, mut wrong) = (Vec::new(), Vec::new(), None);
         for (key, check) in self.checks() {
             let found = read(key)?;
             let holds = match check {
                 Check::Absent => found.is_none(),
                 Check::Version(version) => found.is_some_and(|entry| entry.version == *version),
+                Check::Below(_) if found.as_ref().is_some_and(Entry::is_counter) => {
+                    wrong = wrong.or(Some(key));
+                    true
+                }
                 Check::Below(bytes) => found.is_none_or(|entry| entry.value < *bytes),
             };
             if !holds {
@@ -44,25 +48,79 @@ impl Commit {
             }
         }
         for (key, change) in self.changes() {
-            let Change::Add { by, max } = change else { continue };
-            let sum = read(key)?.map_or(0, |entry| entry.count()).checked_add(*by);
-            if sum.is_none_or(|sum| max.is_some_and(|max| sum > max)) {
-                exceeded.push(key.clone());
+            match change {
+                // A key whose check holds has a value or nothing, or is wrong already.
+                Change::Put(_) if self.checks_key(key) => {}
+                Change::Put(_) => {
+                    wrong = wrong.or(read(key)?.filter(Entry::is_counter).map(|_| key));
+                }
+                Change::Remove => {}
+                Change::Add { by, max } => match count(read(key)?) {
+                    None => wrong = wrong.or(Some(key)),
+                    Some(count) => {
+                        let sum = count.checked_add(*by);
+                        if sum.is_none_or(|sum| max.is_some_and(|max| sum > max)) {
+                            exceeded.push(key.clone());
+                        }
+                    }
+                },
             }
         }
         let mut appended: BTreeMap<&Key, i64> = BTreeMap::new();
         for (group, _) in self.appends() {
             *appended.entry(group).or_default() += 1;
         }
-        for (group, count) in appended {
-            if read(group)?.map_or(0, |entry| entry.count()).checked_add(count).is_none() {
-                exceeded.push(group.clone());
+        for (group, more) in appended {
+            match count(read(group)?) {
+                None => wrong = wrong.or(Some(group)),
+                Some(count) if count.checked_add(more).is_none() => exceeded.push(group.clone()),
+                Some(_) => {}
             }
         }
-        Ok(match (conflicts.is_empty(), exceeded.is_empty()) {
-            (false, _) => Decision::Refused(self.refused(conflicts)),
-            (true, false) => Decision::Refused(CommitError::Exceeded(exceeded)),
-            (true, true) => Decision::Apply,
+        Ok(match wrong {
+            _ if !conflicts.is_empty() => Decision::Refused(self.refused(conflicts)),
+            Some(key) => Decision::Refused(self.wrong_kind(key)),
+            None if !exceeded.is_empty() => Decision::Refused(CommitError::Exceeded(exceeded)),
+            None => Decision::Apply,
         })
+    }
+}
+
+/// The number of a counter, which may be missing; `None` for a value.
+fn count(found: Option<Entry>) -> Option<i64> {
+    match found {
+        None => Some(0),
+        Some(entry) => entry.is_counter().then(|| entry.count()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::durable::{Check, Commit, Durable, Key, MemoryStore};
+
+    #[tokio::test]
+    async fn what_mixes_values_and_counters_is_told_what_to_do() {
+        let store = MemoryStore::default();
+        let (value, counter) = (Key::new("s").text("value"), Key::new("s").text("counter"));
+        let mark = |name: &str| Commit::new().put_new(Key::new("s").text(name), "");
+        store.commit(&mark("1").put(value.clone(), "x").add(counter.clone(), 1)).await.unwrap();
+        let read = store.read(std::slice::from_ref(&counter)).await.unwrap().remove(0);
+        let below = mark("2").check(counter.clone(), Check::Below("9".into()));
+        let used = r#"s: "value" has a value; remove it before you use the key as a counter"#;
+        let checked = r#"s: "counter" is a counter, which cannot be checked"#;
+        for (commit, why) in [
+            (mark("2").add(value.clone(), 1), used),
+            (mark("2").append(value.clone(), ""), used),
+            (
+                Commit::new().put(counter.clone(), "x"),
+                r#"s: "counter" is a counter; remove it before you put a value there"#,
+            ),
+            (below.clone(), checked),
+            (below.remove(counter.clone()), checked),
+            (Commit::new().replace(counter, read.as_ref(), "x"), checked),
+        ] {
+            let said = store.commit(&commit).await.unwrap_err().to_string();
+            assert_eq!(said, format!("this commit is invalid: {why}"));
+        }
     }
 }

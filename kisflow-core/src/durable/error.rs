@@ -24,7 +24,8 @@ pub enum CommitError {
         /// What it may hold.
         limits: Limits,
     },
-    /// No engine accepts such a commit: a mistake of the caller.
+    /// A mistake of the caller: no engine accepts such a commit, or not with [entries of the
+    /// kind](super::Durable#values-and-counters) that it found.
     Invalid(String),
     /// The engine failed or cannot be reached. Whether the commit took effect is unknown: send the
     /// same commit [again](super::Commit::sent_again) until there is another answer.

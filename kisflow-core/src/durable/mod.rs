@@ -32,13 +32,20 @@ use crate::error::Result;
 /// one: positions and the quarantine.
 ///
 /// Keys are any bytes up to [a limit](Limits::key_bytes), in spaces, and ordered by their bytes
-/// within a space. A space exists as soon as something is in it. Values are any bytes, JSON text unless there is a reason,
-/// so that operators can read them.
+/// within a space. A space exists as soon as something is in it. Values are any bytes, JSON text
+/// unless there is a reason, so that operators can read them.
 ///
 /// Entries change only by a [`Commit`]. It is atomic, takes effect only if all its checks hold at
 /// that moment, and is serializable with other commits. Reads and scans are no snapshots: two
 /// calls, and even the pages of one scan, may see different states. A decision that depends on what
 /// was read checks every entry that it used.
+///
+/// # Values and counters
+///
+/// An entry is a value or a [counter](Change::Add), from when it is made until it is removed. A
+/// commit that puts a value on a counter, checks that a counter is below a bound, adds to a value, or
+/// appends to a group whose key has a value, is [invalid](CommitError::Invalid), and the error names
+/// the key. If a check of the same commit fails as well, it is a conflict.
 ///
 /// # Errors
 ///
@@ -135,6 +142,12 @@ impl Entry {
     #[must_use]
     pub fn counter(count: i64) -> Self {
         Self { value: count.to_string().into(), version: CommitId::NONE }
+    }
+
+    /// Returns `true` for a counter.
+    #[must_use]
+    pub fn is_counter(&self) -> bool {
+        self.version == CommitId::NONE
     }
 
     /// The number of a counter; 0 if the value is no number.

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use deadpool_postgres::Client;
 use kisflow_core::{
     Result, async_trait,
-    durable::{Commit, CommitError, CommitId, Durable, Entry, Key, Limits, Scan, Usage},
+    durable::{Change, Commit, CommitError, CommitId, Durable, Entry, Key, Limits, Scan, Usage},
 };
 use tokio::time::sleep;
 use tokio_postgres::{Error as DriverError, Row, types::ToSql};
@@ -39,6 +39,13 @@ const MOST_RACES: u32 = 50;
 
 /// How many commits share a transaction.
 const TOGETHER: usize = 128;
+
+/// What one commit may hold. An entry of a btree has at most 2,704 bytes of a page, which must do
+/// for a key, for the number behind the key of a group, and for the longest name of a space.
+const LIMITS: Limits = Limits { keys: 20_000, bytes: 16 << 20, key_bytes: 2 << 10 };
+
+/// The most bytes of a value: Postgres takes no message of 1 GiB.
+const MOST_VALUE_BYTES: usize = 512 << 20;
 
 /// A connector as [`Durable`].
 ///
@@ -188,14 +195,24 @@ impl PostgresDurable {
         }
         Ok(results)
     }
+}
 
-    fn check(&self, commit: &Commit) -> Settled {
-        commit.validate(self.limits())?;
-        let keys = commit.checks().map(|(key, _)| key).chain(commit.changes().map(|(key, _)| key));
-        match keys.chain(commit.appends().map(|(key, _)| key)).find(|key| is_no_text(key.space())) {
-            Some(key) => Err(CommitError::Invalid(format!("the space of {key} has a NUL in it"))),
-            None => Ok(()),
+/// Refuses what Postgres cannot hold.
+fn check(commit: &Commit) -> Settled {
+    commit.validate(LIMITS)?;
+    let keys = commit.checks().map(|(key, _)| key).chain(commit.changes().map(|(key, _)| key));
+    let mut keys = keys.chain(commit.appends().map(|(key, _)| key));
+    if let Some(key) = keys.find(|key| is_no_text(key.space())) {
+        return Err(CommitError::Invalid(format!("the space of {key} has a NUL in it")));
+    }
+    // What is appended is within the limits: such a commit has two keys at least.
+    let is_large =
+        |change: &Change| matches!(change, Change::Put(value) if value.len() > MOST_VALUE_BYTES);
+    match commit.changes().find(|(_, change)| is_large(change)) {
+        Some((key, _)) => {
+            Err(CommitError::Invalid(format!("the value of {key} is larger than 512 MiB")))
         }
+        None => Ok(()),
     }
 }
 
@@ -205,14 +222,13 @@ type Settled = std::result::Result<(), CommitError>;
 /// Commits in parts that a transaction can hold.
 fn parts<'o, 'c>(
     mut open: &'o [(usize, &'c Commit)],
-    limits: Limits,
 ) -> impl Iterator<Item = &'o [(usize, &'c Commit)]> {
     std::iter::from_fn(move || {
         let (mut keys, mut bytes) = (0, 0);
         let fits = |(_, commit): &&(usize, &Commit)| {
             let size = commit.size();
             (keys, bytes) = (keys + size.keys, bytes + size.bytes);
-            keys <= limits.keys && bytes <= limits.bytes
+            keys <= LIMITS.keys && bytes <= LIMITS.bytes
         };
         let count = open.iter().take(TOGETHER).take_while(fits).count().max(1);
         let (part, rest) = open.split_at_checked(count)?;
@@ -297,7 +313,7 @@ impl Durable for PostgresDurable {
     }
 
     async fn commit(&self, commit: &Commit) -> Settled {
-        self.check(commit)?;
+        check(commit)?;
         if commit.is_empty() {
             return Ok(());
         }
@@ -307,13 +323,13 @@ impl Durable for PostgresDurable {
 
     /// Up to 128 commits share a transaction.
     async fn commit_each(&self, commits: &[Commit]) -> Vec<Settled> {
-        let mut results: Vec<Settled> = commits.iter().map(|commit| self.check(commit)).collect();
+        let mut results: Vec<Settled> = commits.iter().map(check).collect();
         let open = commits.iter().enumerate().zip(&results);
         let open: Vec<(usize, &Commit)> = open
             .filter(|((_, commit), result)| result.is_ok() && !commit.is_empty())
             .map(|(commit, _)| commit)
             .collect();
-        for part in parts(&open, self.limits()) {
+        for part in parts(&open) {
             let (places, commits): (Vec<usize>, Vec<&Commit>) = part.iter().copied().unzip();
             let mut settled = match self.settle_each(&commits).await {
                 Ok(settled) => settled,
@@ -329,7 +345,7 @@ impl Durable for PostgresDurable {
     }
 
     fn limits(&self) -> Limits {
-        Limits { keys: 20_000, bytes: 16 << 20, key_bytes: 2 << 10 }
+        LIMITS
     }
 
     async fn now(&self) -> Result<SystemTime> {

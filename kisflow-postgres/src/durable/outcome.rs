@@ -53,29 +53,13 @@ impl Outcome {
         let entry = |key: &Key| found.get(key).and_then(|found| found.entry.clone());
         let read = |key: &Key| Ok::<_, std::convert::Infallible>(entry(key));
         let Ok(decision) = commit.decide(read);
-        let is_inexact = found
-            .iter()
-            .any(|(key, found)| found.is_spread && request.needs_counter(key) == Some(true));
+        let is_inexact = found.iter().any(|(key, found)| found.is_spread && request.counts(key));
         match decision {
             Decision::Done => return Self::Done,
             // The sum of a spread counter is not exact here.
             Decision::Refused(CommitError::Exceeded(_)) if is_inexact => return Self::Inexact,
             Decision::Refused(error) => return Self::Refused(error),
             Decision::Apply => {}
-        }
-        for (key, found) in found {
-            let is_counter = found.entry.as_ref().map(|entry| entry.version == CommitId::NONE);
-            match (request.needs_counter(key), is_counter) {
-                (Some(true), Some(false)) => {
-                    let why = format!("{key} is no counter; remove it before you add to it");
-                    return Self::Refused(CommitError::Invalid(why));
-                }
-                (Some(false), Some(true)) => {
-                    let why = format!("{key} is a counter; remove it before you put a value there");
-                    return Self::Refused(CommitError::Invalid(why));
-                }
-                _ => {}
-            }
         }
         let missing = found.iter().filter(|(key, found)| !found.is_row && request.needs_row(key));
         let missing: Vec<Key> = missing.map(|(key, _)| (*key).clone()).collect();

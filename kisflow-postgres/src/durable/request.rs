@@ -79,7 +79,8 @@ impl<'c> Request<'c> {
         for (group, _) in commit.appends() {
             *appended.entry(group).or_default() += 1;
             let touch = keys.entry(group).or_default();
-            (touch.lock, touch.change) = (UPDATE, APPEND);
+            (touch.lock, touch.change, touch.most) = (UPDATE, APPEND, i64::MAX);
+            touch.by += 1;
         }
         Self { commit, keys, appended, is_exact }
     }
@@ -96,15 +97,9 @@ impl<'c> Request<'c> {
             .is_some_and(|touch| touch.checks == BELOW || !matches!(touch.change, 0 | PUT))
     }
 
-    /// Whether the commit treats the key as a counter; `None` if it does not matter.
-    pub(super) fn needs_counter(&self, key: &Key) -> Option<bool> {
-        let touch = self.keys.get(key)?;
-        match touch.change {
-            ADD | ADD_UP_TO | APPEND => Some(true),
-            PUT => Some(false),
-            _ if touch.checks == BELOW => Some(false),
-            _ => None,
-        }
+    /// Whether the commit adds to the key or appends to it.
+    pub(super) fn counts(&self, key: &Key) -> bool {
+        self.keys.get(key).is_some_and(|touch| touch.change >= ADD)
     }
 
     /// The statements that lock the keys, decide, and make the changes.

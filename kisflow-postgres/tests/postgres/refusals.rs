@@ -1,5 +1,6 @@
 //! What cannot be connected, and what is said then.
 
+use bytes::Bytes;
 use kisflow_core::{
     Connector,
     durable::{Commit, CommitError, Key},
@@ -72,24 +73,18 @@ fn a_conf_that_cannot_be_right_is_a_problem_of_its_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn values_and_counters_are_not_mixed() {
+async fn what_postgres_cannot_hold_is_refused() {
     let server = PostgresServer::start();
     let store = durable(&connect(&server).await);
-    let (value, counter) = (Key::new("s").text("value"), Key::new("s").text("counter"));
-    let mark = |name: &str| Commit::new().put_new(Key::new("s").text(name), "");
-    store.commit(&mark("1").put(value.clone(), "x").add(counter.clone(), 1)).await.unwrap();
     let invalid = async |commit: Commit| match store.commit(&commit).await {
         Err(CommitError::Invalid(why)) => why,
         other => panic!("{other:?}"),
     };
-    for commit in [mark("2").add(value.clone(), 1), mark("2").append(value, "")] {
-        let why = "s: \"value\" is no counter; remove it before you add to it";
-        assert_eq!(invalid(commit).await, why);
-    }
-    let why = "s: \"counter\" is a counter; remove it before you put a value there";
-    assert_eq!(invalid(Commit::new().put(counter, "x")).await, why);
     let why = "the space of a\0b:  has a NUL in it";
     assert_eq!(invalid(Commit::new().put(Key::new("a\0b"), "x")).await, why);
+    let (key, large) = (Key::new("s").text("large"), Bytes::from(vec![0; (512 << 20) + 1]));
+    let why = "the value of s: \"large\" is larger than 512 MiB";
+    assert_eq!(invalid(Commit::new().put(key, large)).await, why);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

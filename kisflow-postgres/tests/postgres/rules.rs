@@ -41,6 +41,38 @@ async fn a_commit_is_recognised_by_an_entry_that_it_keeps_below_a_bound() {
     assert_eq!(store.read(&[count]).await.unwrap()[0].as_ref().unwrap().count(), 1);
 }
 
+/// An index compresses what it can of a key: nothing of these.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_of_random_bytes_may_be_as_long_as_the_limit() {
+    let server = PostgresServer::start();
+    let store = durable(&connect(&server).await);
+    let mut random = fastrand::Rng::new();
+    let space: String = (0..255).map(|_| random.alphanumeric()).collect();
+    let mut key = || {
+        let bytes: Vec<u8> = (0..store.limits().key_bytes).map(|_| random.u8(..)).collect();
+        Key::raw(space.as_str(), bytes)
+    };
+    let (value, counter, group) = (key(), key(), key());
+    let commit = Commit::new().put_new(value.clone(), "1").put(key(), "2");
+    let commit = commit.check(key(), Check::Below("3".into())).add_up_to(key(), 4, 4);
+    let commit = commit.add(counter.clone(), 5).append(group.clone(), "6");
+    store.commit(&commit).await.unwrap();
+    let found = store.read(&[value, counter, group.numbered(1)]).await.unwrap();
+    let found: Vec<_> = found.iter().flatten().map(|entry| &*entry.value).collect();
+    assert_eq!(found, [b"1", b"5", b"6"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_may_be_larger_than_a_commit_of_several_keys() {
+    let server = PostgresServer::start();
+    let store = durable(&connect(&server).await);
+    let large: Vec<u8> = vec![7; store.limits().bytes + 1];
+    let commits = ["a", "b"].map(|key| Commit::new().put(Key::new(key), large.clone()));
+    assert!(store.commit_each(&commits).await.iter().all(Result::is_ok));
+    let found = store.read(&[Key::new("b")]).await.unwrap().remove(0).unwrap();
+    assert!(found.value == large);
+}
+
 /// Plans that work for a few keys must do for many.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_of_any_kind_may_be_as_large_as_the_limits() {

@@ -7,22 +7,35 @@
 -- puts the key; the number of changes, and each: space, key, kind, argument, maximum; what is
 -- appended: space, group, value.
 -- Returns 'done', or 'conflict' and the numbers of the checks, from 0, or 'exceeded' and the numbers
--- of the changes and, behind them, of what is appended.
+-- of the changes and, behind them, of what is appended; or 'kind' and the number of what needs a
+-- value and found a counter, or a counter and found a value: checks first, then changes, then what is
+-- appended.
 
 -- A key that holds something else is an error here, before anything is changed.
+local has_values, has_counts = {}, {}
 for at = 1, #KEYS, 4 do
   call('ZCARD', KEYS[at])
-  for part = 1, 3 do call('HLEN', KEYS[at + part]) end
+  has_values[at - 1] = call('HLEN', KEYS[at + 1]) > 0
+  has_counts[at - 1] = call('HLEN', KEYS[at + 2]) > 0
+  call('HLEN', KEYS[at + 3])
 end
 
 local id = ARGV[1]
 local function place(space) return 4 * tonumber(space) end
 local function value_of(space, key) return call('HGET', KEYS[place(space) + 2], key) end
 local function count_of(space, key) return call('HGET', KEYS[place(space) + 3], key) end
+local function is_value(space, key)
+  local at = place(space)
+  return has_values[at] and call('HSTRLEN', KEYS[at + 2], key) > 0
+end
+local function is_counter(space, key)
+  local at = place(space)
+  return has_counts[at] and call('HSTRLEN', KEYS[at + 3], key) > 0
+end
 
 local checks, i = tonumber(ARGV[2]), 3
 local changes_at = 3 + 5 * checks
-local conflicts = {}
+local conflicts, wrong = {}, nil
 for number = 1, checks do
   local space, key, kind, argument = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local found = value_of(space, key)
@@ -34,11 +47,28 @@ for number = 1, checks do
     holds = found and string.sub(found, 1, 32) == argument
   else
     holds = not found or string.sub(found, 34) < argument
+    if not found and is_counter(space, key) then wrong = wrong or number - 1 end
   end
   if not holds then conflicts[#conflicts + 1] = number - 1 end
   i = i + 5
 end
 if #conflicts > 0 then return { 'conflict', unpack(conflicts) } end
+
+local changes = tonumber(ARGV[changes_at])
+local appends_at = changes_at + 1 + 5 * changes
+for number = 1, changes do
+  i = changes_at + 1 + 5 * (number - 1)
+  local space, key, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if kind == 'put' and is_counter(space, key) or kind == 'add' and is_value(space, key) then
+    wrong = wrong or checks + number - 1
+  end
+end
+for i = appends_at, #ARGV, 3 do
+  if is_value(ARGV[i], ARGV[i + 1]) then
+    wrong = wrong or checks + changes + (i - appends_at) / 3
+  end
+end
+if wrong then return { 'kind', wrong } end
 
 -- Counters first: they may refuse the commit. Redis counts in 64 bits, Lua does not.
 local function exceeds(count, most)
@@ -51,8 +81,6 @@ local function exceeds(count, most)
   return greater
 end
 
-local changes = tonumber(ARGV[changes_at])
-local appends_at = changes_at + 1 + 5 * changes
 local added, exceeded = {}, {}
 for number = 1, changes do
   i = changes_at + 1 + 5 * (number - 1)

@@ -228,9 +228,21 @@ impl Durable for RedisDurable {
                 .filter_map(|number| keys.get(*number).map(|key| (*key).clone()))
                 .collect()
         };
+        let unknown = || {
+            let answer = format!("the script that commits answered {word:?}");
+            CommitError::Outage(RedisError::answer(answer, None).into())
+        };
         match &*word {
             "done" => Ok(()),
             "conflict" => Err(commit.refused(named(commit.checks().map(|(key, _)| key).collect()))),
+            "kind" => {
+                let checks = commit.checks().map(|(key, _)| key);
+                let changes = commit.changes().map(|(key, _)| key);
+                let keys = checks.chain(changes).chain(commit.appends().map(|(group, _)| group));
+                Err(named(keys.collect())
+                    .first()
+                    .map_or_else(unknown, |key| commit.wrong_kind(key)))
+            }
             "exceeded" => {
                 let changed: Vec<&Key> = commit.changes().map(|(key, _)| key).collect();
                 let appended: Vec<&Key> = commit.appends().map(|(group, _)| group).collect();
@@ -241,10 +253,7 @@ impl Durable for RedisDurable {
                 keys.extend(groups.into_iter().cloned());
                 Err(CommitError::Exceeded(keys))
             }
-            _ => {
-                let answer = format!("the script that commits answered {word:?}");
-                Err(CommitError::Outage(RedisError::answer(answer, None).into()))
-            }
+            _ => Err(unknown()),
         }
     }
 

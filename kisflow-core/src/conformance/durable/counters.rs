@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{World, rule};
-use crate::durable::{Commit, CommitId, Durable, Key};
+use crate::durable::{Check, Commit, CommitError, CommitId, Durable, Key};
 
 pub(super) async fn counters<D: Durable>(world: &World<D>) {
     let (count, mark) = (world.key("count"), world.key("count mark"));
@@ -64,4 +64,53 @@ pub(super) async fn appends<D: Durable>(world: &World<D>) {
     rule("an appended entry has the version of its commit", version, Some(third.id()));
     let last = world.read_key(&other.numbered(1)).await.map(|entry| entry.value);
     rule("each group has numbers of its own", last, value("z"));
+}
+
+/// Values are not used as counters, nor counters as values.
+pub(super) async fn kinds<D: Durable>(world: &World<D>) {
+    let (value, counter) = (world.key("kind value"), world.key("kind counter"));
+    let mark = || Commit::new().put_new(world.key("kind mark"), "");
+    let made = Commit::new().put_new(world.key("kind made"), "");
+    world.commit(made.put(value.clone(), "7").add(counter.clone(), 7)).await;
+    let below = Check::Below("9".into());
+    let wrong = [
+        ("a value is not put on a counter", &counter, Commit::new().put(counter.clone(), "1")),
+        ("a counter is not checked", &counter, mark().check(counter.clone(), below.clone())),
+        (
+            "a counter is not checked to put a value",
+            &counter,
+            Commit::new().check(counter.clone(), below).put(counter.clone(), "1"),
+        ),
+        ("a value is not added to", &value, mark().add(value.clone(), 1)),
+        ("a value has no maximum", &value, mark().add_up_to(value.clone(), 1, 1)),
+        ("a value is no group", &value, mark().append(value.clone(), "1")),
+    ];
+    for (name, key, commit) in &wrong {
+        let found = match world.engine.commit(commit).await {
+            Err(CommitError::Invalid(why)) if why.contains(&key.to_string()) => "names the key",
+            Err(CommitError::Invalid(_)) => "names no key",
+            _ => "is not invalid",
+        };
+        rule(name, found, "names the key");
+    }
+    rule("a commit of the wrong kind puts nothing", world.value("kind mark").await, None::<String>);
+    rule("a value stays", world.value("kind value").await.as_deref(), Some("7"));
+    rule("a counter stays", world.value("kind counter").await.as_deref(), Some("7"));
+    let new = Commit::new().put_new(counter.clone(), "1");
+    let conflict = world.conflict(&["kind counter"]);
+    rule("a counter is not absent", world.refused(&new).await, conflict);
+    world.commit(Commit::new().remove(counter.clone()).remove(value.clone())).await;
+    world.commit(mark().put(counter, "1").add(value, 1)).await;
+    rule(
+        "a removed counter may become a value",
+        world.value("kind counter").await.as_deref(),
+        Some("1"),
+    );
+    rule(
+        "a removed value may become a counter",
+        world.value("kind value").await.as_deref(),
+        Some("1"),
+    );
+    let later = Commit::new().put_new(world.key("kind later"), "").add(world.key("kind value"), 1);
+    rule("a removed value may become a counter", world.refused(&later).await, "no error");
 }

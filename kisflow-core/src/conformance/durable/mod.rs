@@ -41,6 +41,7 @@ where
     recognition(&world).await;
     counters::counters(&world).await;
     counters::appends(&world).await;
+    counters::kinds(&world).await;
     refusals(&world).await;
     scans::scans(&world).await;
     model::random_commits(&world, COMMITS).await;
@@ -281,6 +282,7 @@ async fn refusals<D: Durable>(world: &World<D>) {
         Commit::new().add(key("a"), 1),
         Commit::new().append(key("a"), ""),
         absent("a").add(key("a"), 1),
+        Commit::new().check(key("a"), Check::Version(CommitId::NONE)).put(key("a"), ""),
         Commit::new().put(Key::new("s".repeat(256)), ""),
     ];
     for commit in invalid {

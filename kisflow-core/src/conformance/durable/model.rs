@@ -21,7 +21,7 @@ pub(super) async fn random_commits<D: Durable>(world: &World<D>, commits: usize)
     let mut random = fastrand::Rng::with_seed(world.seed);
     let model = MemoryStore::default();
     // The versions that entries had at any time.
-    let mut versions: Vec<CommitId> = vec![CommitId::NONE];
+    let mut versions: Vec<CommitId> = vec![Commit::new().id()];
     let mut sent: Vec<Commit> = Vec::new();
     let place = |commits: usize| format!("commit {commits} of seed {}", world.seed);
     for number in 0..commits {
@@ -74,10 +74,12 @@ async fn commit<D: Durable>(
     for at in keys {
         // A third of the keys are counters, and two are groups.
         commit = match at {
-            0..4 => match random.u8(..3) {
-                0 => commit.add(key(at), random.i64(-5..5)),
-                1 => commit.add_up_to(key(at), random.i64(-5..5), random.i64(0..10)),
-                _ => commit.remove(key(at)),
+            0..4 => match random.u8(..16) {
+                0..5 => commit.add(key(at), random.i64(-5..5)),
+                5..10 => commit.add_up_to(key(at), random.i64(-5..5), random.i64(0..10)),
+                10..15 => commit.remove(key(at)),
+                // A counter where a value is, or the other way round.
+                _ => entry(random, commit, key(at), model, versions).await,
             },
             4..6 => commit.append(Key::raw(space.clone(), format!("group {at}")), format!("{at}")),
             _ => entry(random, commit, key(at), model, versions).await,

@@ -24,6 +24,7 @@ pub(super) async fn races<D: Durable>(world: World<D>) -> World<D> {
     groups(&world).await;
     fences(&world).await;
     repeats(&world).await;
+    kinds(&world).await;
     match Arc::try_unwrap(world) {
         Ok(world) => world,
         Err(_) => unreachable!("every task has ended"),
@@ -273,4 +274,28 @@ async fn repeats<D: Durable>(world: &Arc<World<D>>) {
     }
     let found = world.read("repeats").await;
     rule("a commit that is sent twice has one effect", number(found.as_ref()), ROUNDS as i64);
+}
+
+/// One puts a value, the other adds to the same key.
+async fn kinds<D: Durable>(world: &Arc<World<D>>) {
+    for round in 0..ROUNDS {
+        let wins = Arc::new(AtomicU64::new(0));
+        tasks(2, |task| {
+            let (world, wins) = (world.clone(), wins.clone());
+            let key = world.key(&format!("kind {round}"));
+            async move {
+                let commit = match task {
+                    0 => Commit::new().put(key, "1"),
+                    _ => world.marked(&format!("kind mark {round}")).add(key, 1),
+                };
+                match world.engine.commit(&commit).await {
+                    Ok(()) => drop(wins.fetch_add(1, Ordering::SeqCst)),
+                    Err(CommitError::Invalid(_)) => {}
+                    Err(error) => panic!("broken rule: an entry is of one kind; got {error:?}"),
+                }
+            }
+        })
+        .await;
+        rule("an entry becomes a value or a counter", wins.load(Ordering::SeqCst), 1);
+    }
 }

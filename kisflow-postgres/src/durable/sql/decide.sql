@@ -55,12 +55,10 @@ decided as materialized (
             -- Add. Far from the ends of 64 bits nobody has to know the sum.
             when 3 then is_row and value is null
                 and coalesce(total, 0) + by between -(2::numeric ^ 62) and 2::numeric ^ 62
-            -- Add with a maximum.
-            when 4 then is_row and value is null and not spread
+            else
+                -- Add with a maximum (4), append (5): what is appended adds to its group.
+                change = 0 or is_row and value is null and not spread
                 and coalesce(total, 0)::numeric + by between -(2::numeric ^ 63) and most
-            -- Append.
-            when 5 then is_row and value is null and not spread
-            else true
         end
     ) as is_yes,
     count(*) filter (where change = 1 and checks = 0 and not is_row) as missing
