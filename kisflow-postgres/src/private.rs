@@ -64,7 +64,7 @@ impl Server {
             }
         }
         let last = log.lines().last().unwrap_or("it says nothing");
-        Err(format!("a private engine of `type: postgres` does not start: {last}; it needs the programs `initdb` and `postgres`: `apt-get install postgresql`, `dnf install postgresql-server`, `brew install postgresql`").into())
+        Err(format!("a private engine of `type: postgres` does not start: {last}; it needs the programs `initdb` and `postgres`: `apt-get install postgresql`, `dnf install postgresql-server`, `brew install postgresql@17 && brew link --force postgresql@17`").into())
     }
 
     fn spawn() -> Result<Self> {

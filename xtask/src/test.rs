@@ -27,13 +27,16 @@ const POSTGRES: &str = "/usr/lib/postgresql";
 /// Package managers and what to tell those who have them, the most telling first: a Mac or a
 /// Fedora may well have an apt-get somewhere, a Debian has no pacman.
 const ADVICE: [(&str, &str); 5] = [
-    ("brew", "brew install redis nats-server postgresql openssl tmux"),
+    (
+        "brew",
+        "brew install redis nats-server postgresql@17 openssl tmux && brew link --force postgresql@17",
+    ),
     (
         "dnf",
         "dnf install redis golang-github-nats-io-nats-server postgresql-server openssl tmux  (from Fedora 41 on: valkey-compat-redis)",
     ),
     ("pacman", "pacman -S redis nats-server postgresql openssl tmux"),
-    ("apk", "apk add redis nats-server postgresql openssl tmux"),
+    ("apk", "apk add redis nats-server postgresql setpriv openssl tmux"),
     ("apt-get", "apt-get install redis-server nats-server postgresql openssl tmux"),
 ];
 
@@ -127,7 +130,7 @@ mod tests {
         let openssl = [("openssl", "openssl")];
         assert_eq!(
             advice(&openssl, |program| program == "apk"),
-            "the tests need openssl on the PATH, install with:\n  apk add redis nats-server postgresql openssl tmux"
+            "the tests need openssl on the PATH, install with:\n  apk add redis nats-server postgresql setpriv openssl tmux"
         );
     }
 
