@@ -1,5 +1,7 @@
 //! A parameter may leave out its lifetime, as in any function, a parameter of the program's own too.
 
+#![allow(elided_lifetimes_in_paths, reason = "this is about them")]
+
 use kisflow::{Link, Parameter, Result, prelude::*};
 
 #[derive(Deserialize)]
@@ -27,5 +29,3 @@ impl Parameter for Label<'static> {
 fn small(row: &u32, limits: Params<Limits>, label: Label, cx: Cx) -> bool {
     *row < limits.max && label.0 == cx.function()
 }
-
-fn main() {}

@@ -3,7 +3,7 @@
 use kisflow::prelude::*;
 
 #[derive(Serialize, Deserialize)]
-struct Point {
+pub(crate) struct Point {
     x: f64,
     y: f64,
 }
@@ -24,7 +24,8 @@ async fn call(mut bound: &[Point], cx: Cx<'_>) -> Action {
     if bound.is_empty() || cx.is_cancelled() { Action::Abort } else { Action::Reuse }
 }
 
-fn main() {
+#[test]
+fn functions_are_called_and_named_like_any_other() {
     #[faas("Inner")]
     fn inner(point: &Point) -> bool {
         point.x > 0.0

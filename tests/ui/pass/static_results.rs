@@ -36,5 +36,3 @@ fn signs(rows: &[i64]) -> Vec<&'static str> {
 async fn names(rows: &[i64]) -> Words {
     rows.iter().map(i64::to_string).collect()
 }
-
-fn main() {}
