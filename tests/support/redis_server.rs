@@ -1,6 +1,8 @@
 //! A private redis-server, and what tests do with it.
 
 use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -38,12 +40,21 @@ impl Program for Redis {
     }
 
     fn answers(&self, port: u16) -> bool {
-        let said = said(self.cli(port).arg("PING"));
+        let said = self.says(port, &["PING"]);
         ["PONG", "NOAUTH"].iter().any(|word| said.contains(word))
     }
 }
 
 impl Redis {
+    /// What redis-cli prints. It is started only where options matter, because tests that poll would
+    /// start hundreds.
+    fn says(&self, port: u16, arguments: &[&str]) -> String {
+        if self.cli.is_empty() && arguments.first().is_none_or(|first| !first.starts_with('-')) {
+            return asked(port, arguments).unwrap_or_default().trim_end().to_owned();
+        }
+        said(self.cli(port).args(arguments))
+    }
+
     fn cli(&self, port: u16) -> Command {
         let mut command = Command::new("redis-cli");
         command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
@@ -72,7 +83,7 @@ impl RedisServer {
 
     /// What redis-cli prints.
     pub(crate) fn cli(&self, arguments: &[&str]) -> String {
-        said(self.program.cli(self.port()).args(arguments))
+        self.program.says(self.port(), arguments)
     }
 
     /// Polls until redis-cli prints what is wanted.
@@ -90,4 +101,38 @@ impl RedisServer {
 fn said(command: &mut Command) -> String {
     let output = command.output().unwrap();
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+/// What a server answers, as redis-cli prints it; nothing when the connection breaks.
+fn asked(port: u16, arguments: &[&str]) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let mut command = format!("*{}\r\n", arguments.len());
+    for argument in arguments {
+        command.push_str(&format!("${}\r\n{argument}\r\n", argument.len()));
+    }
+    stream.write_all(command.as_bytes()).ok()?;
+    answer(&mut BufReader::new(stream))
+}
+
+/// Reads one answer: texts and numbers as they are, a list as a line for each of its parts.
+fn answer(reader: &mut BufReader<TcpStream>) -> Option<String> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let (kind, rest) = line.strip_suffix("\r\n")?.split_at_checked(1)?;
+    match kind {
+        "$" => {
+            // -1 is the length of what is missing.
+            let Ok(length) = rest.parse::<usize>() else { return Some(String::new()) };
+            let mut text = vec![0; length + "\r\n".len()];
+            reader.read_exact(&mut text).ok()?;
+            text.truncate(length);
+            Some(String::from_utf8_lossy(&text).into_owned())
+        }
+        "*" => {
+            let parts = rest.parse().unwrap_or(0);
+            let parts: Option<Vec<_>> = (0..parts).map(|_| answer(reader)).collect();
+            Some(parts?.join("\n"))
+        }
+        _ => Some(rest.to_owned()),
+    }
 }
