@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use kisflow::{QuarantineConf, QuarantineFilter, RetryFrom, WhenFull};
+use kisflow::{QuarantineConf, QuarantineFilter, Quarantined, RetryFrom, WhenFull};
 
 use super::{
     Scene, World,
@@ -118,23 +118,77 @@ async fn rows_are_found_by_what_they_are_and_counted_by_cause() {
     assert!(quarantine.ids(&all().cause("nothing of the kind")).await.unwrap().is_empty());
 }
 
+/// Serves until rows are in quarantine whose batch cannot be acknowledged, and is killed then.
+async fn killed_before_it_acknowledges(world: &World, name: &str, rows: usize) -> Vec<Quarantined> {
+    Tape::new(name, 10).broken(0, 0, u32::MAX, 0);
+    let serving = world.start().await;
+    let quarantine = serving.flows.quarantine().unwrap();
+    let kept = loop {
+        let kept = quarantine.list(&all(), 10).await.unwrap();
+        if kept.len() == rows {
+            break kept;
+        }
+        tokio::task::yield_now().await;
+    };
+    serving.task.abort();
+    serving.task.await.unwrap_err();
+    kept
+}
+
 #[tokio::test]
-async fn the_same_row_is_kept_once_however_often_it_comes() {
+async fn a_row_that_comes_again_unacknowledged_is_the_same_one_and_stays_as_it_was_edited() {
     let scene = Scene::poisoned([3]);
     let name = "again";
-    Tape::new(name, 10);
     let world = World::new(&scene, name, &["Deliver"], |source| source);
-    let (flows, _) = world.serve().await;
-    let first = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
-    drop(flows);
-    wait_until(first[0].since + Duration::from_millis(1));
+    let first = killed_before_it_acknowledges(&world, name, 1).await;
+    let flows = world.flows().await;
+    let edited = flows.quarantine().unwrap();
+    edited.edit(&first[0].id, "{\"id\":\"mended\"}", RetryFrom::Function).await.unwrap();
+    drop((flows, edited));
     Tape::new(name, 10);
     let (flows, ledger) = world.serve().await;
     assert_eq!(ledger.quarantined, 1);
     let kept = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].since, first[0].since, "it has been here since then");
-    assert!(kept[0].tried > first[0].tried);
+    assert_eq!(kept[0].row.to_string(), "{\"id\":\"mended\"}");
+}
+
+#[tokio::test]
+async fn the_same_text_at_the_same_place_of_a_source_that_was_made_anew_is_another_row() {
+    let scene = Scene::poisoned([3]);
+    let name = "anew";
+    let world = World::new(&scene, name, &["Deliver"], |source| source);
+    for rows in 1..=3 {
+        Tape::new(name, 10);
+        let (flows, _) = world.serve().await;
+        let kept = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
+        assert_eq!(kept.len(), rows);
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_with_more_bad_rows_than_there_is_room_for_goes_on_as_room_is_made() {
+    let tape = Tape::new("many", 10);
+    let scene = Scene::poisoned(0..7);
+    let world = World::new(&scene, "many", &["Deliver"], |source| source);
+    let world = limited(world, 3, WhenFull::Stop);
+    let serving = world.start().await;
+    let quarantine = serving.flows.quarantine().unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < 7 {
+        for row in quarantine.list(&all(), 10).await.unwrap() {
+            quarantine.discard(&row.id, "room").await.unwrap();
+            seen.push(row.position);
+        }
+        tokio::task::yield_now().await;
+    }
+    let served = serving.served().await;
+    assert!(served.is_complete(), "{served}");
+    assert_eq!(tape.done().len(), 10);
+    // Those of one batch have one time.
+    seen.sort_unstable();
+    assert_eq!(seen, ["0", "1", "2", "3", "4", "5", "6"]);
 }
 
 /// Waits for the clock.
@@ -168,7 +222,7 @@ async fn when_it_is_full_the_batch_waits_until_there_is_room() {
         tokio::task::yield_now().await;
     };
     assert!(
-        problem.starts_with("flow `Orders`: the quarantine is full (2 of 2 rows, "),
+        problem.starts_with("flow `Orders`: the quarantine is full (2 of 2 rows of this flow, "),
         "{problem}"
     );
     assert_eq!(tape.done().len(), 200, "what cannot be kept is not acknowledged");
@@ -229,12 +283,9 @@ async fn another_row_at_the_same_place_of_the_source_is_another_entry() {
 async fn rows_that_come_again_need_no_more_room_and_push_nobody_out() {
     for (name, when_full) in [("no room", WhenFull::Stop), ("no push", WhenFull::DropOldest)] {
         let scene = Scene::poisoned([1, 2]);
-        Tape::new(name, 10);
         let world = World::new(&scene, name, &["Deliver"], |source| source);
         let world = limited(world, 2, when_full);
-        let (flows, _) = world.serve().await;
-        drop(flows);
-        // Killed before the batch was acknowledged.
+        killed_before_it_acknowledges(&world, name, 2).await;
         Tape::new(name, 10);
         let (flows, ledger) = world.serve().await;
         assert_eq!(ledger.quarantined, 2);

@@ -198,10 +198,10 @@ pub(super) async fn stats(store: &Store, common: &Common, filters: Filters) -> R
     ];
     table::print(&columns, fitted(lines.collect(), &[4, 4, 8, 6, 8]), "no row")?;
     terminal::print(&format!(
-        "in quarantine: {} of {} rows, {} of {}\n",
+        "in quarantine: {} rows, {}; at most {} rows and {} of each flow\n",
         HumanCount(usage.entries),
-        HumanCount(max_rows),
         HumanBytes(usage.bytes),
+        HumanCount(max_rows),
         HumanBytes(max_bytes)
     ))
 }

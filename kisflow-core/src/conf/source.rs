@@ -128,9 +128,9 @@ pub struct QuarantineConf {
     /// The connector that keeps it (default: an embedded one, if the registry has such a type).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cname: Option<String>,
-    /// The most rows that it keeps (default 100,000).
+    /// The most rows of one flow that it keeps (default 100,000). An empty quarantine takes any row.
     pub max_rows: u64,
-    /// The most bytes that it keeps (default 1 GiB).
+    /// The most bytes of one flow that it keeps (default 1 GiB).
     pub max_bytes: u64,
     /// How long a row is kept (default: until it is sent on or discarded). An older row is dropped,
     /// counted, and logged with its text. The key is `max_age_ms`.

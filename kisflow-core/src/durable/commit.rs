@@ -41,6 +41,16 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// The bytes of its value.
+    fn len(&self) -> usize {
+        match self {
+            Self::Put(value) => value.len(),
+            Self::Remove | Self::Add { .. } => 0,
+        }
+    }
+}
+
 /// An atomic set of checks and changes.
 ///
 /// If the answer to a commit is cut off, the same commit is sent again, and must not take effect
@@ -265,23 +275,25 @@ impl Commit {
     /// How large it is, in the measures of [`Limits`].
     #[must_use]
     pub fn size(&self) -> Limits {
-        let value = |change: &Change| match change {
-            Change::Put(value) => value.len(),
-            Change::Remove | Change::Add { .. } => 0,
-        };
         let bound = |check: &Check| match check {
             Check::Below(bytes) => bytes.len(),
             Check::Absent | Check::Version(_) => 0,
         };
         let checks = self.checks.iter().filter(|(key, _)| !self.changes.contains_key(key));
         let sizes = checks.map(|(key, _)| key.bytes().len());
-        let bounds = self.checks.values().map(bound).sum();
+        let bounds: usize = self.checks.values().map(bound).sum();
         let sizes = sizes
-            .chain(self.changes.iter().map(|(key, change)| key.bytes().len() + value(change)))
+            .chain(self.changes.iter().map(|(key, change)| key.bytes().len() + change.len()))
             .chain(self.appended.iter().map(|(group, value)| group.bytes().len() + value.len()));
         let size = sizes.fold((0, bounds), |(keys, sum), bytes| (keys + 1, sum + bytes));
         let longest = self.keys().map(|key| key.bytes().len()).max();
         Limits { keys: size.0, bytes: size.1, key_bytes: longest.unwrap_or(0) }
+    }
+
+    /// The bytes of its largest value.
+    fn largest(&self) -> usize {
+        let appended = self.appended.iter().map(|(_, value)| value.len());
+        self.changes.values().map(Change::len).chain(appended).max().unwrap_or(0)
     }
 
     /// The keys of its checks, its changes and its groups; a key may come several times.
@@ -296,7 +308,8 @@ impl Commit {
     ///
     /// [`CommitError::Invalid`] and [`CommitError::TooLarge`].
     pub fn validate(&self, limits: Limits) -> Result<(), CommitError> {
-        let size = self.size();
+        let mut size = self.size();
+        size.bytes -= self.largest();
         if !size.fits(limits) {
             return Err(CommitError::TooLarge { size, limits });
         }

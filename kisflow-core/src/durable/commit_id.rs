@@ -18,7 +18,7 @@ impl CommitId {
     /// The version of entries that no commit may check.
     pub const NONE: Self = Self(0);
 
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static PROCESS: LazyLock<u64> = LazyLock::new(|| fastrand::Rng::new().u64(1..));
         static COUNTER: AtomicU64 = AtomicU64::new(1);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);

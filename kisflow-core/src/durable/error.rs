@@ -58,7 +58,7 @@ impl fmt::Display for CommitError {
             }
             Self::TooLarge { size, limits } => write!(
                 formatter,
-                "this commit is too large: {} keys (at most {}), {} bytes (at most {}), a key of {} bytes (at most {})",
+                "this commit is too large: {} keys (at most {}), {} bytes beside its largest value (at most {}), a key of {} bytes (at most {})",
                 size.keys, limits.keys, size.bytes, limits.bytes, size.key_bytes, limits.key_bytes
             ),
             Self::Invalid(why) => write!(formatter, "this commit is invalid: {why}"),

@@ -5,8 +5,8 @@
 pub struct Limits {
     /// The keys that it checks or changes.
     pub keys: usize,
-    /// The bytes of its keys and values, and of the [bounds](super::Check::Below) of its checks. A
-    /// commit of one key may be larger: a value cannot be split.
+    /// The bytes of its keys and values, and of the [bounds](super::Check::Below) of its checks,
+    /// without those of its largest value: a value cannot be split.
     pub bytes: usize,
     /// The bytes of one key; 1 KiB at least.
     pub key_bytes: usize,
@@ -15,8 +15,6 @@ pub struct Limits {
 impl Limits {
     /// Whether a commit of this size is within limits.
     pub(super) const fn fits(self, limits: Self) -> bool {
-        self.keys <= limits.keys
-            && (self.keys <= 1 || self.bytes <= limits.bytes)
-            && self.key_bytes <= limits.key_bytes
+        self.keys <= limits.keys && self.bytes <= limits.bytes && self.key_bytes <= limits.key_bytes
     }
 }

@@ -7,13 +7,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use tracing::warn;
 
-use crate::{batch::CsvForm, millis::since_epoch, text::excerpt};
+use crate::{batch::CsvForm, durable::CommitId, millis::since_epoch, text::excerpt};
 
 /// One row that could not be processed: its text, its origin, and the cause.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Quarantined {
-    /// Its id. A row that fails again in the same function keeps its id.
+    /// Its id: 32 hexadecimal digits. A row that is sent on and fails again keeps its id.
     pub id: String,
     /// The flow.
     pub flow: String,
@@ -76,25 +76,53 @@ impl Quarantined {
         warn!(id, flow, function, position, attempt, cause, row, "{what}");
     }
 
-    /// Returns an id that is the same each time the same row fails in the same place. `exact` says
-    /// whether the position is the row's own, `times` how many rows with the same text exist
-    /// already: one row of the source may have become several.
-    ///
-    /// The row's text is part of it: a file that was replaced, or another input of the same
-    /// program, has other rows at the same positions, and one must not replace the other.
-    pub(crate) fn id(&self, exact: bool, times: usize) -> String {
-        // The keys are part of the format: ids outlive the process.
-        let mut hasher = SipHasher13::new_with_keys(0x6b69_7366_6c6f_7701, 0);
+    /// Returns the id that the row has by itself: the same each time the same row fails in the same
+    /// place, on every machine. `exact` says whether the position is the row's own, `times` how many
+    /// rows with the same text exist already: one row of the source may have become several.
+    pub(crate) fn own_id(&self, exact: bool, times: usize) -> String {
+        let mut hasher = IdHasher::new();
         for part in [&self.flow, &self.source, &self.position, &self.function] {
-            hasher.write_usize(part.len());
-            hasher.write(part.as_bytes());
+            hasher.part(part.as_bytes());
         }
-        hasher.write_usize(self.at);
-        hasher.write_usize(times);
+        hasher.number(self.at);
+        hasher.number(times);
         // What a function makes of the row may differ each time; the original row does not.
         let came = self.source_row().filter(|_| exact).unwrap_or(&self.row);
-        hasher.write(came.bytes());
-        let hash = hasher.finish128();
+        hasher.0.write(came.bytes());
+        hasher.id()
+    }
+
+    /// Returns an id that no other row has.
+    pub(crate) fn another_id(&self) -> String {
+        let mut hasher = IdHasher::new();
+        hasher.part(self.id.as_bytes());
+        hasher.part(&CommitId::new().to_bytes());
+        hasher.id()
+    }
+}
+
+/// 128 bits of everything that it was given.
+struct IdHasher(SipHasher13);
+
+impl IdHasher {
+    fn new() -> Self {
+        // The keys are part of the format: ids outlive the process.
+        Self(SipHasher13::new_with_keys(0x6b69_7366_6c6f_7701, 0))
+    }
+
+    fn part(&mut self, bytes: &[u8]) {
+        self.number(bytes.len());
+        self.0.write(bytes);
+    }
+
+    fn number(&mut self, number: usize) {
+        // In 8 bytes, whatever the machine's words are.
+        self.0.write(&(number as u64).to_le_bytes());
+    }
+
+    /// 32 hexadecimal digits.
+    fn id(&self) -> String {
+        let hash = self.0.finish128();
         format!("{:016x}{:016x}", hash.h1, hash.h2)
     }
 }

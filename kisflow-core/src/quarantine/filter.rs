@@ -156,10 +156,10 @@ pub struct CauseCount {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::room::tests::row, QuarantineFilter};
+    use super::{super::tests::row, QuarantineFilter};
 
     fn check(filter: &QuarantineFilter, takes: bool) {
-        let mut kept = row("a", 1);
+        let mut kept = row("A", "a", 1);
         kept.cause = "no article 17 is named \"tae\"".to_owned();
         kept.row = r#"{"id":12345678901234567890,"to":{"city":"Ulm"},"open":true}"#.into();
         kept.origin = Some("id;city\n".into());

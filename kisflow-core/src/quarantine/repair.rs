@@ -1,15 +1,19 @@
 //! Sending rows on, edited or not.
 
+use std::collections::HashSet;
+
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    PAGE, Quarantine, QuarantineError, QuarantineFilter, Quarantined, RowText, SPACE, decode, put,
-    remove,
+    Quarantine, QuarantineError, QuarantineFilter, Quarantined, RowText,
+    by_time::ByTime,
+    draft::Draft,
+    layout::{KEPT, Stored},
 };
 use crate::{
     batch::Batch,
     conf::{Status, suggest},
-    durable::Scan,
+    durable::CommitError,
     error::error_chain,
     flow::{Flow, RunError},
     millis::since_epoch,
@@ -47,15 +51,15 @@ impl Quarantine {
     /// # Errors
     ///
     /// When there is no row with this id; when its flow or function is gone; when it is to start at
-    /// the first function and its original text is unknown; when the store cannot be read or
-    /// written.
+    /// the first function and its original text is unknown; when somebody else has changed the row
+    /// meanwhile, which then stays as they left it; when the store cannot be read or written.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves the row in quarantine, possibly sent on in part.
     pub async fn retry(&self, id: &str, from: RetryFrom) -> Result<RetryReport, QuarantineError> {
-        let row = self.show(id).await?;
-        self.send(row, from).await
+        let stored = self.stored(id).await?;
+        Ok(self.send(stored, from).await?.report)
     }
 
     /// Replaces a row's text, with JSON or what its first function reads, and sends it on. If it
@@ -74,15 +78,15 @@ impl Quarantine {
         text: impl Into<RowText>,
         from: RetryFrom,
     ) -> Result<RetryReport, QuarantineError> {
-        let mut row = self.show(id).await?;
-        row.unreadable = false;
+        let stored = self.stored(id).await?;
+        let mut row = Quarantined { unreadable: false, ..stored.row.clone() };
         match from {
             RetryFrom::Function => row.row = text.into(),
             RetryFrom::Start if row.at == 0 => row.row = text.into(),
             RetryFrom::Start => row.origin = Some(text.into()),
         }
-        self.write(vec![put(SPACE, &row)]).await?;
-        self.send(row, from).await
+        self.change(&stored, Draft::default().set(KEPT, Some(&stored), Some(&row))).await?;
+        Ok(self.send(self.stored(id).await?, from).await?.report)
     }
 
     /// Sends on all rows of a kind that are in quarantine now, one after the other, and calls
@@ -102,36 +106,38 @@ impl Quarantine {
         from: RetryFrom,
         mut progress: impl FnMut(RetryReport),
     ) -> Result<RetryReport, QuarantineError> {
-        let begun = since_epoch::now();
         let mut report = RetryReport::default();
-        let mut scan = Scan::of(SPACE).limit(PAGE);
+        // What comes meanwhile is not sent on, nor what this makes.
+        let order = ByTime::open(&*self.inner.durable, KEPT, filter, None).await?;
+        let mut order = order.up_to_now().await?;
+        let mut made = HashSet::new();
         loop {
-            let page = self.inner.durable.scan(&scan).await;
-            let page = page.map_err(QuarantineError::storage("read"))?;
-            let Some((last, _)) = page.last() else { return Ok(report) };
-            scan = scan.after(last.clone());
-            for (id, entry) in &page {
-                let row = decode(&String::from_utf8_lossy(id), &entry.value)?;
-                if row.since <= begun && filter.takes(&row) {
-                    let one = self.send(row, from).await?;
-                    report.delivered += one.delivered;
-                    report.failed += one.failed;
-                    progress(report);
+            let ids = order.next().await?;
+            if ids.is_empty() {
+                return Ok(report);
+            }
+            for stored in self.read(KEPT, &ids).await?.into_iter().flatten() {
+                if !filter.takes(&stored.row) || made.contains(&stored.row.id) {
+                    continue;
                 }
+                let one = self.send(stored, from).await?;
+                made.extend(one.made);
+                report.delivered += one.report.delivered;
+                report.failed += one.report.failed;
+                progress(report);
             }
         }
     }
 
-    async fn send(
-        &self,
-        row: Quarantined,
-        from: RetryFrom,
-    ) -> Result<RetryReport, QuarantineError> {
-        let (flow, text, at) = self.way(&row, from)?;
+    async fn send(&self, stored: Stored, from: RetryFrom) -> Result<Sent, QuarantineError> {
+        let row = &stored.row;
+        let (flow, text, at) = self.way(row, from)?;
         if row.unreadable {
             // Its source could not read this text, so no function may get it.
-            self.write(vec![put(SPACE, &tried(&row))]).await?;
-            return Ok(RetryReport { delivered: 0, failed: 1 });
+            let tried = Draft::default().set(KEPT, Some(&stored), Some(&tried(row)));
+            self.change(&stored, tried).await?;
+            let report = RetryReport { delivered: 0, failed: 1 };
+            return Ok(Sent { report, made: Vec::new() });
         }
         let batch = Batch::json([text.bytes().clone()]);
         let run = flow.run_served(batch, at, CancellationToken::new()).await;
@@ -143,31 +149,38 @@ impl Quarantine {
             Err(error) => error.rejected(),
         };
         let stays = match &run {
-            Ok(_) => {
-                rejects.split_off_first().map(|reject| again(&row, source_row.clone(), reject))
-            }
-            Err(error) => Some(failed(&row, source_row.clone(), error)),
+            Ok(_) => rejects.split_off_first().map(|reject| again(row, source_row.clone(), reject)),
+            Err(error) => Some(failed(row, source_row.clone(), error)),
         };
         let got_through = stays.is_none();
-        let mut changes = Vec::with_capacity(1 + rejects.len());
+        let mut draft = Draft::default().set(KEPT, Some(&stored), stays.as_ref());
         // One row may have become several, and more than one of them may have been rejected.
-        for (ordinal, reject) in rejects.iter().enumerate() {
-            let mut other = again(&row, source_row.clone(), reject);
+        let mut made = Vec::with_capacity(rejects.len());
+        for reject in rejects {
+            let mut other = again(row, source_row.clone(), reject);
             (other.since, other.attempt) = (other.tried, 1);
-            // Separate from what its source may redeliver.
-            other.id = other.id(false, ordinal + 1);
-            changes.push(put(SPACE, &other));
+            other.id = other.another_id();
+            draft = draft.set(KEPT, None, Some(&other));
+            made.push(other.id);
         }
-        // Last: what came of the row is there before the row is gone.
-        changes.push(match &stays {
-            Some(row) => put(SPACE, row),
-            None => remove(SPACE, &row.id),
-        });
-        self.write(changes).await?;
+        self.change(&stored, draft).await?;
         if got_through {
             self.inner.metrics.delivered.increment(1);
         }
-        Ok(RetryReport { delivered: u64::from(got_through), failed: u64::from(!got_through) })
+        let report =
+            RetryReport { delivered: u64::from(got_through), failed: u64::from(!got_through) };
+        Ok(Sent { report, made })
+    }
+
+    /// Makes changes that rely on a row as it was read.
+    async fn change(&self, stored: &Stored, draft: Draft) -> Result<(), QuarantineError> {
+        self.commit(&draft.commit(None)).await.map_err(|error| match error {
+            CommitError::Conflict(_) => QuarantineError::stuck(
+                &stored.row.id,
+                "somebody else has changed it, or sent it on, meanwhile; look at it again",
+            ),
+            error => QuarantineError::storage("written")(error.into_cause()),
+        })
     }
 
     /// The flow for the row, the row's text, and the function at which it starts.
@@ -222,6 +235,13 @@ impl Quarantine {
             }
         }
     }
+}
+
+/// What came of a row that was sent on.
+struct Sent {
+    report: RetryReport,
+    /// The ids of further rows that it became and that failed.
+    made: Vec<String>,
 }
 
 /// The row's new state where it was rejected. It keeps the id by which its editor knows it.

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::future::{OptionFuture, join_all};
 use tokio::{sync::oneshot, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -18,7 +18,7 @@ use crate::{
     error::error_chain,
     flow::{Flow, RunError, unavailable},
     health::Health,
-    quarantine::{Quarantine, Quarantined},
+    quarantine::{Keeping, Quarantine, Quarantined},
     source::{Delivery, Receipt, Settled},
 };
 
@@ -72,8 +72,15 @@ impl Desk {
         let worked = async {
             let Work { tally, bad } = self.work(delivery, parts).await?;
             let rows: Option<Vec<usize>> = bad.iter().map(|bad| bad.source_row).collect();
-            self.keep(named(bad)).await?;
+            let kept = self.keep(named(bad)).await?;
             self.acknowledge(receipt, &tally, rows).await?;
+            if let Some(Err(error)) = OptionFuture::from(kept.map(Keeping::acknowledged)).await {
+                let error = error_chain(&error).to_string();
+                warn!(
+                    flow = self.flow.name(),
+                    error, "rows in quarantine could not be marked as acknowledged"
+                );
+            }
             Ok::<_, Interrupted>(tally)
         };
         let worked = tokio::select! {
@@ -135,24 +142,26 @@ impl Desk {
     }
 
     /// Puts rows into quarantine; waits until they are durable there.
-    async fn keep(&self, bad: Vec<Quarantined>) -> Result<(), Interrupted> {
+    async fn keep(&self, bad: Vec<Quarantined>) -> Result<Option<Keeping>, Interrupted> {
         if bad.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
+        let rows = bad.len();
+        let mut keeping = self.quarantine.keeping(bad);
         let mut wait = Wait::default();
-        while let Err(error) = self.quarantine.keep(&bad).await {
+        while let Err(error) = keeping.keep().await {
             let error = error_chain(&error).to_string();
             if wait.tell(self, &*error) {
                 warn!(
                     flow = self.flow.name(),
-                    rows = bad.len(),
+                    rows,
                     error,
                     "rows cannot be put into quarantine; their batch waits, unacknowledged"
                 );
             }
             wait.pause(self).await?;
         }
-        Ok(())
+        Ok(Some(keeping))
     }
 
     /// Acknowledges the rows; waits until the source has the acknowledgement.
@@ -203,8 +212,8 @@ impl Desk {
 fn named(bad: Vec<BadRow>) -> Vec<Quarantined> {
     let mut times: HashMap<String, usize> = HashMap::new();
     let name = |BadRow { mut row, source_row }: BadRow| {
-        let times = times.entry(row.id(source_row.is_some(), 0)).or_default();
-        row.id = row.id(source_row.is_some(), *times);
+        let times = times.entry(row.own_id(source_row.is_some(), 0)).or_default();
+        row.id = row.own_id(source_row.is_some(), *times);
         *times += 1;
         row
     };

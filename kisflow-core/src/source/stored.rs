@@ -9,7 +9,7 @@ use crate::{
     durable::{Durable, Key, Scan, commit_all, each_page, key_parts},
     error::Result,
     millis::since_epoch,
-    quarantine::{DISCARDED, SPACE as QUARANTINE},
+    quarantine::{DISCARDED, KEPT as QUARANTINED, carry_over as carry_rows},
 };
 
 /// How many entries are looked at in one go.
@@ -137,7 +137,7 @@ pub async fn carry_over(
     replace: bool,
 ) -> Result<CarriedOver> {
     let mut carried = CarriedOver::default();
-    for space in [SPACE, QUARANTINE, DISCARDED] {
+    for space in [SPACE, QUARANTINED.rows, DISCARDED.rows] {
         each_page(from, Scan::of(space).limit(PAGE), async |page| {
             let keys: Vec<Key> = page.iter().map(|(key, _)| Key::raw(space, &**key)).collect();
             for (there, (_, entry)) in to.read(&keys).await?.into_iter().zip(page) {
@@ -151,22 +151,17 @@ pub async fn carry_over(
     if carried.conflicts > 0 && !replace {
         return Ok(carried);
     }
-    for space in [KEPT, SPACE, QUARANTINE, DISCARDED] {
-        let mut entries = 0;
+    for space in [KEPT, SPACE] {
         each_page(from, Scan::of(space).limit(PAGE), async |page| {
-            entries += page.len() as u64;
+            carried.positions += if space == SPACE { page.len() as u64 } else { 0 };
             let changes =
                 page.into_iter().map(|(key, entry)| (Key::raw(space, &*key), Some(entry.value)));
             commit_all(to, changes).await
         })
         .await?;
-        match space {
-            SPACE => carried.positions = entries,
-            QUARANTINE => carried.quarantined = entries,
-            DISCARDED => carried.discarded = entries,
-            _ => {}
-        }
     }
+    let rows = carry_rows(from, to).await?;
+    (carried.quarantined, carried.discarded) = (rows.kept, rows.discarded);
     Ok(carried)
 }
 
@@ -177,6 +172,7 @@ mod tests {
     use super::{StoredPosition, carry_over, has_position};
     use crate::{
         durable::{Commit, Durable, Key, Limits, MemoryStore},
+        quarantine::{DISCARDED, Draft, KEPT as QUARANTINED, Quarantined, tests::row},
         source::Positions,
     };
 
@@ -236,15 +232,20 @@ mod tests {
     async fn a_store_is_carried_over_whole_or_not_at_all() {
         let (from, to) = (MemoryStore::default(), MemoryStore::default());
         let key = |space: &str, key: &str| Key::raw(space, key);
-        let many = (0..500).fold(Commit::new(), |commit, number| {
-            commit.put(key("quarantine", &format!("{number:03}")), "row")
-        });
-        from.commit(&many).await.unwrap();
-        let two = Commit::new().put(key("positions", "p"), "1").put(key("discarded", "d"), "1");
-        from.commit(&two).await.unwrap();
-        let two =
-            Commit::new().put(key("positions", "p"), "2").put(key("quarantine", "000"), "row");
-        to.commit(&two).await.unwrap();
+        let rows = |numbers: std::ops::Range<u64>| {
+            numbers.map(|number| row(["A", "B"][number as usize % 2], &number.to_string(), number))
+        };
+        let put =
+            async |store: &MemoryStore, spaces, rows: &mut dyn Iterator<Item = Quarantined>| {
+                let draft =
+                    rows.fold(Draft::default(), |draft, row| draft.set(spaces, None, Some(&row)));
+                store.commit(&draft.commit(None)).await.unwrap();
+            };
+        put(&from, QUARANTINED, &mut rows(0..500)).await;
+        put(&from, DISCARDED, &mut rows(500..501)).await;
+        from.commit(&Commit::new().put(key("positions", "p"), "1")).await.unwrap();
+        put(&to, QUARANTINED, &mut rows(0..1)).await;
+        to.commit(&Commit::new().put(key("positions", "p"), "2")).await.unwrap();
 
         let carried = carry_over(&from, &to, false).await.unwrap();
         assert_eq!((carried.conflicts, carried.positions), (1, 0));
@@ -255,6 +256,9 @@ mod tests {
         let found = to.read(&[key("positions", "p")]).await.unwrap();
         assert_eq!(found[0].as_ref().unwrap().value, "1");
         assert_eq!(to.usage("quarantine").await.unwrap().entries, 500);
+        assert_eq!(to.usage("quarantine_by_time").await.unwrap().entries, 500);
+        let of_a = to.read(&[Key::new("quarantine_usage").text("A").text("rows")]).await.unwrap();
+        assert_eq!(of_a[0].as_ref().unwrap().count(), 250);
         // Once more is no harm.
         assert_eq!(carry_over(&from, &to, false).await.unwrap().conflicts, 0);
     }

@@ -292,7 +292,8 @@ async fn refusals<D: Durable>(world: &World<D>) {
     let many = (0..=limits.keys)
         .fold(Commit::new(), |commit, at| commit.put(key(&format!("many {at}")), ""));
     rule("a commit of too many keys is refused", world.refused(&many).await, "too large");
-    let large = Commit::new().put(key("large"), vec![0; limits.bytes]).put(key("other"), "");
+    let value = vec![0; limits.bytes];
+    let large = Commit::new().put(key("large"), value.clone()).put(key("other"), value);
     rule("a commit of too many bytes is refused", world.refused(&large).await, "too large");
     let long = Key::raw(world.space.clone(), vec![b'k'; limits.key_bytes + 1]);
     rule(

@@ -1,0 +1,97 @@
+//! Rows that were taken out for good, and are kept with the reason.
+
+use super::{
+    Draft, Quarantine, QuarantineError, QuarantineFilter, Quarantined,
+    layout::{DISCARDED, KEPT},
+};
+use crate::durable::{CommitError, Usage};
+
+impl Quarantine {
+    /// Takes a row out for good. It is kept with the reason, see [`discarded`](Self::discarded).
+    ///
+    /// # Errors
+    ///
+    /// When there is no row with this id, or the store cannot be written.
+    pub async fn discard(
+        &self,
+        id: &str,
+        reason: impl Into<String>,
+    ) -> Result<(), QuarantineError> {
+        let reason = reason.into();
+        // An empty space takes any row.
+        let mut most = Some(&self.inner.conf);
+        loop {
+            let kept = self.stored(id).await?;
+            let row = Quarantined { discarded: Some(reason.clone()), ..kept.row.clone() };
+            let before = self.read(DISCARDED, &[id.to_owned()]).await?.into_iter().flatten().next();
+            let draft = Draft::default().set(KEPT, Some(&kept), None);
+            let draft = draft.set(DISCARDED, before.as_ref(), Some(&row));
+            match self.commit(&draft.commit(most)).await {
+                Ok(()) => break,
+                Err(CommitError::Conflict(_)) => {}
+                Err(CommitError::Exceeded(_)) => {
+                    let new = Usage { entries: 1, bytes: kept.bytes };
+                    if !self.drop_oldest(DISCARDED, &row.flow, new).await? {
+                        most = None;
+                    }
+                }
+                Err(error) => return Err(QuarantineError::storage("written")(error.into_cause())),
+            }
+        }
+        self.inner.metrics.discarded.increment(1);
+        Ok(())
+    }
+
+    /// Returns discarded rows, the oldest first, at most `limit`. As many of each flow are kept as
+    /// the quarantine may hold.
+    ///
+    /// # Errors
+    ///
+    /// When their store cannot be read.
+    pub async fn discarded(
+        &self,
+        filter: &QuarantineFilter,
+        limit: usize,
+    ) -> Result<Vec<Quarantined>, QuarantineError> {
+        self.list_space(DISCARDED, filter, "", limit).await
+    }
+
+    /// Like [`discarded`](Self::discarded), for the rows after this [cursor](Quarantined::cursor).
+    ///
+    /// # Errors
+    ///
+    /// As [`discarded`](Self::discarded).
+    pub async fn discarded_after(
+        &self,
+        filter: &QuarantineFilter,
+        cursor: &str,
+        limit: usize,
+    ) -> Result<Vec<Quarantined>, QuarantineError> {
+        self.list_space(DISCARDED, filter, cursor, limit).await
+    }
+
+    /// Like [`count_after`](Self::count_after), for discarded rows.
+    ///
+    /// # Errors
+    ///
+    /// When their store cannot be read.
+    pub async fn discarded_count_after(
+        &self,
+        filter: &QuarantineFilter,
+        cursor: &str,
+    ) -> Result<usize, QuarantineError> {
+        self.count_space(DISCARDED, filter, cursor).await
+    }
+
+    /// Returns the ids of all [discarded](Self::discarded) rows of a kind, sorted.
+    ///
+    /// # Errors
+    ///
+    /// When their store cannot be read.
+    pub async fn discarded_ids(
+        &self,
+        filter: &QuarantineFilter,
+    ) -> Result<Vec<String>, QuarantineError> {
+        self.ids_of(DISCARDED, filter).await
+    }
+}

@@ -1,0 +1,111 @@
+//! Where rows in quarantine are: their keys, and the counters of what a flow has there.
+//!
+//! | space | key | value |
+//! |---|---|---|
+//! | `quarantine` | the row's id | the row, as JSON |
+//! | `quarantine_by_time` | flow, time in milliseconds, id | the bytes of the row |
+//! | `quarantine_usage` | flow, `rows` or `bytes` | a counter of the rows above |
+//! | `quarantine_open` | the id that the row would have by itself | its id, until its delivery is acknowledged |
+//! | `discarded`, `discarded_by_time`, `discarded_usage` | the same for discarded rows | |
+//!
+//! A row, its place in time and the counters change in one commit.
+
+use crate::{
+    durable::{CommitId, Entry, Key, KeyPart, key_parts},
+    error::Result,
+    millis::since_epoch,
+};
+
+use super::{QuarantineError, Quarantined};
+
+/// The spaces of rows and of what belongs to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Spaces {
+    pub(crate) rows: &'static str,
+    pub(super) by_time: &'static str,
+    pub(super) usage: &'static str,
+}
+
+/// Rows that wait in quarantine.
+pub(crate) const KEPT: Spaces =
+    Spaces { rows: "quarantine", by_time: "quarantine_by_time", usage: "quarantine_usage" };
+/// Rows that were discarded, with the reason.
+pub(crate) const DISCARDED: Spaces =
+    Spaces { rows: "discarded", by_time: "discarded_by_time", usage: "discarded_usage" };
+/// Rows in quarantine whose delivery is not acknowledged yet.
+pub(crate) const OPEN: &str = "quarantine_open";
+
+impl Spaces {
+    pub(super) fn row(self, id: &str) -> Key {
+        Key::raw(self.rows, id)
+    }
+
+    pub(super) fn place(self, row: &Quarantined) -> Key {
+        self.flow(&row.flow).number(since_epoch::of(row.since)).text(&row.id)
+    }
+
+    /// What the places of a flow's rows begin with.
+    pub(super) fn flow(self, flow: &str) -> Key {
+        Key::new(self.by_time).text(flow)
+    }
+
+    /// The counters of a flow's rows, and of their bytes.
+    pub(super) fn counters(self, flow: &str) -> [Key; 2] {
+        ["rows", "bytes"].map(|counted| Key::new(self.usage).text(flow).text(counted))
+    }
+}
+
+/// The key by which a row is found that comes again before its delivery is acknowledged.
+pub(super) fn open(id: &str) -> Key {
+    Key::raw(OPEN, id)
+}
+
+/// A row's place in the order of time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) since_ms: u64,
+    pub(super) id: String,
+}
+
+impl Place {
+    /// The place of a [cursor](Quarantined::cursor); `None` for one before all rows.
+    pub(super) fn of(cursor: &str) -> Option<Self> {
+        let (since_ms, id) = cursor.split_once('-')?;
+        Some(Self { since_ms: since_ms.parse().ok()?, id: id.to_owned() })
+    }
+}
+
+/// The flow and the place in a key of the space `by_time`.
+pub(super) fn flow_and_place(key: &[u8]) -> Option<(String, Place)> {
+    let mut parts = key_parts(key);
+    let flow = parts.next()?.ok()?.as_text()?.to_owned();
+    let KeyPart::Number(since_ms) = parts.next()?.ok()? else { return None };
+    let id = parts.next()?.ok()?.as_text()?.to_owned();
+    Some((flow, Place { since_ms, id }))
+}
+
+/// A row as it is in the store.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(super) row: Quarantined,
+    pub(super) version: CommitId,
+    pub(super) bytes: u64,
+}
+
+impl Stored {
+    /// # Errors
+    ///
+    /// When the entry is no row.
+    pub(super) fn new(id: &str, entry: &Entry) -> Result<Self, QuarantineError> {
+        let row = serde_json::from_slice(&entry.value).map_err(|error| {
+            let text = format!("entry {id} is not what this version of kisflow writes: {error}");
+            QuarantineError::storage("read")(text.into())
+        })?;
+        Ok(Self { row, version: entry.version, bytes: bytes(id, &entry.value) })
+    }
+}
+
+/// What a row counts for.
+pub(super) fn bytes(id: &str, value: &[u8]) -> u64 {
+    (id.len() + value.len()) as u64
+}
