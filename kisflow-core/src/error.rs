@@ -1,6 +1,11 @@
 //! The error that functions return, and helpers to print a chain of causes.
 
-use std::{error::Error, fmt};
+use std::{
+    error::Error,
+    fmt,
+    iter::successors,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 /// Any error of a `#[faas]` function, a connector or a codec.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -58,12 +63,42 @@ struct Chain<'a>(&'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(cause) = source {
-            write!(formatter, ": {cause}")?;
-            source = cause.source();
+        formatter.write_str(&error_texts(self.0).join(": "))
+    }
+}
+
+/// The messages of an error and of its causes, outermost first. They are the users': code of theirs
+/// that panics must not end what reports them.
+pub(crate) fn error_texts(error: &(dyn Error + 'static)) -> Vec<String> {
+    let texts = AssertUnwindSafe(|| {
+        successors(Some(error), |error| (*error).source()).map(ToString::to_string).collect()
+    });
+    let panics = || vec!["(an error whose own message panics)".to_owned()];
+    catch_unwind(texts).unwrap_or_else(|_| panics())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Unspeakable;
+
+    impl fmt::Display for Unspeakable {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("it cannot be said")
         }
-        Ok(())
+    }
+
+    impl Error for Unspeakable {}
+
+    #[test]
+    fn an_error_that_panics_when_it_is_printed_does_not_end_what_prints_it() {
+        let told = |error: BoxError| error_chain(&*error).to_string();
+        assert_eq!(told(Box::new(Unspeakable)), "(an error whose own message panics)");
+        let within = Unavailable::new(Unspeakable);
+        assert_eq!(told(Box::new(within)), "(an error whose own message panics)");
+        let fine = Unavailable::new("disk full");
+        assert_eq!(told(Box::new(fine)), "what the function depends on is unavailable: disk full");
     }
 }

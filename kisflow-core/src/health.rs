@@ -4,11 +4,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use tokio::sync::watch::Sender;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::connector::{ConnectorSlot, watch};
@@ -21,7 +22,8 @@ pub struct Health {
 
 #[derive(Default)]
 struct Inner {
-    connectors: OnceLock<Vec<Arc<ConnectorSlot>>>,
+    /// The connectors that functions use; `None` before they are connected.
+    connectors: Sender<Option<Vec<Arc<ConnectorSlot>>>>,
     /// What each flow with a source does, by name.
     sources: Mutex<BTreeMap<String, SourceState>>,
     /// What batches of flows wait for, by flow and number.
@@ -62,11 +64,12 @@ impl Health {
     /// function's call contradicts the last ping.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let Some(connectors) = self.inner.connectors.get() else {
+        let away = self.inner.connectors.borrow().as_ref().map(|connectors| {
+            connectors.iter().filter_map(|slot| slot.known_away()).collect::<Vec<_>>()
+        });
+        let Some(mut problems) = away else {
             return vec!["starting: the connectors are not connected yet".to_owned()];
         };
-        let mut problems: Vec<String> =
-            connectors.iter().filter_map(|slot| slot.known_away()).collect();
         problems.sort();
         let sources = self.inner.sources.lock().unwrap_or_else(PoisonError::into_inner);
         for (flow, state) in &*sources {
@@ -102,14 +105,24 @@ impl Health {
 
     /// Sets the connectors, which are connected.
     pub(crate) fn connectors(&self, slots: Vec<Arc<ConnectorSlot>>) {
-        // Flows link once.
-        drop(self.inner.connectors.set(slots));
+        self.inner.connectors.send_replace(Some(slots));
+    }
+
+    /// Adds connectors, which are connected.
+    pub(crate) fn add_connectors(&self, slots: &[Arc<ConnectorSlot>]) {
+        self.inner.connectors.send_modify(|known| {
+            let known = known.get_or_insert_default();
+            for slot in slots {
+                if !known.iter().any(|known| Arc::ptr_eq(known, slot)) {
+                    known.push(slot.clone());
+                }
+            }
+        });
     }
 
     /// Keeps the state of the connectors up to date, as long as the handle lives.
     pub(crate) fn watch(&self) -> AbortOnDropHandle<()> {
-        let slots = self.inner.connectors.get().cloned().unwrap_or_default();
-        AbortOnDropHandle::new(tokio::spawn(watch(slots)))
+        AbortOnDropHandle::new(tokio::spawn(watch(self.inner.connectors.subscribe())))
     }
 
     pub(crate) fn source(&self, flow: &str, state: SourceState) {

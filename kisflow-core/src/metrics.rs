@@ -161,6 +161,7 @@ pub(crate) struct SourceMetrics {
     pub(crate) restarts: Counter,
     pub(crate) splits: Counter,
     pub(crate) outages: Counter,
+    pub(crate) lost_leases: Counter,
 }
 
 impl SourceMetrics {
@@ -190,6 +191,7 @@ impl SourceMetrics {
             restarts: count("kisflow_source_restarts_total"),
             splits: count("kisflow_source_batch_splits_total"),
             outages: count("kisflow_source_outages_total"),
+            lost_leases: count("kisflow_source_lost_leases_total"),
         }
     }
 }
@@ -317,6 +319,10 @@ fn describe_sources() {
     describe_counter!(
         "kisflow_source_outages_total",
         "Times that a batch waited because a connector did not answer, or a function said that what it needs is unavailable."
+    );
+    describe_counter!(
+        "kisflow_source_lost_leases_total",
+        "Leases that ran out while their rows were in progress."
     );
 }
 

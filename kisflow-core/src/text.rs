@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, error::Error, fmt::Write};
 
+use crate::error::error_texts;
+
 /// Returns `true` if a terminal may interpret a character instead of showing it: control characters
 /// (C0, DEL, C1), line and paragraph separators, characters that change the direction of the text,
 /// and invisible ones.
@@ -80,14 +82,9 @@ pub(crate) fn excerpt(text: &str, most: usize) -> String {
 /// An error with its causes on one line, for a log: at most `most` characters of each, because the
 /// error of a function or a decoder may contain the whole row.
 pub(crate) fn excerpt_chain(error: &(dyn Error + 'static), most: usize) -> String {
-    let mut text = excerpt(&error.to_string(), most);
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text += ": ";
-        text += &excerpt(&cause.to_string(), most);
-        source = cause.source();
-    }
-    text
+    let texts: Vec<String> =
+        error_texts(error).into_iter().map(|text| excerpt(&text, most)).collect();
+    texts.join(": ")
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod outages;
 mod quarantine;
 mod stopping;
 mod tape;
+mod unavailable;
 
 use std::time::Duration;
 use std::{

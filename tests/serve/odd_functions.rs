@@ -284,3 +284,115 @@ async fn a_row_is_known_by_its_place_behind_rows_that_lack_a_field() {
     let expected = ["10 Sift", "13 Sift", "50 Judge", "77 Trip"];
     places("lacking-sift", &["Sift", "Judge", "Trip"], Some("Sift"), &expected).await;
 }
+
+/// Makes three rows of one.
+#[faas("Thrice")]
+fn thrice(row: &Order) -> Vec<Order> {
+    (0..3).map(|more| Order { id: row.id * 10 + more }).collect()
+}
+
+/// Cannot take several rows at once.
+#[faas("Narrow")]
+fn narrow(rows: &[Order]) -> Result<Action> {
+    match rows {
+        [_] => Ok(Action::Reuse),
+        _ => Err(format!("{} rows at once", rows.len()).into()),
+    }
+}
+
+/// Sends each row back to the start, without saying so in its conf.
+#[faas("Back")]
+fn back(_: &[Order]) -> Action {
+    Action::Jump("Thrice".into())
+}
+
+#[tokio::test]
+async fn rows_that_go_back_to_the_start_again_and_again_come_to_quarantine() {
+    let tape = Tape::new("endless", 2);
+    let functions = ["Thrice", "Narrow", "Back"];
+    let world = World::new(&Scene::default(), "endless", &functions, |source| source);
+    let (flows, ledger) = world.serve().await;
+    assert_eq!((ledger.read, ledger.delivered, ledger.returned), (2, 0, 0), "{ledger}");
+    let kept = kept(&flows).await;
+    assert!((2..200).contains(&kept.len()), "{}", kept.len());
+    assert!(kept.iter().all(|row| row.cause.contains("began behind it")), "{:?}", kept[0]);
+    assert_eq!(tape.done(), [0, 1]);
+}
+
+/// An error that nobody can print.
+#[derive(Debug)]
+struct Unspeakable;
+
+impl std::fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("it cannot be said")
+    }
+}
+
+impl std::error::Error for Unspeakable {}
+
+#[faas("Curse")]
+fn curse(row: &Order, scene: State<'_, Scene>) -> Result<Order> {
+    match scene.is_poison(row.id) {
+        true => Err(Unspeakable.into()),
+        false => Ok(row.clone()),
+    }
+}
+
+#[faas("CurseAll")]
+fn curse_all(rows: &[Order], scene: State<'_, Scene>) -> Result<Action> {
+    match rows.iter().any(|row| scene.is_poison(row.id)) {
+        true => Err(Unspeakable.into()),
+        false => Ok(Action::Reuse),
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_panics_when_it_is_printed_costs_its_row_and_nothing_else() {
+    for (name, function) in [("curse", "Curse"), ("curse all", "CurseAll")] {
+        let tape = Tape::new(name, 100);
+        let scene = Scene::poisoned([42]);
+        let world = World::new(&scene, name, &[function, "Deliver"], |source| source);
+        let (flows, ledger) = world.serve().await;
+        assert_eq!((ledger.delivered, ledger.quarantined), (99, 1), "{ledger}");
+        let kept = kept(&flows).await;
+        assert!(kept[0].cause.ends_with("(an error whose own message panics)"), "{:?}", kept[0]);
+        assert_eq!((&*kept[0].position, tape.opened()), ("42", 1));
+    }
+}
+
+/// A row that panics when it is dropped.
+#[derive(Serialize, Deserialize)]
+struct Brittle {
+    id: u64,
+}
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        assert!(self.id != 42 || std::thread::panicking(), "it breaks");
+    }
+}
+
+#[faas("Fire")]
+fn fire(rows: &[Order]) -> Vec<Brittle> {
+    rows.iter().map(|row| Brittle { id: row.id }).collect()
+}
+
+#[faas("Stack")]
+fn stack(rows: &[Brittle]) -> Vec<Order> {
+    rows.iter().map(|row| Order { id: row.id }).collect()
+}
+
+#[tokio::test]
+async fn a_row_that_panics_when_it_is_dropped_ends_nothing() {
+    for (name, functions) in
+        [("brittle", &["Fire", "Stack", "Deliver"][..]), ("brittle at the end", &["Fire"])]
+    {
+        let tape = Tape::new(name, 100);
+        let world = World::new(&Scene::default(), name, functions, |source| source);
+        let (_, ledger) = world.serve().await;
+        assert_eq!((ledger.read, ledger.returned), (100, 0), "{ledger}");
+        assert!(ledger.delivered >= 99, "{ledger}");
+        assert_eq!((tape.opened(), tape.done().len()), (1, 100), "{name}");
+    }
+}

@@ -33,8 +33,8 @@ async fn a_function_that_says_it_is_unavailable_is_asked_until_it_is_back() {
 }
 
 /// `type: moody`: its ping, and with it the function, fail as often as its address says.
-struct Moody {
-    left: AtomicUsize,
+pub(super) struct Moody {
+    pub(super) left: AtomicUsize,
 }
 
 #[async_trait]
@@ -278,61 +278,24 @@ async fn a_lease_is_renewed_while_its_rows_are_worked_on() {
     assert!(serving.served().await.is_complete());
 }
 
-/// A one-row function that says of a row that something is away.
-#[kisflow::faas("Phone")]
-fn phone(row: &super::Order, scene: kisflow::State<'_, Scene>) -> Result<super::Order> {
-    scene.0.calls.fetch_add(1, Ordering::SeqCst);
-    match scene.0.away.load(Ordering::SeqCst) && row.id == 42 {
-        true => Err(kisflow::Unavailable::new("nobody answers the phone").into()),
-        false => Ok(row.clone()),
+/// Holds its thread until the lease was renewed.
+#[kisflow::faas("Hog")]
+fn hog(rows: &[super::Order]) -> Result<kisflow::Action> {
+    let since = std::time::Instant::now();
+    let tape = Tape::of("hogged");
+    while tape.renewed() < 3 {
+        if since.elapsed() > Duration::from_secs(30) {
+            return Err(format!("the lease of {} rows is not renewed", rows.len()).into());
+        }
+        std::thread::yield_now();
     }
+    Ok(kisflow::Action::Reuse)
 }
 
-#[tokio::test]
-async fn a_row_that_is_rejected_because_something_is_unavailable_waits() {
-    let tape = Tape::new("phone", 100);
-    let scene = Scene::default();
-    scene.0.away.store(true, Ordering::SeqCst);
-    let world = World::new(&scene, "phone", &["Phone", "Judge"], |source| source);
-    let serving = world.start().await;
-    scene.called(500).await;
-    let problems = serving.flows.health().problems();
-    assert_eq!(
-        problems,
-        ["flow `Orders`: what the function depends on is unavailable: nobody answers the phone"]
-    );
-    assert!(tape.done().is_empty());
-    scene.0.away.store(false, Ordering::SeqCst);
-    let ledger = serving.served().await.flows["Orders"].ledger;
-    assert_eq!((ledger.delivered, ledger.quarantined), (100, 0), "{ledger}");
-}
-
-/// Rejects the rows that its connector does not take, as a function may that writes one at a time.
-#[kisflow::faas("PickMoody")]
-async fn pick_moody(
-    rows: &[super::Order],
-    moody: kisflow::Conn<'_, Moody>,
-    cx: kisflow::Cx<'_>,
-) -> kisflow::Action {
-    let left = moody.left.load(Ordering::SeqCst);
-    for position in (0..rows.len()).filter(|_| left > 0) {
-        cx.reject(position, "the connection is lost");
-    }
-    kisflow::Action::Reuse
-}
-
-#[tokio::test]
-async fn rows_that_are_rejected_while_the_connector_does_not_answer_wait() {
-    Tape::new("moody-picks", 200);
-    let scene = Scene::default();
-    let conf = |conf: kisflow::Conf| {
-        conf.connector(ConnConf::new("mood", "moody").addrs("6")).function(
-            kisflow::FunctionConf::new("PickMoody", kisflow::Mode::Save).connector("mood"),
-        )
-    };
-    let world =
-        World::new(&scene, "moody-picks", &["PickMoody"], |source| source.in_flight(1)).with(conf);
-    let flows = world.flows_with(kisflow::Registry::connector::<Moody>).await;
-    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"].ledger;
-    assert_eq!((ledger.delivered, ledger.quarantined), (200, 0), "{ledger}");
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_is_renewed_while_a_function_holds_its_thread() {
+    Tape::new("hogged", 10).lease(Duration::from_millis(3));
+    let world = World::new(&Scene::default(), "hogged", &["Hog"], |source| source);
+    let (_, ledger) = world.serve().await;
+    assert_eq!(ledger.delivered, 10, "{ledger}");
 }

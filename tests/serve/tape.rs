@@ -69,6 +69,11 @@ impl Tape {
         tape
     }
 
+    /// The tape of this name.
+    pub(crate) fn of(name: &str) -> Arc<Self> {
+        TAPES.lock().unwrap()[name].clone()
+    }
+
     /// It does not end with its last row.
     pub(crate) fn endless(self: Arc<Self>) -> Arc<Self> {
         self.set(|tape| tape.endless = true)

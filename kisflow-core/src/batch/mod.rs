@@ -182,6 +182,8 @@ impl Batch {
 
     /// The rows at `keep`, ascending positions; the batch itself if that is all of them.
     pub(crate) fn pick(&self, keep: Vec<usize>) -> Self {
+        #[cfg(test)]
+        let keep = lost::in_pick(keep);
         if keep.len() == self.len() {
             return self.clone();
         }
@@ -375,5 +377,27 @@ impl fmt::Debug for Batch {
             }
         };
         write!(formatter, "Batch({} rows, {kind})", self.len())
+    }
+}
+
+/// A row that is lost on purpose, to see who notices.
+#[cfg(test)]
+pub(crate) mod lost {
+    use std::cell::Cell;
+
+    thread_local! {
+        static IN_PICK: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// From now on every pick of this thread loses its last row.
+    pub(crate) fn lose(is_lost: bool) {
+        IN_PICK.set(is_lost);
+    }
+
+    pub(super) fn in_pick(mut keep: Vec<usize>) -> Vec<usize> {
+        if IN_PICK.get() {
+            keep.pop();
+        }
+        keep
     }
 }

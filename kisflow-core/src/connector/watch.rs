@@ -9,8 +9,11 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::{Notify, watch::Receiver},
+    task::JoinSet,
+    time::sleep,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ConnectorSlot;
@@ -54,9 +57,18 @@ impl Known {
     }
 }
 
-/// Pings each connector at a slow pace, and again soon while it does not answer.
-pub(crate) async fn watch(slots: Vec<Arc<ConnectorSlot>>) {
-    join_all(slots.into_iter().map(one)).await;
+/// Pings each connector at a slow pace, and again soon while it does not answer. Connectors may be
+/// added.
+pub(crate) async fn watch(mut slots: Receiver<Option<Vec<Arc<ConnectorSlot>>>>) {
+    let mut tasks = JoinSet::new();
+    loop {
+        for slot in slots.borrow_and_update().iter().flatten().skip(tasks.len()) {
+            tasks.spawn(one(slot.clone()));
+        }
+        if slots.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn one(slot: Arc<ConnectorSlot>) {

@@ -272,14 +272,14 @@ async fn until_cancelled<T>(run: &RunContext, future: impl Future<Output = T>) -
 struct Panicked(String);
 
 /// What a panic said.
-fn panicked(panic: &(dyn Any + Send)) -> BoxError {
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> BoxError {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     Box::new(Panicked(text.unwrap_or_else(|| "(a panic without a message)".to_owned())))
 }
 
 impl Fail {
-    fn of(error: BoxError) -> Self {
+    pub(super) fn of(error: BoxError) -> Self {
         match error.downcast::<Panicked>() {
             Ok(panic) => Self::Panic(panic.0),
             Err(error) => Self::Error(error),

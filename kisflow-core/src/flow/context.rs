@@ -73,6 +73,8 @@ pub(crate) struct RunContext {
     pub(crate) on_reject: OnReject,
     /// Whether the run is fed: its caller needs the origin of each row.
     pub(crate) traced: bool,
+    /// Whether rows that a function rejects during an outage may wait while the others go on.
+    pub(crate) defers: bool,
 }
 
 /// A function at one place of a flow.

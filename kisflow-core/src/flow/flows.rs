@@ -105,7 +105,7 @@ impl Flows {
                 function, "the function talks to an engine that is only a stub: it is left out"
             );
         }
-        let linked = Arc::new(Linked { linker, recorder });
+        let linked = Arc::new(Linked { linker, recorder, health: health.clone() });
         let flow = |(conf, functions): (FlowConf, _)| {
             (conf.flow_name.clone(), Flow::new(conf, functions, linked.clone()))
         };

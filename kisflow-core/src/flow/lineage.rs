@@ -27,6 +27,14 @@ impl Lineage {
         }
     }
 
+    /// How many different rows these come from, if each group of them stands together.
+    pub(super) fn origins(&self) -> Option<usize> {
+        match self {
+            Self::Rows(rows) => Some(rows.chunk_by(|one, next| one == next).count()),
+            Self::Unknown | Self::Same => None,
+        }
+    }
+
     /// The lineage of rows at these positions.
     pub(crate) fn pick(&self, rows: impl Iterator<Item = usize>) -> Self {
         match self {

@@ -9,6 +9,8 @@ mod outage;
 mod report;
 mod run;
 mod store;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::{fmt, future::Future, sync::Arc};
@@ -22,6 +24,7 @@ pub use self::error::{RunError, UnknownFlow};
 pub use self::flows::Flows;
 pub(crate) use self::lineage::Lineage;
 pub(crate) use self::outage::unavailable;
+pub(crate) use self::report::Deferred;
 pub use self::report::{FunctionReport, Report, RowCounts, RunOutcome, Visit};
 use self::run::Begin;
 pub use self::store::{Cache, Metadata};
@@ -29,6 +32,7 @@ use crate::{
     batch::Batch,
     conf::{ConfError, FlowConf, StepConf, suggest},
     connector::ConnectorSlot,
+    health::Health,
     link::{Linker, LoadError, Prepared},
     metrics::{FlowMetrics, SharedRecorder},
 };
@@ -52,6 +56,7 @@ pub(crate) struct Inner {
 pub(crate) struct Linked {
     pub(crate) linker: Linker,
     pub(crate) recorder: SharedRecorder,
+    pub(crate) health: Health,
 }
 
 /// The functions of a flow at one time.
@@ -181,15 +186,17 @@ impl Flow {
     }
 
     /// Runs rows for a caller that keeps them, from the function at `at` on: the rejected rows are
-    /// in the report, each with its origin.
+    /// in the report, each with its origin. With `defers`, so are rows that wait for an outage while
+    /// the others went on.
     pub(crate) fn run_served(
         &self,
         input: Batch,
         at: usize,
         cancel: CancellationToken,
+        defers: bool,
     ) -> impl Future<Output = Result<Report, RunError>> + Send + use<> {
-        let begin = Begin { at, cancel: Some(cancel), served: true, ..Begin::new(input) };
-        run::run(self.inner.clone(), begin)
+        let begin = Begin { at, cancel: Some(cancel), served: true, defers, ..Begin::new(input) };
+        run::run_guarded(self.inner.clone(), begin)
     }
 
     /// Returns a flow with the same functions and its own cache and metadata. Functions that are
@@ -275,7 +282,7 @@ impl Flow {
         let prepared = linked.linker.step(&conf, conf.flows.len() - 1, &mut problems);
         ConfError::check(problems)?;
         let Some(prepared) = prepared else { return Ok(()) };
-        Linker::connect(&prepared.connectors).await?;
+        linked.health.add_connectors(&Linker::connect(&prepared.connectors).await?);
         let node = linked.node(&conf.flow_name, prepared);
         // Other calls may append at the same time: each adds to the chain of that moment.
         self.inner.chain.rcu(|chain| {

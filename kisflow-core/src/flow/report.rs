@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Chain, RunId, walk::Step};
+use super::{Chain, Lineage, RunId, walk::Step};
 use crate::{action::Action, batch::Batch, conf::Mode, reject::Reject};
 
 /// The result of one run.
@@ -18,10 +18,21 @@ pub struct Report {
     pub(super) rows: RowCounts,
     pub(super) steps: Vec<Step>,
     pub(super) rejected: Vec<Reject>,
+    pub(super) deferred: Vec<Deferred>,
     pub(super) output: Option<Batch>,
     pub(super) jumps: u32,
     pub(super) visits: Vec<Visit>,
     pub(super) elapsed: Duration,
+}
+
+/// Rows that a function rejected during an outage, while others went on.
+#[derive(Clone, Debug)]
+pub(crate) struct Deferred {
+    /// Which function of the chain has to be called with them, from 0.
+    pub(crate) at: usize,
+    pub(crate) rows: Batch,
+    /// Where they come from in the run's input.
+    pub(crate) lineage: Lineage,
 }
 
 /// One call of a function, in a run that was [traced](super::Flow::trace).
@@ -74,7 +85,8 @@ pub struct RowCounts {
     pub filtered: usize,
     /// Rows that a function rejected; each is in [`Report::rejected`].
     pub rejected: usize,
-    /// Rows whose batch failed in this function; `RunError::input` has all of them.
+    /// Rows whose batch failed in this function, which `RunError::input` has; and, in a flow that is
+    /// served, rows that wait for what is away while others of their batch went on.
     pub failed: usize,
     /// Rows made from others: one row became several, or came again after a jump.
     pub added: usize,
@@ -185,6 +197,11 @@ impl Report {
     #[must_use]
     pub fn rejected(&self) -> &[Reject] {
         &self.rejected
+    }
+
+    /// Returns the rows that wait for an outage.
+    pub(crate) fn deferred(&self) -> &[Deferred] {
+        &self.deferred
     }
 
     /// Returns the rows that the last function handed on; none from one that hands nothing on.

@@ -1,11 +1,16 @@
 //! A run from outside: its span, its metrics, its result.
 
-use std::{sync::Arc, time::Instant};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
+use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug_span, error};
 
-use super::{Inner, Report, RowCounts, RunContext, RunError, RunOutcome, walk::Walk};
+use super::{
+    Inner, Report, RowCounts, RunContext, RunError, RunOutcome,
+    call::{Fail, panicked},
+    walk::Walk,
+};
 use crate::{
     batch::Batch,
     conf::{OnReject, Status},
@@ -14,6 +19,7 @@ use crate::{
 };
 
 /// Where a run begins, and for which caller.
+#[derive(Clone)]
 pub(super) struct Begin {
     pub(super) input: Batch,
     /// The function that it starts at.
@@ -22,6 +28,9 @@ pub(super) struct Begin {
     /// Whether a source feeds it: rejected rows are then kept whatever the flow's conf says, and
     /// the code that keeps them decides what to log.
     pub(super) served: bool,
+    /// Whether rows that a function rejects during an outage may wait while the others go on: the
+    /// caller runs them later.
+    pub(super) defers: bool,
     /// Whether the report has what each function was given and handed on.
     pub(super) visits: bool,
 }
@@ -29,16 +38,39 @@ pub(super) struct Begin {
 impl Begin {
     /// A run of the whole chain, from outside.
     pub(super) fn new(input: Batch) -> Self {
-        Self { input, at: 0, cancel: None, served: false, visits: false }
+        Self { input, at: 0, cancel: None, served: false, defers: false, visits: false }
+    }
+
+    fn context(&self, flow: &Inner, on_reject: OnReject) -> RunContext {
+        RunContext {
+            id: flow.context.next_run(),
+            flow: flow.context.clone(),
+            cancel: self.cancel.clone(),
+            on_reject: if self.served { OnReject::Quarantine } else { on_reject },
+            traced: self.served,
+            defers: self.defers,
+        }
     }
 }
 
+/// A run that fails with all its rows if code of theirs panics outside of a call: when a row is
+/// dropped, for example.
+pub(super) async fn run_guarded(flow: Arc<Inner>, begin: Begin) -> Result<Report, RunError> {
+    let run = AssertUnwindSafe(run(flow.clone(), begin.clone())).catch_unwind();
+    run.await.unwrap_or_else(|panic| {
+        let chain = flow.chain.load_full();
+        let context = begin.context(&flow, chain.conf.on_reject);
+        let mut walk = Walk::new(&chain, context, begin.input, begin.at, begin.visits);
+        let end = walk.fail(1, Fail::of(panicked(&*panic)));
+        walk.finish(end)
+    })
+}
+
 pub(super) async fn run(flow: Arc<Inner>, begin: Begin) -> Result<Report, RunError> {
-    let Begin { input, at, cancel, served, visits } = begin;
     let chain = flow.chain.load_full();
-    let id = flow.context.next_run();
-    let on_reject = if served { OnReject::Quarantine } else { chain.conf.on_reject };
-    let context = RunContext { id, flow: flow.context.clone(), cancel, on_reject, traced: served };
+    let context = begin.context(&flow, chain.conf.on_reject);
+    let id = context.id;
+    let Begin { input, at, served, visits, .. } = begin;
     let metrics = &*flow.metrics;
     let input_rows = input.len();
     let mut walk = Walk::new(&chain, context, input, at, visits);

@@ -7,6 +7,7 @@ use super::{
     call::{Fail, call},
     error::{Inner, Kind},
     outage::rejected_in,
+    report::Deferred,
 };
 use crate::{
     action::{Action, Plan},
@@ -43,6 +44,11 @@ pub(super) struct Walk<'a> {
     /// One for each function of the chain.
     steps: Vec<Step>,
     rejected: Vec<crate::Reject>,
+    /// Rows that wait for an outage.
+    deferred: Vec<Deferred>,
+    /// Whether the function before handed its rows to this one: the same number then. It did not
+    /// before a jump, and if it was a sink that forced the next one.
+    is_handed_on: bool,
     /// Each call so far, if the run is traced.
     visits: Option<Vec<Visit>>,
 }
@@ -88,6 +94,8 @@ impl<'a> Walk<'a> {
             rows: RowCounts { rows_in: input.len(), ..RowCounts::default() },
             steps: vec![Step::default(); chain.nodes.len()],
             rejected: Vec::new(),
+            deferred: Vec::new(),
+            is_handed_on: true,
             visits: visits.then(Vec::new),
             input,
             chain,
@@ -104,12 +112,12 @@ impl<'a> Walk<'a> {
         loop {
             let Some(node) = chain.nodes.get(self.at) else { return End::Completed };
             if self.context.cancel.as_ref().is_some_and(|token| token.is_cancelled()) {
-                self.rows.failed = self.current.len();
-                self.rows.hand_over(self.out, self.current.len());
+                self.rows.failed += self.current.len();
+                self.arrive();
                 self.out = 0;
                 return End::Failed { attempt: 0, kind: Kind::Cancelled };
             }
-            self.rows.hand_over(self.out, self.current.len());
+            self.arrive();
             if let Some(visits) = &mut self.visits {
                 visits.push(Visit::new(node.name.clone(), self.current.clone()));
             }
@@ -128,7 +136,8 @@ impl<'a> Walk<'a> {
                 _ => None,
             };
             let next = match (answer, outage) {
-                (Ok(outcome), None) => self.take(outcome),
+                (Ok(outcome), None) => self.take(outcome, false),
+                (Ok(outcome), Some(_)) if self.may_defer(&outcome) => self.take(outcome, true),
                 (Ok(_), Some(outage)) => Err(self.fail(1, Fail::Error(outage.into()))),
                 (Err((attempt, fail)), _) => Err(self.fail(attempt, fail)),
             };
@@ -138,10 +147,34 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Takes the answer of a function: sets the next function, or ends the walk.
-    fn take(&mut self, outcome: Outcome) -> Result<(), End> {
-        let Outcome { produced, plan, handled, filtered, mut faults, lineage } = outcome;
-        let rejected = faults.len();
+    /// Counts what a jump leaves behind, or brings again. Any other difference between what a
+    /// function handed on and what the next one gets is a row that is lost.
+    fn arrive(&mut self) {
+        if !self.is_handed_on {
+            self.rows.hand_over(self.out, self.current.len());
+        }
+    }
+
+    /// Whether the rejected rows may wait by themselves.
+    fn may_defer(&self, outcome: &Outcome) -> bool {
+        self.context.defers
+            && outcome.faults.len() < self.current.len()
+            && outcome.plan.jump.is_empty()
+    }
+
+    /// Takes the answer of a function: sets the next function, or ends the walk. With `defers`, the
+    /// rows that it rejects are not at fault, and wait.
+    fn take(&mut self, outcome: Outcome, defers: bool) -> Result<(), End> {
+        let Outcome { produced, plan, handled, filtered, mut faults, lineage, is_one_to_one } =
+            outcome;
+        let (rejected, deferred) = if defers { (0, faults.len()) } else { (faults.len(), 0) };
+        // How many rows those that it hands on come from, by what it did. If they are fewer than it
+        // handled, one is lost.
+        let origins = match (plan.reuse || is_one_to_one, lineage.origins()) {
+            (true, _) => None,
+            (false, Some(origins)) => Some(origins),
+            (false, None) => Some(handled),
+        };
         let (rest, lineage) = match plan.reuse {
             true => (Some(self.current.without(&faults)), Lineage::Same),
             false => (produced, lineage),
@@ -153,6 +186,15 @@ impl<'a> Walk<'a> {
             true => self.lineage.then(&lineage, self.current.len(), &faults),
             false => Lineage::Unknown,
         };
+        if deferred > 0 {
+            faults.sort_by_key(|fault| fault.index);
+            let rows: Vec<usize> = faults.iter().map(|fault| fault.index).collect();
+            self.deferred.push(Deferred {
+                at: self.at,
+                lineage: self.lineage.pick(rows.iter().copied()),
+                rows: self.current.pick(rows),
+            });
+        }
         if rejected > 0 {
             let name =
                 self.chain.nodes.get(self.at).map(|node| node.name.clone()).unwrap_or_default();
@@ -182,8 +224,13 @@ impl<'a> Walk<'a> {
             None if plan.jump.is_empty() => handled,
             None => 0,
         };
-        let mut rows = RowCounts { rows_out, filtered, rejected, ..RowCounts::default() };
-        rows.hand_over(handled, rows_out);
+        let failed = deferred;
+        let mut rows = RowCounts { rows_out, filtered, rejected, failed, ..RowCounts::default() };
+        match origins {
+            Some(origins) if rest.is_some() => rows.hand_over(origins, rows_out),
+            None if rest.is_some() => {}
+            _ => rows.hand_over(handled, rows_out),
+        }
         self.count(rows);
         self.advance(&plan, rest, lineage)
     }
@@ -208,6 +255,7 @@ impl<'a> Walk<'a> {
                 return Err(self.misled(Kind::TwoJumps(targets)));
             }
         };
+        self.is_handed_on = jump.is_none() && rest.is_some();
         let rest = rest.unwrap_or_default();
         if let Some(step) = self.steps.get_mut(self.at) {
             step.produced = Some((rest.clone(), lineage.clone()));
@@ -273,7 +321,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The call failed for good.
-    fn fail(&mut self, attempt: u32, fail: Fail) -> End {
+    pub(super) fn fail(&mut self, attempt: u32, fail: Fail) -> End {
         self.count(RowCounts { failed: self.current.len(), ..RowCounts::default() });
         let kind = match fail {
             Fail::Error(error) => Kind::Function(error),
@@ -355,6 +403,7 @@ impl<'a> Walk<'a> {
             rows,
             steps: self.steps,
             rejected: self.rejected,
+            deferred: self.deferred,
             output,
             jumps: self.jumps,
             visits: self.visits.unwrap_or_default(),

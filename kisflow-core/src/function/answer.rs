@@ -56,6 +56,8 @@ pub struct Outcome {
     pub(crate) handled: usize,
     pub(crate) filtered: usize,
     pub(crate) faults: Vec<Fault>,
+    /// Whether each handled row became exactly one.
+    pub(crate) is_one_to_one: bool,
     /// From which row each new one was made; only for runs that ask for it.
     pub(crate) lineage: Lineage,
 }

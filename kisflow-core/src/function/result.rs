@@ -134,6 +134,7 @@ impl<U> Collector<U> {
             filtered: self.filtered,
             faults: self.faults,
             plan: crate::action::Plan::default(),
+            is_one_to_one: false,
         }
     }
 }
@@ -154,7 +155,7 @@ impl<U: Emit> RowResult for Map<U> {
     fn outcome(mut rows: Collector<U>, _: &Batch) -> Outcome {
         let batch = Batch::typed(std::mem::take(&mut rows.rows));
         let lineage = rows.kept.take().map_or(Lineage::Same, |kept| Lineage::Rows(kept.into()));
-        rows.into_outcome(Some(batch), lineage)
+        Outcome { is_one_to_one: true, ..rows.into_outcome(Some(batch), lineage) }
     }
 }
 
@@ -213,7 +214,7 @@ impl<U: Emit> RowResult for FlatMap<U> {
         if rows.traced {
             rows.kept.get_or_insert_default();
         }
-        Map::outcome(rows, input)
+        Outcome { is_one_to_one: false, ..Map::outcome(rows, input) }
     }
 }
 
@@ -249,7 +250,7 @@ impl RowResult for Filter {
                 (input.pick(kept), lineage)
             }
         };
-        rows.into_outcome(Some(kept), lineage)
+        Outcome { is_one_to_one: true, ..rows.into_outcome(Some(kept), lineage) }
     }
 }
 

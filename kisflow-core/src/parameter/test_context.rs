@@ -59,6 +59,7 @@ impl TestContext {
             cancel: None,
             on_reject: OnReject::default(),
             traced: false,
+            defers: false,
         };
         let node = Node {
             name: function.fname.as_str().into(),

@@ -140,7 +140,7 @@ impl Quarantine {
             return Ok(Sent { report, made: Vec::new() });
         }
         let batch = Batch::json([text.bytes().clone()]);
-        let run = flow.run_served(batch, at, CancellationToken::new()).await;
+        let run = flow.run_served(batch, at, CancellationToken::new(), false).await;
         let source_row = row.source_row().cloned();
         let mut rejects = match &run {
             Ok(report) => report.rejected(),

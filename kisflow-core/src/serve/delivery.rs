@@ -4,11 +4,13 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::future::{OptionFuture, join_all};
-use tokio::{sync::oneshot, time::sleep};
-use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tokio::{sync::oneshot, task::yield_now, time::sleep};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::warn;
 
 use super::{
+    isolate::drop_rows,
+    lease::renew,
     ledger::{Books, Entry, Tally},
     piece::Piece,
     wait::Wait,
@@ -31,8 +33,6 @@ pub(super) struct Desk {
     pub(super) health: Health,
     /// Cancelled when the grace time is over.
     pub(super) hard_stop: CancellationToken,
-    /// Whether the flow's functions may jump: a failed batch then starts again from the beginning.
-    pub(super) jumps: bool,
 }
 
 /// Rows of a delivery that keep their order, and the turns that they wait for.
@@ -57,6 +57,10 @@ pub(super) struct Interrupted;
 pub(super) struct Work {
     pub(super) tally: Tally,
     pub(super) bad: Vec<BadRow>,
+    /// Rows that wait for what is away, while others of their piece went on.
+    pub(super) deferred: Vec<Piece>,
+    /// How often rows were sent through the flow from its first function again.
+    pub(super) restarts: usize,
 }
 
 /// A row for the quarantine, without an id yet, and its position in the delivery if known.
@@ -67,10 +71,27 @@ pub(super) struct BadRow {
 
 impl Desk {
     /// Processes a delivery to its end, and settles its receipt.
-    pub(super) async fn deliver(&self, delivery: &Delivery, parts: Vec<Part>, entry: Entry<'_>) {
+    pub(super) async fn deliver(
+        self: &Arc<Self>,
+        delivery: Delivery,
+        parts: Vec<Part>,
+        entry: Entry<'_>,
+    ) {
         let receipt = &*delivery.receipt;
+        // A task of its own: a function that does not let go of its thread must not lose the lease.
+        let renewing = receipt.lease().map(|lease| {
+            let (desk, receipt) = (self.clone(), delivery.receipt.clone());
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                renew(desk.flow.name(), &*receipt, lease, &desk.books.metrics.lost_leases).await;
+            }))
+        });
+        if renewing.is_some() {
+            // A task that was never polled waits for this thread.
+            yield_now().await;
+        }
         let worked = async {
-            let Work { tally, bad } = self.work(delivery, parts).await?;
+            let delivery = &delivery;
+            let Work { tally, bad, .. } = self.work(delivery, parts).await?;
             let rows: Option<Vec<usize>> = bad.iter().map(|bad| bad.source_row).collect();
             let kept = self.keep(named(bad)).await?;
             self.acknowledge(receipt, &tally, rows).await?;
@@ -83,10 +104,12 @@ impl Desk {
             }
             Ok::<_, Interrupted>(tally)
         };
-        let worked = tokio::select! {
-            worked = worked => worked,
-            never = self.renew(receipt) => match never {},
-        };
+        let worked = worked.await;
+        if let Some(renewing) = renewing {
+            // It has the receipt, whose end tells the source something.
+            renewing.abort();
+            renewing.await.ok();
+        }
         match worked {
             Ok(tally) => entry.done(&tally),
             Err(Interrupted) => {
@@ -97,6 +120,7 @@ impl Desk {
                 drop(entry);
             }
         }
+        drop_rows(delivery);
     }
 
     /// All parts, side by side; rows of one lane wait for each other.
@@ -188,18 +212,6 @@ impl Desk {
             wait.pause(self).await?;
         }
         Ok(())
-    }
-
-    /// Renews the lease, again and again, while the rows are in progress.
-    async fn renew(&self, receipt: &dyn Receipt) -> std::convert::Infallible {
-        let Some(lease) = receipt.lease() else { return std::future::pending().await };
-        loop {
-            sleep(lease / 3).await;
-            if let Err(error) = receipt.renew().await {
-                let error = error_chain(&*error).to_string();
-                debug!(flow = self.flow.name(), error, "a lease could not be renewed");
-            }
-        }
     }
 
     pub(super) async fn sleep(&self, pause: Duration) -> Result<(), Interrupted> {

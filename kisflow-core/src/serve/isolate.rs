@@ -1,7 +1,11 @@
 //! Finds the rows of a batch that cannot be processed: splits what fails until they are isolated,
 //! and everything else gets through.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tracing::{debug, info, warn};
@@ -13,9 +17,9 @@ use super::{
 };
 use crate::{
     backoff::pause,
-    caas::BoxFuture,
+    conf::Ordered,
     error::error_chain,
-    flow::{Lineage, Report, RunError},
+    flow::{Deferred, Lineage, Report, RunError},
     millis::since_epoch::now,
     quarantine::Quarantined,
     reject::Reject,
@@ -23,77 +27,131 @@ use crate::{
     text::excerpt_chain,
 };
 
+/// How often the rows of a delivery are sent through the flow from its first function again, for each
+/// of them, because a function jumped back. A row may become several that all jump, so a count for
+/// each of those would not end.
+const RESTARTS: usize = 16;
+
+/// What became of a piece.
+enum Outcome {
+    /// All its rows got through.
+    Through,
+    /// Its row is among the bad ones.
+    GivenUp,
+    /// It failed, and has to be split.
+    Failed(Piece),
+}
+
+/// A piece that waits for its turn.
+struct Waiting {
+    piece: Piece,
+    /// If it is the second part of one that failed: how many pieces had failed by then. Unless
+    /// others fail, the first part got through, and the fault is in this one.
+    failed_before: Option<usize>,
+}
+
 impl Desk {
-    /// Runs a piece until each of its rows is through or among the bad ones. Returns whether all
-    /// got through.
-    pub(super) fn process<'a>(
-        &'a self,
-        delivery: &'a Delivery,
+    /// Runs rows until each is through or among the bad ones.
+    pub(super) async fn process(
+        &self,
+        delivery: &Delivery,
+        piece: Piece,
+        work: &mut Work,
+    ) -> Result<(), Interrupted> {
+        let mut waiting = vec![Waiting { piece, failed_before: None }];
+        let mut failed = 0;
+        while let Some(Waiting { mut piece, failed_before }) = waiting.pop() {
+            piece.suspect = failed_before == Some(failed);
+            let outcome = self.attempt(delivery, piece, work).await?;
+            if !work.deferred.is_empty() {
+                // Last: what they wait for may be away for long.
+                let deferred = work.deferred.drain(..).rev();
+                waiting.splice(0..0, deferred.map(|piece| Waiting { piece, failed_before: None }));
+                failed += 1;
+            }
+            match outcome {
+                Outcome::Through => {}
+                Outcome::GivenUp => failed += 1,
+                Outcome::Failed(piece) => {
+                    failed += 1;
+                    self.books.metrics.splits.increment(1);
+                    let (first, second) = piece.split();
+                    waiting.push(Waiting { piece: second, failed_before: Some(failed) });
+                    waiting.push(Waiting { piece: first, failed_before: None });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a piece, again and again while it waits for what is away.
+    async fn attempt(
+        &self,
+        delivery: &Delivery,
         mut piece: Piece,
-        work: &'a mut Work,
-    ) -> BoxFuture<'a, Result<bool, Interrupted>> {
-        Box::pin(async move {
-            let mut outage = Wait::default();
-            if piece.len() == 0 {
-                // A source may hand out an empty batch: there is nothing to call a function for.
-                return Ok(true);
-            }
-            loop {
-                if piece.suspect && piece.len() > 1 {
-                    self.split(delivery, piece, work).await?;
-                    return Ok(false);
-                }
-                let run =
-                    self.flow.run_served(piece.rows.clone(), piece.at, self.hard_stop.clone());
-                let error = match run.await {
-                    Ok(report) => {
-                        if outage.over() {
-                            info!(flow = self.flow.name(), "what the batch waited for is back");
-                        }
-                        self.finish(delivery, &piece, &report, work);
-                        return Ok(true);
+        work: &mut Work,
+    ) -> Result<Outcome, Interrupted> {
+        let mut outage = Wait::default();
+        if piece.len() == 0 {
+            // A source may hand out an empty batch: there is nothing to call a function for.
+            return Ok(Outcome::Through);
+        }
+        if piece.suspect && piece.len() > 1 {
+            return Ok(Outcome::Failed(piece));
+        }
+        loop {
+            let (rows, stop) = (piece.rows.clone(), self.hard_stop.clone());
+            let run = self.flow.run_served(rows, piece.at, stop, self.may_defer());
+            let error = match run.await {
+                Ok(report) => {
+                    if outage.over() {
+                        info!(flow = self.flow.name(), "what the batch waited for is back");
                     }
-                    Err(error) if error.is_cancelled() => return Err(Interrupted),
-                    Err(error) => error,
-                };
-                if error.is_early_jump()
-                    && let Some(anew) = from_the_start(delivery, &piece, work)
-                {
-                    piece = anew;
-                    continue;
+                    self.finish(delivery, &piece, &report, work);
+                    drop_rows((report, piece));
+                    return Ok(Outcome::Through);
                 }
-                if let Some(cause) = self.outage(&error).await {
-                    self.wait_out(&mut outage, &error, &cause).await?;
-                    // The functions before have done their work; the rows continue where they were.
-                    let failures = piece.failures;
-                    piece = Piece { failures, ..self.failed(delivery, piece, &error, work) };
-                    continue;
-                }
-                // Everything answers: if something was away, it is back, and this is about the rows.
-                outage.over();
-                let failures = piece.failures;
-                let mut failed = self.failed(delivery, piece, &error, work);
-                if failed.len() > 1 && self.source.isolate {
-                    debug!(
-                        flow = self.flow.name(),
-                        rows = failed.len(),
-                        error = excerpt_chain(&error, self.flow.log_rows()),
-                        "a batch failed and is split"
-                    );
-                    self.split(delivery, failed, work).await?;
-                    return Ok(false);
-                }
-                if failures < self.source.retry_times {
-                    failed.failures = failures + 1;
-                    let base = self.source.retry_duration;
-                    self.sleep(pause(base, failed.failures, Duration::from_secs(60))).await?;
-                    piece = failed;
-                    continue;
-                }
-                self.give_up(delivery, &failed, failures + 1, &error, work);
-                return Ok(false);
+                Err(error) if error.is_cancelled() => return Err(Interrupted),
+                Err(error) => error,
+            };
+            if error.is_early_jump()
+                && work.restarts < RESTARTS * delivery.batch.len()
+                && let Some(anew) = from_the_start(delivery, &piece, work)
+            {
+                piece = anew;
+                continue;
             }
-        })
+            if let Some(cause) = self.outage(&error).await {
+                self.wait_out(&mut outage, &error, &cause).await?;
+                // The functions before have done their work; the rows continue where they were.
+                let failures = piece.failures;
+                piece = Piece { failures, ..self.failed(delivery, piece, &error, work) };
+                continue;
+            }
+            // Everything answers: if something was away, it is back, and this is about the rows.
+            outage.over();
+            let failures = piece.failures;
+            let mut failed = self.failed(delivery, piece, &error, work);
+            if failed.len() > 1 && self.source.isolate {
+                debug!(
+                    flow = self.flow.name(),
+                    rows = failed.len(),
+                    error = excerpt_chain(&error, self.flow.log_rows()),
+                    "a batch failed and is split"
+                );
+                return Ok(Outcome::Failed(failed));
+            }
+            if failures < self.source.retry_times {
+                failed.failures = failures + 1;
+                let base = self.source.retry_duration;
+                self.sleep(pause(base, failed.failures, Duration::from_secs(60))).await?;
+                piece = failed;
+                continue;
+            }
+            self.give_up(delivery, &failed, failures + 1, &error, work);
+            drop_rows((error, failed));
+            return Ok(Outcome::GivenUp);
+        }
     }
 
     /// Waits a while for something that the flow needs and that is away.
@@ -114,19 +172,6 @@ impl Desk {
         outage.pause(self).await
     }
 
-    async fn split(
-        &self,
-        delivery: &Delivery,
-        piece: Piece,
-        work: &mut Work,
-    ) -> Result<(), Interrupted> {
-        self.books.metrics.splits.increment(1);
-        let (first, second) = piece.split();
-        let through = self.process(delivery, first, work).await?;
-        self.process(delivery, Piece { suspect: through, ..second }, work).await?;
-        Ok(())
-    }
-
     /// Returns what is left of a piece whose run failed: the input of the function that failed.
     /// Rows that ended before it are counted.
     fn failed(
@@ -137,7 +182,11 @@ impl Desk {
         work: &mut Work,
     ) -> Piece {
         let report = error.report();
-        if self.jumps || report.jumps() > 0 || error.is_jump() || error.function().is_none() {
+        if self.flow.may_jump()
+            || report.jumps() > 0
+            || error.is_jump()
+            || error.function().is_none()
+        {
             // Rows may have passed more than once: start again from the first function.
             return piece;
         }
@@ -151,12 +200,22 @@ impl Desk {
         Piece::new(error.at(), error.input().clone(), lineage)
     }
 
+    /// Whether rows may pass others of their batch that wait for what is away. In a flow that jumps,
+    /// a batch that waits starts again from its first function.
+    fn may_defer(&self) -> bool {
+        self.source.ordered == Ordered::No && !self.flow.may_jump()
+    }
+
     /// Counts what a run did, and records what it rejected.
     fn finish(&self, delivery: &Delivery, piece: &Piece, report: &Report, work: &mut Work) {
         work.tally.run(report.rows());
         for reject in report.rejected() {
             work.bad.push(self.rejected(delivery, piece, reject));
             work.tally.quarantined += 1;
+        }
+        for Deferred { at, rows, lineage } in report.deferred() {
+            let lineage = compose(&piece.lineage, lineage, rows.len());
+            work.deferred.push(Piece::new(*at, rows.clone(), lineage));
         }
     }
 
@@ -259,7 +318,16 @@ fn from_the_start(delivery: &Delivery, piece: &Piece, work: &mut Work) -> Option
     work.tally.folded += (piece.len() - rows.len()) as u64;
     let lineage = Lineage::Same.pick(rows.iter().copied());
     let batch = delivery.batch.pick(rows.into_iter().collect());
+    work.restarts += 1;
     Some(Piece { failures: piece.failures, ..Piece::new(0, batch, lineage) })
+}
+
+/// Drops values with rows in them. They are the users': their `Drop` must not end what is done with
+/// them.
+pub(super) fn drop_rows<T>(rows: T) {
+    if catch_unwind(AssertUnwindSafe(|| drop(rows))).is_err() {
+        warn!("a row panicked when it was dropped");
+    }
 }
 
 /// The positions of rows in the delivery, through the piece that they were in.

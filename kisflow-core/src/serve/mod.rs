@@ -3,6 +3,7 @@
 mod delivery;
 mod isolate;
 mod lanes;
+mod lease;
 mod ledger;
 mod piece;
 mod reader;
@@ -230,12 +231,11 @@ impl Keeper {
         };
         let desk = Desk {
             flow: self.flow.clone(),
-            source,
             quarantine: self.flows.quarantine().ok()?,
             books: self.books.clone(),
             health: self.flows.health().clone(),
             hard_stop: CancellationToken::new(),
-            jumps: self.flow.may_jump(),
+            source,
         };
         let grace = self.flows.grace();
         let (stop, at_once) = (self.stop.clone(), self.at_once.clone());

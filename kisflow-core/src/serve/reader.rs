@@ -152,7 +152,7 @@ impl Reader {
                     let desk = self.desk.clone();
                     tasks.spawn(async move {
                         let entry = desk.books.open(delivery.batch.len());
-                        desk.deliver(&delivery, parts, entry).await;
+                        desk.deliver(delivery, parts, entry).await;
                     });
                 }
                 Event::Read(Ok(None)) => return End::Exhausted,

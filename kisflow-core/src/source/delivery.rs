@@ -1,6 +1,6 @@
 //! [`Delivery`]: rows that a source hands out, and the [`Receipt`] with which they are settled.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -9,14 +9,14 @@ use crate::{batch::Batch, error::Result};
 /// Rows that a source hands out, and the receipt to settle when they are done.
 pub struct Delivery {
     pub(crate) batch: Batch,
-    pub(crate) receipt: Box<dyn Receipt>,
+    pub(crate) receipt: Arc<dyn Receipt>,
     pub(crate) partition: u64,
 }
 
 impl Delivery {
     /// Rows and their receipt. An empty batch is settled at once.
     pub fn new(batch: Batch, receipt: impl Receipt) -> Self {
-        Self { batch, receipt: Box::new(receipt), partition: 0 }
+        Self { batch, receipt: Arc::new(receipt), partition: 0 }
     }
 
     /// Sets the partition of the source that the rows come from: with `ordered: true` deliveries of
