@@ -66,7 +66,7 @@ pub use kisflow_cli::{cli, cli_with};
 #[doc(inline)]
 pub use kisflow_core::millis;
 #[doc(hidden)]
-pub use kisflow_core::{__private, __submit};
+pub use kisflow_core::{__private, __submit, AbortScope};
 #[doc(inline)]
 pub use kisflow_core::{
     Action, Address, AddressError, Answer, AsDurable, AsStorage, Batch, BatchConf, BatchResult,

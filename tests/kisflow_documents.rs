@@ -185,7 +185,7 @@ async fn a_student_outside_the_range_aborts_the_flow() {
     let row = r#"{"stu_id":1000,"score_1":1,"score_2":2}"#;
     let report = flows.get("CalStuAvgScore12").unwrap().run(Batch::json([row])).await.unwrap();
     report.assert_balanced();
-    assert_eq!((report.outcome(), report.rows().filtered), (RunOutcome::Aborted, 1));
+    assert_eq!((report.outcome(), report.rows().aborted), (RunOutcome::Aborted, 1));
     assert!(printed.lock().unwrap().is_empty());
 }
 

@@ -29,9 +29,11 @@ pub enum Action {
     /// Ends the run after this function, normally, for every row of the batch.
     ///
     /// What the function emitted is the run's output; if it emitted nothing, its rows count as
-    /// filtered. A flow with a source gets up to `batch.rows` rows (500) in one run, and all of
-    /// them are acknowledged: to drop one row, return `false` from a function of one row
-    /// (`fn(&T) -> bool`), or set `batch: {rows: 1}` in the source's conf.
+    /// aborted. A flow with a source gets up to `batch.rows` rows (500) in one run. There, a Verify
+    /// function that aborts is called again with parts of the batch, and ends only the rows for
+    /// which it aborts when it is called with each alone; other functions end all rows of the batch,
+    /// which are acknowledged. The flow's [`abort`](crate::FlowConf::abort) decides otherwise. To
+    /// drop one row, return `false` from a function of one row (`fn(&T) -> bool`).
     Abort,
     /// Several at once.
     All(Vec<Action>),

@@ -57,11 +57,11 @@ pub use crate::{
     batch::{Batch, CsvForm, RowBytes, RowNotes, Rows},
     caas::{BoxFuture, StorageLogic},
     conf::{
-        Address, AddressError, BatchConf, Conf, ConfError, ConnConf, ExpectConf, FlowConf,
-        FunctionConf, FunctionSourceConf, GivenConf, GivenFile, GlobalConf, Mode, MustCheck,
-        OnReject, OptionConf, Ordered, ParamError, Problem, QuarantineConf, RawParam, RawParams,
-        RejectedConf, RowDefaults, SourceConf, Start, Status, StepConf, TestConf, TestRecords,
-        WhenFull,
+        AbortScope, Address, AddressError, BatchConf, Conf, ConfError, ConnConf, ExpectConf,
+        FlowConf, FunctionConf, FunctionSourceConf, GivenConf, GivenFile, GlobalConf, Mode,
+        MustCheck, OnReject, OptionConf, Ordered, ParamError, Problem, QuarantineConf, RawParam,
+        RawParams, RejectedConf, RowDefaults, SourceConf, Start, Status, StepConf, TestConf,
+        TestRecords, WhenFull,
     },
     connector::{
         AsDurable, AsStorage, Connector, Fields, Memory, MemoryParams, Private, Record, ScratchDir,

@@ -69,6 +69,7 @@ pub(crate) struct RowMetrics {
     pub(crate) input: Counter,
     pub(crate) output: Counter,
     pub(crate) filtered: Counter,
+    pub(crate) aborted: Counter,
     pub(crate) rejected: Counter,
     pub(crate) failed: Counter,
 }
@@ -80,6 +81,7 @@ impl RowMetrics {
             input: of("in"),
             output: of("out"),
             filtered: of("filtered"),
+            aborted: of("aborted"),
             rejected: of("rejected"),
             failed: of("failed"),
         }
@@ -94,6 +96,7 @@ impl RowMetrics {
         add(&self.input, rows.rows_in);
         add(&self.output, rows.rows_out);
         add(&self.filtered, rows.filtered);
+        add(&self.aborted, rows.aborted);
         add(&self.rejected, rows.rejected);
         add(&self.failed, rows.failed);
     }
@@ -145,6 +148,7 @@ pub(crate) struct SourceMetrics {
     pub(crate) read: Counter,
     pub(crate) delivered: Counter,
     pub(crate) filtered: Counter,
+    pub(crate) aborted: Counter,
     pub(crate) quarantined: Counter,
     pub(crate) added: Counter,
     pub(crate) folded: Counter,
@@ -175,6 +179,7 @@ impl SourceMetrics {
             read: rows("read"),
             delivered: rows("delivered"),
             filtered: rows("filtered"),
+            aborted: rows("aborted"),
             quarantined: rows("quarantined"),
             added: rows("added"),
             folded: rows("folded"),
@@ -275,7 +280,7 @@ pub(crate) fn describe() {
 fn describe_sources() {
     describe_counter!(
         "kisflow_source_rows_total",
-        "Rows of a flow's source, by what became of them: read + added = delivered + filtered + quarantined + folded + returned + in flight."
+        "Rows of a flow's source, by what became of them: read + added = delivered + filtered + aborted + quarantined + folded + returned + in flight."
     );
     describe_gauge!("kisflow_rows_in_flight", "Rows that were read and are not done.");
     describe_gauge!(

@@ -133,7 +133,7 @@ kisflow_flow_rows_total{flow="Quarantine",outcome="out"} 5
 kisflow_flow_rows_total{flow="Quarantine",outcome="rejected"} 2
 kisflow_flow_rows_total{flow="Retried",outcome="in"} 1
 kisflow_flow_rows_total{flow="Retried",outcome="out"} 1
-kisflow_flow_rows_total{flow="Stopped",outcome="filtered"} 2
+kisflow_flow_rows_total{flow="Stopped",outcome="aborted"} 2
 kisflow_flow_rows_total{flow="Stopped",outcome="in"} 2
 kisflow_flow_rows_total{flow="Strict",outcome="failed"} 2
 kisflow_flow_rows_total{flow="Strict",outcome="in"} 3
@@ -178,7 +178,7 @@ kisflow_function_rows_total{flow="Quarantine",function="Sink",mode="Expand",outc
 kisflow_function_rows_total{flow="Quarantine",function="Sink",mode="Expand",outcome="out"} 5
 kisflow_function_rows_total{flow="Retried",function="Flaky",mode="Calculate",outcome="in"} 1
 kisflow_function_rows_total{flow="Retried",function="Flaky",mode="Calculate",outcome="out"} 1
-kisflow_function_rows_total{flow="Stopped",function="Stop",mode="Verify",outcome="filtered"} 2
+kisflow_function_rows_total{flow="Stopped",function="Stop",mode="Verify",outcome="aborted"} 2
 kisflow_function_rows_total{flow="Stopped",function="Stop",mode="Verify",outcome="in"} 2
 kisflow_function_rows_total{flow="Strict",function="Check",mode="Verify",outcome="failed"} 2
 kisflow_function_rows_total{flow="Strict",function="Check",mode="Verify",outcome="in"} 3

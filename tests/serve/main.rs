@@ -9,6 +9,7 @@
 )]
 #![allow(clippy::indexing_slicing, reason = "tests fail loudly")]
 
+mod aborts;
 mod bad_rows;
 mod odd_functions;
 mod order;

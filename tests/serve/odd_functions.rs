@@ -175,26 +175,6 @@ async fn rows_that_jump_without_saying_so_do_not_suffer_from_one_that_fails() {
     assert_eq!(ledger.quarantined, 1, "{ledger}");
 }
 
-/// Ends the flow for some batches.
-#[faas("Enough")]
-fn enough(rows: &[Order]) -> Action {
-    match rows[0].id % 20 {
-        0 => Action::Abort,
-        _ => Action::Reuse,
-    }
-}
-
-#[tokio::test]
-async fn rows_of_a_flow_that_aborts_are_filtered() {
-    let tape = Tape::new("abort", 100);
-    let world = World::new(&Scene::default(), "abort", &["Enough", "Deliver"], |source| {
-        source.batch(10, Duration::from_millis(10))
-    });
-    let (_, ledger) = world.serve().await;
-    assert_eq!((ledger.delivered, ledger.filtered), (50, 50), "{ledger}");
-    assert_eq!(tape.done().len(), 100);
-}
-
 /// One row of many.
 #[faas("Sum")]
 fn sum(rows: &[Order]) -> Vec<Order> {

@@ -21,7 +21,7 @@ files, from 1.
 
 With --output json the report is one object: flow, dry_run, left_out, rows, functions, rejected, \
 failed, stopped, seconds, rows_per_second. `rows` and each of `functions` have rows_in, rows_out, \
-filtered, rejected, failed, added, folded. The first ten rows of `rejected` and batches of `failed` \
+filtered, aborted, rejected, failed, added, folded. The first ten rows of `rejected` and batches of `failed` \
 are there, the counts have all. With --trace it is: flow, dry_run, left_out, number, place, visits, \
 rows, error.";
 

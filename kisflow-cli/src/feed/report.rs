@@ -46,6 +46,7 @@ pub(super) struct Counts {
     rows_in: u64,
     rows_out: u64,
     filtered: u64,
+    aborted: u64,
     rejected: u64,
     failed: u64,
     added: u64,
@@ -276,6 +277,7 @@ impl Counts {
         self.rows_in += rows.rows_in as u64;
         self.rows_out += rows.rows_out as u64;
         self.filtered += rows.filtered as u64;
+        self.aborted += rows.aborted as u64;
         self.rejected += rows.rejected as u64;
         self.failed += rows.failed as u64;
         self.added += rows.added as u64;
@@ -294,11 +296,12 @@ impl From<&RowCounts> for Counts {
 /// `7 rows in, 4 out`, and what else there is to say.
 impl std::fmt::Display for Counts {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { rows_in, rows_out, filtered, rejected, failed, added, folded } = *self;
+        let Self { rows_in, rows_out, filtered, aborted, rejected, failed, added, folded } = *self;
         let word = if rows_in == 1 { "row" } else { "rows" };
         write!(formatter, "{} {word} in, {} out", HumanCount(rows_in), HumanCount(rows_out))?;
         let rest = [
             ("filtered", filtered),
+            ("aborted", aborted),
             ("rejected", rejected),
             ("failed", failed),
             ("added", added),

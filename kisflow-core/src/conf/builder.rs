@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    Conf, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GlobalConf, Mode, MustCheck,
-    OnReject, OptionConf, Origin, Problem, QuarantineConf, RawParam, RowDefaults, SourceConf,
-    Status, StepConf, TestConf,
+    AbortScope, Conf, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GlobalConf, Mode,
+    MustCheck, OnReject, OptionConf, Origin, Problem, QuarantineConf, RawParam, RowDefaults,
+    SourceConf, Status, StepConf, TestConf,
 };
 use crate::function::Function;
 
@@ -129,6 +129,7 @@ impl FlowConf {
             flow_name: flow_name.into(),
             status: Status::Enabled,
             on_reject: OnReject::Fail,
+            abort: None,
             row_defaults: None,
             jump_limit: 1_000,
             source: None,
@@ -154,6 +155,13 @@ impl FlowConf {
     #[must_use]
     pub fn on_reject(mut self, on_reject: OnReject) -> Self {
         self.on_reject = on_reject;
+        self
+    }
+
+    /// Sets which rows of a batch that a source read end when a function aborts.
+    #[must_use]
+    pub fn abort(mut self, scope: AbortScope) -> Self {
+        self.abort = Some(scope);
         self
     }
 

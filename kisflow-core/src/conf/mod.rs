@@ -70,6 +70,10 @@ pub struct FlowConf {
     pub status: Status,
     /// What happens to rows that a function cannot use (default `fail`).
     pub on_reject: OnReject,
+    /// Which rows of a batch that a source read end with it when a function aborts (default: `row`
+    /// for Verify functions, `batch` for others).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abort: Option<AbortScope>,
     /// The values of fields that a row lacks (default: as in the global conf).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row_defaults: Option<RowDefaults>,
@@ -104,6 +108,19 @@ pub enum OnReject {
     Fail,
     /// The good rows go on; the rejected ones are in the report, each with its cause.
     Quarantine,
+}
+
+/// Which rows of a batch that a source read end when a function returns
+/// [`Action::Abort`](crate::Action::Abort).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum AbortScope {
+    /// `row`: the rows for which it aborts when it is called with each alone. It is called again
+    /// with parts of the batch, so it should have no effects of its own.
+    Row,
+    /// `batch`: all of them.
+    Batch,
 }
 
 /// The values of fields of a function's row type that a row lacks.

@@ -6,9 +6,9 @@ use std::{
 };
 
 use super::{
-    Conf, ConfError, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GRACE, GlobalConf, Mode,
-    MustCheck, OnReject, OptionConf, Origin, Problem, RowDefaults, SourceConf, Status, StepConf,
-    TestConf,
+    AbortScope, Conf, ConfError, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GRACE,
+    GlobalConf, Mode, MustCheck, OnReject, OptionConf, Origin, Problem, RowDefaults, SourceConf,
+    Status, StepConf, TestConf,
     node::Node,
     parse::parse,
     private::test_engine,
@@ -187,6 +187,7 @@ fn flow(section: &mut Section<'_>) -> Option<FlowConf> {
         "on_reject",
         [("fail", OnReject::Fail), ("quarantine", OnReject::Quarantine)],
     );
+    let abort = word(section, "abort", [("row", AbortScope::Row), ("batch", AbortScope::Batch)]);
     let row_defaults = word(section, "row_defaults", RowDefaults::WORDS);
     let jump_limit = section.small("jump_limit");
     let source = section.text("source").filter(|name| !name.is_empty());
@@ -203,6 +204,7 @@ fn flow(section: &mut Section<'_>) -> Option<FlowConf> {
     flow.source = source;
     flow.status = status;
     flow.on_reject = on_reject.unwrap_or_default();
+    flow.abort = abort;
     flow.row_defaults = row_defaults;
     flow.jump_limit = jump_limit.unwrap_or(flow.jump_limit);
     Some(flow)

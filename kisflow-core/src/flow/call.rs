@@ -33,6 +33,8 @@ pub(super) enum Fail {
     Panic(String),
     Timeout(Duration),
     Cancelled,
+    /// The function aborted, which is meant for some rows of its batch.
+    Aborted,
 }
 
 /// Calls the function as often as its conf allows; a failure has the attempt. The positions of
@@ -136,7 +138,7 @@ async fn attempts(
                 metrics.ok.increment(1);
                 return result.map_err(|fail| (number, fail));
             }
-            Err(Fail::Cancelled) => return result.map_err(|fail| (number, fail)),
+            Err(Fail::Cancelled | Fail::Aborted) => return result.map_err(|fail| (number, fail)),
             Err(Fail::Panic(message)) => {
                 (&metrics.panic, format!("panicked: {}", excerpt(message, run.flow.log_rows)))
             }

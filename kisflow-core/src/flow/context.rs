@@ -73,8 +73,17 @@ pub(crate) struct RunContext {
     pub(crate) on_reject: OnReject,
     /// Whether the run is fed: its caller needs the origin of each row.
     pub(crate) traced: bool,
-    /// Whether rows that a function rejects during an outage may wait while the others go on.
+    pub(crate) isolation: Isolation,
+}
+
+/// What the caller of a run does with rows by themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Isolation {
+    /// Rows that a function rejects during an outage may wait while the others go on: the caller
+    /// runs them later.
     pub(crate) defers: bool,
+    /// A batch is split to find the rows that it is about.
+    pub(crate) splits: bool,
 }
 
 /// A function at one place of a flow.

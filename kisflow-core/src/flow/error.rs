@@ -42,6 +42,8 @@ pub(super) enum Kind {
         cycle: String,
     },
     Cancelled,
+    /// The function aborted, which is meant for some rows of its batch.
+    Aborted,
 }
 
 impl RunError {
@@ -121,6 +123,11 @@ impl RunError {
         matches!(self.inner.kind, Kind::Cancelled)
     }
 
+    /// Returns `true` if a function aborted, which is meant for some rows of its batch.
+    pub(crate) fn is_abort(&self) -> bool {
+        matches!(self.inner.kind, Kind::Aborted)
+    }
+
     /// Returns `true` if a run that began in the middle of the chain was to jump to a place before
     /// its beginning.
     pub(crate) fn is_early_jump(&self) -> bool {
@@ -176,6 +183,7 @@ impl fmt::Display for RunError {
                 )
             }
             Kind::Cancelled => formatter.write_str(" was cancelled"),
+            Kind::Aborted => formatter.write_str(" aborted the run of a batch"),
         }
     }
 }

@@ -19,7 +19,7 @@ use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
 pub use self::context::RunId;
-pub(crate) use self::context::{FlowContext, Node, RunContext};
+pub(crate) use self::context::{FlowContext, Isolation, Node, RunContext};
 pub use self::error::{RunError, UnknownFlow};
 pub use self::flows::Flows;
 pub(crate) use self::lineage::Lineage;
@@ -186,16 +186,16 @@ impl Flow {
     }
 
     /// Runs rows for a caller that keeps them, from the function at `at` on: the rejected rows are
-    /// in the report, each with its origin. With `defers`, so are rows that wait for an outage while
-    /// the others went on.
+    /// in the report, each with its origin, and so are those that wait for an outage.
     pub(crate) fn run_served(
         &self,
         input: Batch,
         at: usize,
         cancel: CancellationToken,
-        defers: bool,
+        isolation: Isolation,
     ) -> impl Future<Output = Result<Report, RunError>> + Send + use<> {
-        let begin = Begin { at, cancel: Some(cancel), served: true, defers, ..Begin::new(input) };
+        let begin =
+            Begin { at, cancel: Some(cancel), served: true, isolation, ..Begin::new(input) };
         run::run_guarded(self.inner.clone(), begin)
     }
 

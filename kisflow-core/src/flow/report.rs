@@ -8,7 +8,7 @@ use crate::{action::Action, batch::Batch, conf::Mode, reject::Reject};
 /// The result of one run.
 ///
 /// Every row is accounted for, in the run and in each function:
-/// `rows_in + added = rows_out + filtered + rejected + failed + folded`, where functions that map
+/// `rows_in + added = rows_out + filtered + aborted + rejected + failed + folded`, where functions that map
 /// and filter add and fold nothing.
 #[derive(Clone)]
 pub struct Report {
@@ -83,6 +83,8 @@ pub struct RowCounts {
     pub rows_out: usize,
     /// Rows that a function dropped on purpose.
     pub filtered: usize,
+    /// Rows whose run a function ended with `Abort`, without handing them on.
+    pub aborted: usize,
     /// Rows that a function rejected; each is in [`Report::rejected`].
     pub rejected: usize,
     /// Rows whose batch failed in this function, which `RunError::input` has; and, in a flow that is
@@ -99,7 +101,12 @@ impl RowCounts {
     #[must_use]
     pub fn is_balanced(&self) -> bool {
         self.rows_in + self.added
-            == self.rows_out + self.filtered + self.rejected + self.failed + self.folded
+            == self.rows_out
+                + self.filtered
+                + self.aborted
+                + self.rejected
+                + self.failed
+                + self.folded
     }
 
     /// Adds the counts of another call.
@@ -107,6 +114,7 @@ impl RowCounts {
         self.rows_in += call.rows_in;
         self.rows_out += call.rows_out;
         self.filtered += call.filtered;
+        self.aborted += call.aborted;
         self.rejected += call.rejected;
         self.failed += call.failed;
         self.added += call.added;
@@ -253,10 +261,12 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outcome = format!("{:?}", self.outcome).to_lowercase();
-        let RowCounts { rows_in, rows_out, filtered, rejected, failed, added, folded } = self.rows;
+        let RowCounts { rows_in, rows_out, filtered, aborted, rejected, failed, added, folded } =
+            self.rows;
         write!(formatter, "flow {}: {outcome}, {rows_in} rows in, {rows_out} out", self.flow())?;
         let rest = [
             ("filtered", filtered),
+            ("aborted", aborted),
             ("rejected", rejected),
             ("failed", failed),
             ("added", added),

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug_span, error};
 
 use super::{
-    Inner, Report, RowCounts, RunContext, RunError, RunOutcome,
+    Inner, Isolation, Report, RowCounts, RunContext, RunError, RunOutcome,
     call::{Fail, panicked},
     walk::Walk,
 };
@@ -28,9 +28,7 @@ pub(super) struct Begin {
     /// Whether a source feeds it: rejected rows are then kept whatever the flow's conf says, and
     /// the code that keeps them decides what to log.
     pub(super) served: bool,
-    /// Whether rows that a function rejects during an outage may wait while the others go on: the
-    /// caller runs them later.
-    pub(super) defers: bool,
+    pub(super) isolation: Isolation,
     /// Whether the report has what each function was given and handed on.
     pub(super) visits: bool,
 }
@@ -38,7 +36,8 @@ pub(super) struct Begin {
 impl Begin {
     /// A run of the whole chain, from outside.
     pub(super) fn new(input: Batch) -> Self {
-        Self { input, at: 0, cancel: None, served: false, defers: false, visits: false }
+        let isolation = Isolation::default();
+        Self { input, at: 0, cancel: None, served: false, isolation, visits: false }
     }
 
     fn context(&self, flow: &Inner, on_reject: OnReject) -> RunContext {
@@ -48,7 +47,7 @@ impl Begin {
             cancel: self.cancel.clone(),
             on_reject: if self.served { OnReject::Quarantine } else { on_reject },
             traced: self.served,
-            defers: self.defers,
+            isolation: self.isolation,
         }
     }
 }

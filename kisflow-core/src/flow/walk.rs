@@ -12,7 +12,7 @@ use super::{
 use crate::{
     action::{Action, Plan},
     batch::Batch,
-    conf::{OnReject, suggest},
+    conf::{AbortScope, Mode, OnReject, suggest},
     function::Outcome,
 };
 
@@ -157,9 +157,21 @@ impl<'a> Walk<'a> {
 
     /// Whether the rejected rows may wait by themselves.
     fn may_defer(&self, outcome: &Outcome) -> bool {
-        self.context.defers
+        self.context.isolation.defers
             && outcome.faults.len() < self.current.len()
             && outcome.plan.jump.is_empty()
+    }
+
+    /// Whether an abort of this function is meant for single rows, which the caller finds.
+    fn aborts_rows(&self) -> bool {
+        let Some(node) = self.chain.nodes.get(self.at).filter(|_| self.context.isolation.splits)
+        else {
+            return false;
+        };
+        match self.chain.conf.abort {
+            Some(scope) => scope == AbortScope::Row,
+            None => node.conf.fmode == Mode::Verify,
+        }
     }
 
     /// Takes the answer of a function: sets the next function, or ends the walk. With `defers`, the
@@ -167,6 +179,9 @@ impl<'a> Walk<'a> {
     fn take(&mut self, outcome: Outcome, defers: bool) -> Result<(), End> {
         let Outcome { produced, plan, handled, filtered, mut faults, lineage, is_one_to_one } =
             outcome;
+        if plan.abort && self.current.len() > 1 && self.aborts_rows() {
+            return Err(self.fail(1, Fail::Aborted));
+        }
         let (rejected, deferred) = if defers { (0, faults.len()) } else { (faults.len(), 0) };
         // How many rows those that it hands on come from, by what it did. If they are fewer than it
         // handled, one is lost.
@@ -214,10 +229,10 @@ impl<'a> Walk<'a> {
                 return Err(End::Failed { attempt: 1, kind: Kind::Rejected });
             }
         }
-        // A function that asks to abort without rows has filtered its input.
-        let (handled, filtered) = match rest {
-            None if plan.abort => (0, filtered + handled),
-            _ => (handled, filtered),
+        // A function that aborts without rows ends those of its input.
+        let (handled, aborted) = match rest {
+            None if plan.abort => (0, handled),
+            _ => (handled, 0),
         };
         let rows_out = match &rest {
             Some(batch) => batch.len(),
@@ -225,7 +240,8 @@ impl<'a> Walk<'a> {
             None => 0,
         };
         let failed = deferred;
-        let mut rows = RowCounts { rows_out, filtered, rejected, failed, ..RowCounts::default() };
+        let counts = RowCounts { rows_out, filtered, aborted, ..RowCounts::default() };
+        let mut rows = RowCounts { rejected, failed, ..counts };
         match origins {
             Some(origins) if rest.is_some() => rows.hand_over(origins, rows_out),
             None if rest.is_some() => {}
@@ -328,6 +344,7 @@ impl<'a> Walk<'a> {
             Fail::Panic(message) => Kind::Panic(message),
             Fail::Timeout(limit) => Kind::Timeout(limit),
             Fail::Cancelled => Kind::Cancelled,
+            Fail::Aborted => Kind::Aborted,
         };
         End::Failed { attempt, kind }
     }
@@ -344,6 +361,7 @@ impl<'a> Walk<'a> {
         let call = RowCounts { rows_in: self.current.len(), ..call };
         self.out = call.rows_out;
         self.rows.filtered += call.filtered;
+        self.rows.aborted += call.aborted;
         self.rows.rejected += call.rejected;
         self.rows.failed += call.failed;
         self.rows.added += call.added;
@@ -378,10 +396,10 @@ impl<'a> Walk<'a> {
             }
             End::Failed { attempt, kind } => (attempt, kind),
         };
-        let outcome = if matches!(kind, Kind::Cancelled) {
-            RunOutcome::Cancelled
-        } else {
-            RunOutcome::Failed
+        let outcome = match kind {
+            Kind::Cancelled => RunOutcome::Cancelled,
+            Kind::Aborted => RunOutcome::Aborted,
+            _ => RunOutcome::Failed,
         };
         let function =
             self.chain.nodes.get(self.at).filter(|_| attempt > 0).map(|node| node.name.clone());

@@ -9,7 +9,7 @@ use crate::{
     conf::{ConnConf, FunctionConf, MustCheck, OnReject, RowDefaults},
     connector::{ConnectorDef, ConnectorSlot, Memory},
     error::BoxError,
-    flow::{FlowContext, Node, RunContext},
+    flow::{FlowContext, Isolation, Node, RunContext},
     link::LeftOut,
     metrics::FunctionMetrics,
     registry::LOG_ROWS,
@@ -59,7 +59,7 @@ impl TestContext {
             cancel: None,
             on_reject: OnReject::default(),
             traced: false,
-            defers: false,
+            isolation: Isolation::default(),
         };
         let node = Node {
             name: function.fname.as_str().into(),

@@ -15,7 +15,7 @@ use crate::{
     conf::{Status, suggest},
     durable::CommitError,
     error::error_chain,
-    flow::{Flow, RunError},
+    flow::{Flow, Isolation, RunError},
     millis::since_epoch,
     reject::Reject,
 };
@@ -140,7 +140,7 @@ impl Quarantine {
             return Ok(Sent { report, made: Vec::new() });
         }
         let batch = Batch::json([text.bytes().clone()]);
-        let run = flow.run_served(batch, at, CancellationToken::new(), false).await;
+        let run = flow.run_served(batch, at, CancellationToken::new(), Isolation::default()).await;
         let source_row = row.source_row().cloned();
         let mut rejects = match &run {
             Ok(report) => report.rejected(),

@@ -196,7 +196,8 @@ impl Desk {
         bad_rows: Option<Vec<usize>>,
     ) -> Result<(), Interrupted> {
         let rows = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX);
-        let settled = Settled::new(rows(tally.delivered + tally.filtered), rows(tally.quarantined));
+        let done = tally.delivered + tally.filtered + tally.aborted;
+        let settled = Settled::new(rows(done), rows(tally.quarantined));
         let settled = match bad_rows {
             Some(rows) => settled.bad_rows(rows),
             None => settled,

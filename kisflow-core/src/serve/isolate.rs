@@ -19,7 +19,7 @@ use crate::{
     backoff::pause,
     conf::Ordered,
     error::error_chain,
-    flow::{Deferred, Lineage, Report, RunError},
+    flow::{Deferred, Isolation, Lineage, Report, RunError},
     millis::since_epoch::now,
     quarantine::Quarantined,
     reject::Reject,
@@ -101,7 +101,7 @@ impl Desk {
         }
         loop {
             let (rows, stop) = (piece.rows.clone(), self.hard_stop.clone());
-            let run = self.flow.run_served(rows, piece.at, stop, self.may_defer());
+            let run = self.flow.run_served(rows, piece.at, stop, self.isolation());
             let error = match run.await {
                 Ok(report) => {
                     if outage.over() {
@@ -120,6 +120,9 @@ impl Desk {
             {
                 piece = anew;
                 continue;
+            }
+            if error.is_abort() {
+                return Ok(Outcome::Failed(self.failed(delivery, piece, &error, work)));
             }
             if let Some(cause) = self.outage(&error).await {
                 self.wait_out(&mut outage, &error, &cause).await?;
@@ -200,10 +203,11 @@ impl Desk {
         Piece::new(error.at(), error.input().clone(), lineage)
     }
 
-    /// Whether rows may pass others of their batch that wait for what is away. In a flow that jumps,
-    /// a batch that waits starts again from its first function.
-    fn may_defer(&self) -> bool {
-        self.source.ordered == Ordered::No && !self.flow.may_jump()
+    /// What is done with rows by themselves. None passes another that waits in a flow that is
+    /// ordered; in one that jumps, a batch that waits starts again from its first function.
+    fn isolation(&self) -> Isolation {
+        let defers = self.source.ordered == Ordered::No && !self.flow.may_jump();
+        Isolation { defers, splits: self.source.isolate }
     }
 
     /// Counts what a run did, and records what it rejected.

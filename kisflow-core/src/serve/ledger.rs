@@ -13,7 +13,7 @@ use crate::{flow::RowCounts, metrics::SourceMetrics};
 
 /// The account of every row that a source gave to a flow.
 ///
-/// `read + added = delivered + filtered + quarantined + folded + returned + in_flight`, always:
+/// `read + added = delivered + filtered + aborted + quarantined + folded + returned + in_flight`, always:
 /// rows made from others are `added`, rows that became part of others `folded`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -24,6 +24,8 @@ pub struct Ledger {
     pub delivered: u64,
     /// Rows that a function dropped on purpose.
     pub filtered: u64,
+    /// Rows whose run a function ended with `Abort`.
+    pub aborted: u64,
     /// Rows that are durably in quarantine.
     pub quarantined: u64,
     /// Rows made from others.
@@ -41,8 +43,9 @@ impl Ledger {
     #[must_use]
     pub fn unaccounted(&self) -> i64 {
         let entered = self.read + self.added;
-        let left = self.delivered + self.filtered + self.quarantined + self.folded + self.returned;
-        entered.cast_signed().wrapping_sub((left + self.in_flight).cast_signed())
+        let done = self.delivered + self.filtered + self.aborted + self.quarantined + self.folded;
+        let left = done + self.returned + self.in_flight;
+        entered.cast_signed().wrapping_sub(left.cast_signed())
     }
 }
 
@@ -52,6 +55,7 @@ impl fmt::Display for Ledger {
         write!(formatter, "{} rows read, {} delivered", self.read, self.delivered)?;
         let rest = [
             ("filtered", self.filtered),
+            ("aborted", self.aborted),
             ("quarantined", self.quarantined),
             ("added", self.added),
             ("folded", self.folded),
@@ -87,6 +91,7 @@ struct Inner {
 pub(super) struct Tally {
     pub(super) delivered: u64,
     pub(super) filtered: u64,
+    pub(super) aborted: u64,
     pub(super) quarantined: u64,
     pub(super) added: u64,
     pub(super) folded: u64,
@@ -98,6 +103,7 @@ impl Tally {
     pub(super) fn run(&mut self, rows: &RowCounts) {
         self.delivered += rows.rows_out as u64;
         self.filtered += rows.filtered as u64;
+        self.aborted += rows.aborted as u64;
         self.added += rows.added as u64;
         self.folded += rows.folded as u64;
     }
@@ -105,6 +111,7 @@ impl Tally {
     pub(super) fn add(&mut self, other: &Self) {
         self.delivered += other.delivered;
         self.filtered += other.filtered;
+        self.aborted += other.aborted;
         self.quarantined += other.quarantined;
         self.added += other.added;
         self.folded += other.folded;
@@ -180,6 +187,7 @@ impl Books {
         ledger.returned += returned;
         ledger.delivered += tally.delivered;
         ledger.filtered += tally.filtered;
+        ledger.aborted += tally.aborted;
         ledger.quarantined += tally.quarantined;
         ledger.added += tally.added;
         ledger.folded += tally.folded;
@@ -187,6 +195,7 @@ impl Books {
         let count = [
             (&metrics.delivered, tally.delivered),
             (&metrics.filtered, tally.filtered),
+            (&metrics.aborted, tally.aborted),
             (&metrics.quarantined, tally.quarantined),
             (&metrics.added, tally.added),
             (&metrics.folded, tally.folded),
@@ -229,7 +238,8 @@ mod tests {
             read: 10,
             added: 4,
             delivered: 5,
-            filtered: 2,
+            filtered: 1,
+            aborted: 1,
             quarantined: 1,
             folded: 1,
             returned: 2,

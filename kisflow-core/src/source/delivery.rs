@@ -52,7 +52,7 @@ impl fmt::Debug for Delivery {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settled {
-    /// Rows that were delivered or filtered.
+    /// Rows that were delivered, filtered or aborted.
     pub delivered: usize,
     /// Rows that are durably in quarantine. One row of the delivery may have become several.
     pub quarantined: usize,
