@@ -14,8 +14,8 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 pub type Result<T, E = BoxError> = std::result::Result<T, E>;
 
 /// An error that passes by itself: something that a function depends on is away, and its rows are
-/// not at fault. A flow with a source waits, and tries the batch again until it gets through; it
-/// never splits such a batch and puts none of its rows into quarantine.
+/// not at fault. A flow with a source waits, and tries again until they get through; none of them
+/// goes to quarantine. If a function says so of some rows of a batch, the others go on meanwhile.
 ///
 /// An outage of the flow's own connectors needs no such error: the flow pings them.
 ///

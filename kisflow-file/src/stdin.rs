@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    hash::{BuildHasher, Hasher, RandomState},
     io::{self, Read},
     sync::{
         Arc,
@@ -57,6 +58,8 @@ pub struct Stdin {
     /// When a batch that is not full is handed out.
     due: Option<Instant>,
     path: Arc<str>,
+    /// Tells the input apart from that of another run of the program.
+    run: u64,
 }
 
 impl fmt::Debug for Stdin {
@@ -166,22 +169,31 @@ impl Stdin {
             wait: conf.batch.wait,
             due: None,
             path,
+            // The standard library seeds its hash maps at random: that is all this needs.
+            run: RandomState::new().build_hasher().finish(),
         })
     }
 
     fn deliver(&mut self, cut: Cut) -> Delivery {
         self.due = (!self.framer.is_empty()).then(|| Instant::now() + self.wait);
-        Delivery::new(cut.batch, StdinReceipt(cut.places))
+        Delivery::new(cut.batch, StdinReceipt { places: cut.places, run: self.run })
     }
 }
 
 /// There is no server to notify.
-struct StdinReceipt(Places);
+struct StdinReceipt {
+    places: Places,
+    run: u64,
+}
 
 #[async_trait]
 impl Receipt for StdinReceipt {
     fn position(&self, row: usize) -> String {
-        format!("{NAME}:{}", self.0.offset(row))
+        format!("{NAME}:{}", self.places.offset(row))
+    }
+
+    fn generation(&self) -> String {
+        format!("{:016x}", self.run)
     }
 
     async fn done(&self, _: &Settled) -> Result<()> {

@@ -77,6 +77,12 @@ impl Group {
         Ok(PullConsumer::new(config, info, self.link.context.clone()))
     }
 
+    /// What tells the stream apart from another of its name: when it was created.
+    pub(crate) fn generation(&self) -> String {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().map(|known| known.created.to_string()).unwrap_or_default()
+    }
+
     /// How many rows the consumer has not handed out.
     pub(crate) async fn pending(&self) -> Result<u64, NatsError> {
         let stream = self.stream.get().map(String::as_str).unwrap_or_default();

@@ -11,6 +11,7 @@ use crate::link::Link;
 pub(crate) struct Rows {
     pub(crate) link: Arc<Link>,
     pub(crate) stream: Arc<str>,
+    pub(crate) generation: String,
     pub(crate) lease: Duration,
     /// Where each stands in the stream.
     pub(crate) sequences: Vec<u64>,
@@ -23,6 +24,10 @@ impl Receipt for Rows {
     fn position(&self, row: usize) -> String {
         let sequence = self.sequences.get(row).copied().unwrap_or_default();
         format!("{}:{sequence}", self.stream)
+    }
+
+    fn generation(&self) -> String {
+        self.generation.clone()
     }
 
     async fn done(&self, _: &Settled) -> Result<()> {

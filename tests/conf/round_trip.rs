@@ -3,8 +3,8 @@
 use std::{fs, time::Duration};
 
 use kisflow::{
-    Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, MustCheck, OnReject, Ordered,
-    QuarantineConf, SourceConf, Start, Status, StepConf, WhenFull,
+    AbortScope, Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, MustCheck, OnReject,
+    Ordered, QuarantineConf, SourceConf, Start, Status, StepConf, WhenFull,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::Value;
@@ -136,13 +136,14 @@ fn flow() -> impl Strategy<Value = FlowConf> {
         params.into_iter().fold(StepConf::from(name), |step, (name, value)| step.param(name, value))
     });
     let source = proptest::option::of(name());
-    (name(), any::<bool>(), any::<bool>(), any::<u32>(), vec(step, 0..4), source).prop_map(
-        |(name, enabled, fail, jumps, steps, source)| {
+    let abort = proptest::option::of(select(vec![AbortScope::EachRow, AbortScope::WholeBatch]));
+    (name(), any::<bool>(), any::<bool>(), any::<u32>(), vec(step, 0..4), source, abort).prop_map(
+        |(name, enabled, fail, jumps, steps, source, abort)| {
             let status = if enabled { Status::Enabled } else { Status::Disabled };
             let on_reject = if fail { OnReject::Fail } else { OnReject::Quarantine };
             let mut flow =
                 FlowConf::new(name).status(status).on_reject(on_reject).jump_limit(jumps);
-            flow.source = source;
+            (flow.source, flow.abort) = (source, abort);
             steps.into_iter().fold(flow, FlowConf::then_named)
         },
     )

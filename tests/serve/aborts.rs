@@ -54,8 +54,8 @@ async fn another_function_ends_all_rows_of_its_batch() {
 
 #[tokio::test]
 async fn the_conf_of_the_flow_decides_otherwise() {
-    ends("bar all", Mode::Verify, Some(AbortScope::Batch), true, 200).await;
-    ends("bar each", Mode::Calculate, Some(AbortScope::Row), true, 3).await;
+    ends("bar all", Mode::Verify, Some(AbortScope::WholeBatch), true, 200).await;
+    ends("bar each", Mode::Calculate, Some(AbortScope::EachRow), true, 3).await;
 }
 
 #[tokio::test]

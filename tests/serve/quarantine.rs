@@ -160,7 +160,7 @@ async fn the_same_text_at_the_same_place_of_a_source_that_was_made_anew_is_anoth
     let name = "anew";
     let world = World::new(&scene, name, &["Deliver"], |source| source);
     for rows in 1..=3 {
-        Tape::new(name, 10);
+        Tape::new(name, 10).generation(rows);
         let (flows, _) = world.serve().await;
         let kept = flows.quarantine().unwrap().list(&all(), 10).await.unwrap();
         assert_eq!(kept.len(), rows);

@@ -12,7 +12,7 @@ use kisflow::{
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-/// A tape by name: the test and the source that the conf opens see the same one.
+/// Tapes by name: the test and the source see the same one.
 static TAPES: LazyLock<Mutex<BTreeMap<String, Arc<Tape>>>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
@@ -37,9 +37,8 @@ struct Inner {
     broken_opens: u32,
     broken_acks: u32,
     panics: u32,
-    /// It does not say how many rows wait.
+    /// It does not say how many rows wait, or takes so long to say it.
     mute: bool,
-    /// How long it takes to say that.
     ponders: Duration,
     broken_releases: u32,
     /// So many acknowledgements, openings, questions for a position panic.
@@ -56,6 +55,7 @@ struct Inner {
     blanks: u32,
     /// Differs where other rows stand at the same places.
     edition: u32,
+    generation: String,
     opened: u32,
     most_held: usize,
 }
@@ -105,6 +105,11 @@ impl Tape {
     /// Other rows of the same numbers, at the same places.
     pub(crate) fn edition(self: Arc<Self>, edition: u32) -> Arc<Self> {
         self.set(|tape| tape.edition = edition)
+    }
+
+    /// Another tape of the name.
+    pub(crate) fn generation(self: Arc<Self>, generation: usize) -> Arc<Self> {
+        self.set(|tape| tape.generation = generation.to_string())
     }
 
     /// So many acknowledgements, or openings, panic.
@@ -161,7 +166,7 @@ impl Tape {
         self.inner.lock().unwrap().released.clone()
     }
 
-    /// What the acknowledgements said became of the rows.
+    /// What the acknowledgements said.
     pub(crate) fn settled(&self) -> Settled {
         self.inner.lock().unwrap().settled.clone()
     }
@@ -339,6 +344,10 @@ impl Receipt for Slip {
             panic!("the slip is illegible");
         }
         self.rows.get(row).map(ToString::to_string).unwrap_or_default()
+    }
+
+    fn generation(&self) -> String {
+        self.tape.inner.lock().unwrap().generation.clone()
     }
 
     async fn done(&self, settled: &Settled) -> Result<()> {

@@ -1,6 +1,9 @@
 //! Rows that wait for what is away, while others of their batch go on.
 
-use std::{future::pending, sync::atomic::Ordering};
+use std::{
+    future::pending,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use kisflow::{ConnConf, FunctionConf, Mode, Result};
 
@@ -17,8 +20,8 @@ fn phone(row: &super::Order, scene: kisflow::State<'_, Scene>) -> Result<super::
 }
 
 /// Notes the rows, whatever is away.
-#[kisflow::faas("Note")]
-fn note(rows: &[super::Order], scene: kisflow::State<'_, Scene>) {
+#[kisflow::faas("Jot")]
+fn jot(rows: &[super::Order], scene: kisflow::State<'_, Scene>) {
     scene.see(rows);
 }
 
@@ -27,7 +30,7 @@ async fn a_row_that_is_rejected_because_something_is_unavailable_waits_and_no_ot
     let tape = Tape::new("phone", 100);
     let scene = Scene::default();
     scene.0.away.store(true, Ordering::SeqCst);
-    let world = World::new(&scene, "phone", &["Phone", "Note"], |source| source);
+    let world = World::new(&scene, "phone", &["Phone", "Jot"], |source| source);
     let serving = world.start().await;
     // For each row, and for one of them again and again.
     scene.called(105).await;
@@ -50,7 +53,7 @@ async fn in_an_ordered_flow_no_row_passes_one_that_waits() {
     Tape::new("queue", 100);
     let scene = Scene::default();
     scene.0.away.store(true, Ordering::SeqCst);
-    let world = World::new(&scene, "queue", &["Phone", "Note"], |source| {
+    let world = World::new(&scene, "queue", &["Phone", "Jot"], |source| {
         source.ordered(kisflow::Ordered::Partition)
     });
     let serving = world.start().await;
@@ -61,6 +64,31 @@ async fn in_an_ordered_flow_no_row_passes_one_that_waits() {
     assert_eq!((ledger.delivered, ledger.quarantined), (100, 0), "{ledger}");
 }
 
+/// Sends the rows back to the first function, once.
+#[kisflow::faas("Once")]
+fn once(_: &[super::Order]) -> kisflow::Action {
+    static IS_SENT: AtomicBool = AtomicBool::new(false);
+    match IS_SENT.swap(true, Ordering::SeqCst) {
+        false => kisflow::Action::Jump("Phone".into()),
+        true => kisflow::Action::Reuse,
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_waits_and_comes_again_by_a_jump_is_not_done_twice() {
+    Tape::new("jump", 100);
+    let scene = Scene::default();
+    scene.0.away.store(true, Ordering::SeqCst);
+    let world = World::new(&scene, "jump", &["Phone", "Once", "Jot"], |source| source);
+    let serving = world.start().await;
+    scene.called(205).await;
+    assert_eq!(scene.seen().len(), 99);
+    scene.0.away.store(false, Ordering::SeqCst);
+    let ledger = serving.served().await.flows["Orders"].ledger;
+    assert_eq!((ledger.delivered, ledger.unaccounted()), (100, 0), "{ledger}");
+    assert_eq!(scene.seen(), (0..100).map(|row| (row, 1)).collect());
+}
+
 /// Rejects the rows that its connector does not take, as a function may that writes one at a time.
 #[kisflow::faas("PickMoody")]
 async fn pick_moody(
@@ -69,7 +97,7 @@ async fn pick_moody(
     cx: kisflow::Cx<'_>,
 ) -> kisflow::Action {
     let left = moody.left.load(Ordering::SeqCst);
-    for position in (0..rows.len()).filter(|_| left > 0) {
+    for position in (0..rows.len()).filter(|position| left > 0 && position % 2 == 0) {
         cx.reject(position, "the connection is lost");
     }
     kisflow::Action::Reuse

@@ -4,7 +4,7 @@ use std::{any::Any, sync::Arc};
 
 use smallvec::SmallVec;
 
-use super::RawRows;
+use super::{RawRows, owned::Owned};
 use crate::{
     conf::RowDefaults,
     error::BoxError,
@@ -17,7 +17,7 @@ pub(crate) type ErasedView = Arc<dyn Any + Send + Sync>;
 
 /// The rows of a batch as `T`.
 pub(crate) struct Decoded<T> {
-    pub(crate) rows: Vec<T>,
+    pub(crate) rows: Owned<T>,
     /// Where each row stands in its batch; `None` when every row was good, so they stand as they are.
     pub(crate) source: Option<Vec<usize>>,
     pub(crate) faults: Vec<Fault>,
@@ -52,7 +52,7 @@ impl<T> Decoded<T> {
                 faults.push(Fault { index, field: culprit(row), cause: cause.into() });
             }
         });
-        Self { rows, source, faults, defaults: None }
+        Self { rows: rows.into(), source, faults, defaults: None }
     }
 }
 

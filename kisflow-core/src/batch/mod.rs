@@ -3,7 +3,10 @@
 mod content;
 mod decoded;
 mod fields;
+#[cfg(test)]
+pub(crate) mod lost;
 mod notes;
+mod owned;
 mod raw;
 mod text;
 mod typed;
@@ -98,7 +101,7 @@ impl Batch {
     #[must_use]
     pub fn typed<T: Emit>(rows: Vec<T>) -> Self {
         let len = rows.len();
-        Self::new(Typed(rows), len)
+        Self::new(Typed(rows.into()), len)
     }
 
     /// Creates a batch of plain text rows, for functions that read `&[String]`.
@@ -377,27 +380,5 @@ impl fmt::Debug for Batch {
             }
         };
         write!(formatter, "Batch({} rows, {kind})", self.len())
-    }
-}
-
-/// A row that is lost on purpose, to see who notices.
-#[cfg(test)]
-pub(crate) mod lost {
-    use std::cell::Cell;
-
-    thread_local! {
-        static IN_PICK: Cell<bool> = const { Cell::new(false) };
-    }
-
-    /// From now on every pick of this thread loses its last row.
-    pub(crate) fn lose(is_lost: bool) {
-        IN_PICK.set(is_lost);
-    }
-
-    pub(super) fn in_pick(mut keep: Vec<usize>) -> Vec<usize> {
-        if IN_PICK.get() {
-            keep.pop();
-        }
-        keep
     }
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use crate::{
-    batch::JsonRows,
+    batch::{JsonRows, owned::Owned},
     error::Result,
     reject::Fault,
     row::{Emit, Must},
@@ -21,11 +21,11 @@ pub(super) trait TypedRows: Send + Sync {
     fn lacking(&self, keep: Option<&[usize]>, must: &Must) -> Vec<Fault>;
 }
 
-pub(super) struct Typed<T>(pub(super) Vec<T>);
+pub(super) struct Typed<T>(pub(super) Owned<T>);
 
 impl<T: Emit> TypedRows for Typed<T> {
     fn as_any(&self) -> &dyn Any {
-        &self.0
+        &*self.0
     }
 
     fn type_name(&self) -> &'static str {

@@ -113,14 +113,15 @@ pub enum OnReject {
 /// Which rows of a batch that a source read end when a function returns
 /// [`Action::Abort`](crate::Action::Abort).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum AbortScope {
     /// `row`: the rows for which it aborts when it is called with each alone. It is called again
     /// with parts of the batch, so it should have no effects of its own.
-    Row,
+    #[serde(rename = "row")]
+    EachRow,
     /// `batch`: all of them.
-    Batch,
+    #[serde(rename = "batch")]
+    WholeBatch,
 }
 
 /// The values of fields of a function's row type that a row lacks.

@@ -187,7 +187,8 @@ fn flow(section: &mut Section<'_>) -> Option<FlowConf> {
         "on_reject",
         [("fail", OnReject::Fail), ("quarantine", OnReject::Quarantine)],
     );
-    let abort = word(section, "abort", [("row", AbortScope::Row), ("batch", AbortScope::Batch)]);
+    let abort =
+        word(section, "abort", [("row", AbortScope::EachRow), ("batch", AbortScope::WholeBatch)]);
     let row_defaults = word(section, "row_defaults", RowDefaults::WORDS);
     let jump_limit = section.small("jump_limit");
     let source = section.text("source").filter(|name| !name.is_empty());

@@ -1,5 +1,6 @@
 //! [`Durable`]: an ordered key-value store whose commits are all or nothing.
 
+mod change;
 mod commit;
 mod commit_id;
 mod decision;
@@ -16,7 +17,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use self::{
-    commit::{Change, Check, Commit},
+    change::{Change, Check},
+    commit::Commit,
     commit_id::CommitId,
     decision::Decision,
     error::CommitError,

@@ -1,6 +1,10 @@
 //! Whether something failed because of its rows, or because something that it depends on is away.
 
-use std::{error::Error, iter::successors};
+use std::{
+    error::Error,
+    iter::successors,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use super::Node;
 use crate::{
@@ -12,7 +16,11 @@ use crate::{
 pub(crate) fn unavailable<'a>(
     error: &'a (dyn Error + 'static),
 ) -> Option<&'a (dyn Error + 'static)> {
-    successors(Some(error), |error| (*error).source()).find(|error| error.is::<Unavailable>())
+    // The errors are the users', and so is the code that tells their causes.
+    let find = || {
+        successors(Some(error), |error| (*error).source()).find(|error| error.is::<Unavailable>())
+    };
+    catch_unwind(AssertUnwindSafe(find)).unwrap_or(None)
 }
 
 /// Returns the outage during which a function rejected rows, if there was one. Its rows are then

@@ -28,7 +28,7 @@ macro_rules! function {
     };
 }
 
-function!(Even, |call: Call<'a>| call.each(|row: &u64| Filter(row % 2 == 0)));
+function!(Even, |call: Call<'a>| call.each(|row: &u64| Filter(row.is_multiple_of(2))));
 function!(Small, |call: Call<'a>| call.each(|row: &u64| match *row {
     0..8 => Ok(Map(*row)),
     _ => Err("too large"),
@@ -53,7 +53,7 @@ async fn flow(functions: &[&str]) -> Flows {
     registry.link(conf.flow(flow)).await.unwrap()
 }
 
-/// A run of ten rows; from the middle of the way on, each pick loses a row.
+/// A run of ten rows, in which each pick may lose a row.
 async fn run(functions: &[&str], is_lost: bool) -> Report {
     let flows = flow(functions).await;
     let rows = Batch::json((0..10).map(|row: u64| row.to_string()));

@@ -1,11 +1,13 @@
 //! The walk of a batch through the chain: which function is next, and with which rows.
 
+mod end;
+
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use super::{
-    Chain, Lineage, Report, RowCounts, RunContext, RunError, RunOutcome, Visit,
+    Chain, Lineage, RowCounts, RunContext, Visit,
     call::{Fail, call},
-    error::{Inner, Kind},
+    error::Kind,
     outage::rejected_in,
     report::Deferred,
 };
@@ -169,7 +171,7 @@ impl<'a> Walk<'a> {
             return false;
         };
         match self.chain.conf.abort {
-            Some(scope) => scope == AbortScope::Row,
+            Some(scope) => scope == AbortScope::EachRow,
             None => node.conf.fmode == Mode::Verify,
         }
     }
@@ -311,6 +313,11 @@ impl<'a> Walk<'a> {
             let cycle = self.cycle(at);
             return Err(self.misled(Kind::JumpLimit { limit, cycle }));
         }
+        // They come again with what the run goes on with.
+        let waiting = self.deferred.extract_if(.., |deferred| deferred.at >= at);
+        let rows: usize = waiting.map(|deferred| deferred.rows.len()).sum();
+        self.rows.failed -= rows;
+        self.out += rows;
         Ok(at)
     }
 
@@ -372,60 +379,6 @@ impl<'a> Walk<'a> {
         }
         if let Some(node) = self.chain.nodes.get(self.at) {
             node.metrics.rows.add(&call);
-        }
-    }
-
-    /// A disabled flow hands its rows back.
-    pub(super) fn refuse(self) -> Report {
-        let rows = RowCounts { rows_out: self.input.len(), ..self.rows };
-        let output = self.input.clone();
-        self.report(RunOutcome::Disabled, rows, Some(output))
-    }
-
-    /// The report, or the error that contains it.
-    pub(super) fn finish(mut self, end: End) -> Result<Report, RunError> {
-        let rows = RowCounts { rows_out: self.out, ..self.rows };
-        let (attempt, kind) = match end {
-            End::Completed => {
-                let output = self.output.take();
-                return Ok(self.report(RunOutcome::Completed, rows, output));
-            }
-            End::Aborted => {
-                let output = self.output.take();
-                return Ok(self.report(RunOutcome::Aborted, rows, output));
-            }
-            End::Failed { attempt, kind } => (attempt, kind),
-        };
-        let outcome = match kind {
-            Kind::Cancelled => RunOutcome::Cancelled,
-            Kind::Aborted => RunOutcome::Aborted,
-            _ => RunOutcome::Failed,
-        };
-        let function =
-            self.chain.nodes.get(self.at).filter(|_| attempt > 0).map(|node| node.name.clone());
-        let input = self.current.clone();
-        let (at, lineage) = (self.at, std::mem::take(&mut self.lineage));
-        let report = self.report(outcome, rows, None);
-        Err(RunError {
-            inner: Box::new(Inner { function, at, attempt, kind, report, input, lineage }),
-        })
-    }
-
-    fn report(mut self, outcome: RunOutcome, rows: RowCounts, output: Option<Batch>) -> Report {
-        // A report outlives its run; the rows between functions do not need to.
-        self.steps.iter_mut().for_each(|step| step.produced = None);
-        Report {
-            chain: self.chain.clone(),
-            run: self.context.id,
-            outcome,
-            rows,
-            steps: self.steps,
-            rejected: self.rejected,
-            deferred: self.deferred,
-            output,
-            jumps: self.jumps,
-            visits: self.visits.unwrap_or_default(),
-            elapsed: self.clock - self.started,
         }
     }
 }

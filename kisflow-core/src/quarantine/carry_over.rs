@@ -3,10 +3,10 @@
 use super::{
     PAGE, Quarantined,
     draft::Draft,
-    layout::{DISCARDED, KEPT, OPEN, Spaces, Stored},
+    layout::{DISCARDED, KEPT, Spaces, Stored},
 };
 use crate::{
-    durable::{CommitError, Durable, Key, Scan, commit_all, each_page},
+    durable::{CommitError, Durable, Key, Scan, each_page},
     error::Result,
 };
 
@@ -22,11 +22,6 @@ pub(crate) struct CarriedRows {
 pub(crate) async fn carry_over(from: &dyn Durable, to: &dyn Durable) -> Result<CarriedRows> {
     let kept = carry_rows(from, to, KEPT).await?;
     let discarded = carry_rows(from, to, DISCARDED).await?;
-    each_page(from, Scan::of(OPEN).limit(PAGE), async |page| {
-        let entries = page.into_iter().map(|(key, entry)| (Key::raw(OPEN, &*key), entry.value));
-        commit_all(to, entries.map(|(key, value)| (key, Some(value)))).await
-    })
-    .await?;
     Ok(CarriedRows { kept, discarded })
 }
 

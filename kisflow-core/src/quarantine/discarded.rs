@@ -2,7 +2,7 @@
 
 use super::{
     Draft, Quarantine, QuarantineError, QuarantineFilter, Quarantined,
-    layout::{DISCARDED, KEPT},
+    layout::{DISCARDED, KEPT, bytes},
 };
 use crate::durable::{CommitError, Usage};
 
@@ -18,7 +18,7 @@ impl Quarantine {
         reason: impl Into<String>,
     ) -> Result<(), QuarantineError> {
         let reason = reason.into();
-        // An empty space takes any row.
+        // If nothing is in the way, nothing more can be dropped.
         let mut most = Some(&self.inner.conf);
         loop {
             let kept = self.stored(id).await?;
@@ -30,7 +30,8 @@ impl Quarantine {
                 Ok(()) => break,
                 Err(CommitError::Conflict(_)) => {}
                 Err(CommitError::Exceeded(_)) => {
-                    let new = Usage { entries: 1, bytes: kept.bytes };
+                    let value = serde_json::to_vec(&row).unwrap_or_default();
+                    let new = Usage { entries: 1, bytes: bytes(id, &value) };
                     if !self.drop_oldest(DISCARDED, &row.flow, new).await? {
                         most = None;
                     }

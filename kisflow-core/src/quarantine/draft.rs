@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     conf::QuarantineConf,
-    durable::{Commit, Entry, Key},
+    durable::{Commit, Entry},
 };
 
 /// Changes of rows, and of what belongs to them.
@@ -58,11 +58,6 @@ impl Draft {
                 .fold(commit, |commit, (place, bytes)| commit.put(place, bytes.to_string()));
         }
         Self { commit, ..self }
-    }
-
-    /// Sets another entry, which must be as it was read.
-    pub(super) fn replace(self, key: Key, read: Option<&Entry>, value: String) -> Self {
-        Self { commit: self.commit.replace(key, read, value), ..self }
     }
 
     fn count(&mut self, spaces: Spaces, flow: &str, more: [i64; 2]) {

@@ -5,7 +5,6 @@
 //! | `quarantine` | the row's id | the row, as JSON |
 //! | `quarantine_by_time` | flow, time in milliseconds, id | the bytes of the row |
 //! | `quarantine_usage` | flow, `rows` or `bytes` | a counter of the rows above |
-//! | `quarantine_open` | the id that the row would have by itself | its id, until its delivery is acknowledged |
 //! | `discarded`, `discarded_by_time`, `discarded_usage` | the same for discarded rows | |
 //!
 //! A row, its place in time and the counters change in one commit.
@@ -32,8 +31,6 @@ pub(crate) const KEPT: Spaces =
 /// Rows that were discarded, with the reason.
 pub(crate) const DISCARDED: Spaces =
     Spaces { rows: "discarded", by_time: "discarded_by_time", usage: "discarded_usage" };
-/// Rows in quarantine whose delivery is not acknowledged yet.
-pub(crate) const OPEN: &str = "quarantine_open";
 
 impl Spaces {
     pub(super) fn row(self, id: &str) -> Key {
@@ -53,11 +50,6 @@ impl Spaces {
     pub(super) fn counters(self, flow: &str) -> [Key; 2] {
         ["rows", "bytes"].map(|counted| Key::new(self.usage).text(flow).text(counted))
     }
-}
-
-/// The key by which a row is found that comes again before its delivery is acknowledged.
-pub(super) fn open(id: &str) -> Key {
-    Key::raw(OPEN, id)
 }
 
 /// A row's place in the order of time.

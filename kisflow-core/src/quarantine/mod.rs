@@ -33,7 +33,6 @@ use self::{
 pub(crate) use self::{
     carry_over::carry_over,
     draft::Draft,
-    keeping::Keeping,
     layout::{DISCARDED, KEPT},
 };
 pub use self::{

@@ -153,17 +153,16 @@ impl Quarantine {
             Err(error) => Some(failed(row, source_row.clone(), error)),
         };
         let got_through = stays.is_none();
-        let mut draft = Draft::default().set(KEPT, Some(&stored), stays.as_ref());
         // One row may have become several, and more than one of them may have been rejected.
-        let mut made = Vec::with_capacity(rejects.len());
-        for reject in rejects {
+        let made = rejects.iter().map(|reject| {
             let mut other = again(row, source_row.clone(), reject);
             (other.since, other.attempt) = (other.tried, 1);
             other.id = other.another_id();
-            draft = draft.set(KEPT, None, Some(&other));
-            made.push(other.id);
-        }
-        self.change(&stored, draft).await?;
+            other
+        });
+        let made: Vec<Quarantined> = made.collect();
+        self.become_these(&stored, stays.as_ref(), &made).await?;
+        let made = made.into_iter().map(|row| row.id).collect();
         if got_through {
             self.inner.metrics.delivered.increment(1);
         }
@@ -172,15 +171,37 @@ impl Quarantine {
         Ok(Sent { report, made })
     }
 
+    /// Replaces a row by what it became. If that is too much for one commit, what is new comes first.
+    pub(super) async fn become_these(
+        &self,
+        stored: &Stored,
+        stays: Option<&Quarantined>,
+        made: &[Quarantined],
+    ) -> Result<(), QuarantineError> {
+        let put = |draft, made: &[Quarantined]| {
+            made.iter().fold(draft, |draft: Draft, row| draft.set(KEPT, None, Some(row)))
+        };
+        let draft = Draft::default().set(KEPT, Some(stored), stays);
+        match self.commit(&put(draft, made).commit(None)).await {
+            Err(CommitError::TooLarge { .. }) if !made.is_empty() => {}
+            result => return result.map_err(|error| unchanged(stored, error)),
+        }
+        let mut waiting = vec![made];
+        while let Some(made) = waiting.pop() {
+            match self.commit(&put(Draft::default(), made).commit(None)).await {
+                Err(CommitError::TooLarge { .. }) if made.len() > 1 => {
+                    let (first, second) = made.split_at(made.len() / 2);
+                    waiting.extend([second, first]);
+                }
+                result => result.map_err(|error| unchanged(stored, error))?,
+            }
+        }
+        self.change(stored, Draft::default().set(KEPT, Some(stored), stays)).await
+    }
+
     /// Makes changes that rely on a row as it was read.
     async fn change(&self, stored: &Stored, draft: Draft) -> Result<(), QuarantineError> {
-        self.commit(&draft.commit(None)).await.map_err(|error| match error {
-            CommitError::Conflict(_) => QuarantineError::stuck(
-                &stored.row.id,
-                "somebody else has changed it, or sent it on, meanwhile; look at it again",
-            ),
-            error => QuarantineError::storage("written")(error.into_cause()),
-        })
+        self.commit(&draft.commit(None)).await.map_err(|error| unchanged(stored, error))
     }
 
     /// The flow for the row, the row's text, and the function at which it starts.
@@ -234,6 +255,17 @@ impl Quarantine {
                 Ok((flow.clone(), row.row.clone(), at))
             }
         }
+    }
+}
+
+/// Why a row could not be changed.
+fn unchanged(stored: &Stored, error: CommitError) -> QuarantineError {
+    match error {
+        CommitError::Conflict(_) => QuarantineError::stuck(
+            &stored.row.id,
+            "somebody else has changed it, or sent it on, meanwhile; look at it again",
+        ),
+        error => QuarantineError::storage("written")(error.into_cause()),
     }
 }
 

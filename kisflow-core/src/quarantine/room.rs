@@ -2,13 +2,18 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tracing::warn;
+
 use super::{
     Quarantine, QuarantineError, QuarantineFilter,
     by_time::{ByTime, flows},
     draft::Draft,
     layout::{KEPT, Spaces, Stored},
 };
-use crate::durable::{CommitError, Usage};
+use crate::{
+    durable::{CommitError, Usage},
+    error::error_chain,
+};
 
 /// How often rows that are too old are searched for, at most.
 const EXPIRY: Duration = Duration::from_secs(60);
@@ -30,8 +35,8 @@ impl Quarantine {
         Ok(Usage { entries: next(), bytes: next() })
     }
 
-    /// Drops a flow's oldest rows, as many as are in the way of this much more. Returns `false` if
-    /// there is none to drop.
+    /// Drops a flow's oldest rows, as many as are in the way of this much more, a page at most.
+    /// Returns `false` if none was in the way.
     pub(super) async fn drop_oldest(
         &self,
         spaces: Spaces,
@@ -44,9 +49,6 @@ impl Quarantine {
             (usage.bytes + new.bytes).saturating_sub(conf.max_bytes),
         );
         let oldest = self.oldest(spaces, &QuarantineFilter::new().flow(flow)).await?;
-        if oldest.is_empty() {
-            return Ok(false);
-        }
         let in_the_way = oldest.into_iter().take_while(|row| {
             let is_in_the_way = rows > 0 || bytes > 0;
             (rows, bytes) = (rows.saturating_sub(1), bytes.saturating_sub(row.bytes));
@@ -58,7 +60,7 @@ impl Quarantine {
         } else {
             self.remove(spaces, &in_the_way).await?;
         }
-        Ok(true)
+        Ok(!in_the_way.is_empty())
     }
 
     /// A page of the oldest rows that the filter takes.
@@ -73,9 +75,9 @@ impl Quarantine {
         Ok(rows.filter(|stored| filter.takes(&stored.row)).collect())
     }
 
-    /// Drops rows that are too old, now and then.
-    pub(super) async fn drop_expired(&self) -> Result<(), QuarantineError> {
-        let Some(age) = self.inner.conf.max_age else { return Ok(()) };
+    /// Drops rows that are too old, now and then. If that fails, they are dropped the next time.
+    pub(super) async fn drop_expired(&self) {
+        let Some(age) = self.inner.conf.max_age else { return };
         let searched = |time| {
             let mut last = self.inner.expired.lock().unwrap_or_else(|e| e.into_inner());
             std::mem::replace(&mut *last, time)
@@ -83,13 +85,13 @@ impl Quarantine {
         let last = searched(Some(Instant::now()));
         if last.is_some_and(|last| last.elapsed() < EXPIRY.min(age)) {
             searched(last);
-            return Ok(());
+            return;
         }
-        let dropped = self.drop_older(age).await;
-        if dropped.is_err() {
+        if let Err(error) = self.drop_older(age).await {
             searched(None);
+            let error = error_chain(&error).to_string();
+            warn!(error, "rows in quarantine that are older than `max_age_ms` cannot be dropped");
         }
-        dropped
     }
 
     async fn drop_older(&self, age: Duration) -> Result<(), QuarantineError> {

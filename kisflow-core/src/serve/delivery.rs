@@ -3,13 +3,12 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use futures_util::future::{OptionFuture, join_all};
+use futures_util::future::join_all;
 use tokio::{sync::oneshot, task::yield_now, time::sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::warn;
 
 use super::{
-    isolate::drop_rows,
     lease::renew,
     ledger::{Books, Entry, Tally},
     piece::Piece,
@@ -20,7 +19,7 @@ use crate::{
     error::error_chain,
     flow::{Flow, RunError, unavailable},
     health::Health,
-    quarantine::{Keeping, Quarantine, Quarantined},
+    quarantine::{Quarantine, Quarantined},
     source::{Delivery, Receipt, Settled},
 };
 
@@ -93,15 +92,8 @@ impl Desk {
             let delivery = &delivery;
             let Work { tally, bad, .. } = self.work(delivery, parts).await?;
             let rows: Option<Vec<usize>> = bad.iter().map(|bad| bad.source_row).collect();
-            let kept = self.keep(named(bad)).await?;
+            self.keep(named(bad, &receipt.generation())).await?;
             self.acknowledge(receipt, &tally, rows).await?;
-            if let Some(Err(error)) = OptionFuture::from(kept.map(Keeping::acknowledged)).await {
-                let error = error_chain(&error).to_string();
-                warn!(
-                    flow = self.flow.name(),
-                    error, "rows in quarantine could not be marked as acknowledged"
-                );
-            }
             Ok::<_, Interrupted>(tally)
         };
         let worked = worked.await;
@@ -120,7 +112,6 @@ impl Desk {
                 drop(entry);
             }
         }
-        drop_rows(delivery);
     }
 
     /// All parts, side by side; rows of one lane wait for each other.
@@ -166,9 +157,9 @@ impl Desk {
     }
 
     /// Puts rows into quarantine; waits until they are durable there.
-    async fn keep(&self, bad: Vec<Quarantined>) -> Result<Option<Keeping>, Interrupted> {
+    async fn keep(&self, bad: Vec<Quarantined>) -> Result<(), Interrupted> {
         if bad.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         let rows = bad.len();
         let mut keeping = self.quarantine.keeping(bad);
@@ -185,7 +176,7 @@ impl Desk {
             }
             wait.pause(self).await?;
         }
-        Ok(Some(keeping))
+        Ok(())
     }
 
     /// Acknowledges the rows; waits until the source has the acknowledgement.
@@ -222,12 +213,14 @@ impl Desk {
 
 /// Gives each row its id: the same at each redelivery, and different for each row. One row of the
 /// source may have become several that failed in one place.
-fn named(bad: Vec<BadRow>) -> Vec<Quarantined> {
+fn named(bad: Vec<BadRow>, generation: &str) -> Vec<Quarantined> {
     let mut times: HashMap<String, usize> = HashMap::new();
     let name = |BadRow { mut row, source_row }: BadRow| {
-        let times = times.entry(row.own_id(source_row.is_some(), 0)).or_default();
-        row.id = row.own_id(source_row.is_some(), *times);
+        let id = |times| row.own_id(generation, source_row.is_some(), times);
+        let times = times.entry(id(0)).or_default();
+        let id = id(*times);
         *times += 1;
+        row.id = id;
         row
     };
     bad.into_iter().map(name).collect()

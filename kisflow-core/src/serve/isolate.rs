@@ -1,11 +1,7 @@
 //! Finds the rows of a batch that cannot be processed: splits what fails until they are isolated,
 //! and everything else gets through.
 
-use std::{
-    collections::BTreeSet,
-    panic::{AssertUnwindSafe, catch_unwind},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 use tracing::{debug, info, warn};
@@ -32,11 +28,11 @@ use crate::{
 /// each of those would not end.
 const RESTARTS: usize = 16;
 
-/// What became of a piece.
+/// The result of an attempt with a piece.
 enum Outcome {
     /// All its rows got through.
     Through,
-    /// Its row is among the bad ones.
+    /// All its rows are among the bad ones.
     GivenUp,
     /// It failed, and has to be split.
     Failed(Piece),
@@ -108,7 +104,6 @@ impl Desk {
                         info!(flow = self.flow.name(), "what the batch waited for is back");
                     }
                     self.finish(delivery, &piece, &report, work);
-                    drop_rows((report, piece));
                     return Ok(Outcome::Through);
                 }
                 Err(error) if error.is_cancelled() => return Err(Interrupted),
@@ -152,7 +147,6 @@ impl Desk {
                 continue;
             }
             self.give_up(delivery, &failed, failures + 1, &error, work);
-            drop_rows((error, failed));
             return Ok(Outcome::GivenUp);
         }
     }
@@ -324,14 +318,6 @@ fn from_the_start(delivery: &Delivery, piece: &Piece, work: &mut Work) -> Option
     let batch = delivery.batch.pick(rows.into_iter().collect());
     work.restarts += 1;
     Some(Piece { failures: piece.failures, ..Piece::new(0, batch, lineage) })
-}
-
-/// Drops values with rows in them. They are the users': their `Drop` must not end what is done with
-/// them.
-pub(super) fn drop_rows<T>(rows: T) {
-    if catch_unwind(AssertUnwindSafe(|| drop(rows))).is_err() {
-        warn!("a row panicked when it was dropped");
-    }
 }
 
 /// The positions of rows in the delivery, through the piece that they were in.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metrics::Counter;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::{error::error_chain, source::Receipt};
@@ -14,7 +14,8 @@ pub(super) async fn renew(flow: &str, receipt: &dyn Receipt, lease: Duration, lo
     let mut is_lost = false;
     loop {
         sleep(lease / 3).await;
-        let result = receipt.renew().await;
+        let result = timeout(lease, receipt.renew()).await;
+        let result = result.unwrap_or_else(|_| Err("it takes longer than the lease".into()));
         // One that was renewed too late may have been taken over before.
         if renewed.elapsed() > lease && !is_lost {
             is_lost = true;
@@ -37,8 +38,6 @@ mod tests {
         Arc,
         atomic::{AtomicU64, Ordering},
     };
-
-    use tokio::time::timeout;
 
     use super::*;
     use crate::{Result, Settled, async_trait};
@@ -87,5 +86,6 @@ mod tests {
         assert_eq!(lost(3, Duration::ZERO).await, 1);
         assert_eq!(lost(u64::MAX, Duration::ZERO).await, 1);
         assert_eq!(lost(0, LEASE).await, 1, "each renewal comes too late");
+        assert_eq!(lost(0, LEASE * 100).await, 1, "the first renewal hangs");
     }
 }

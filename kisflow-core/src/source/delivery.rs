@@ -89,6 +89,14 @@ pub trait Receipt: Send + Sync + 'static {
     /// it is delivered.
     fn position(&self, row: usize) -> String;
 
+    /// Returns what tells these rows apart from others that had the same positions, if anything can:
+    /// which file it is at a path where files are replaced, which run of the program reads its
+    /// standard input. A redelivered row has the same generation each time. A bad row with the same
+    /// text at the same position of another generation is another row in quarantine.
+    fn generation(&self) -> String {
+        String::new()
+    }
+
     /// Acknowledges the rows: every one is done. A source with offsets commits the contiguous
     /// prefix of what is done, see [`Prefix`](super::Prefix).
     ///

@@ -177,22 +177,23 @@ async fn write(
 
 /// The receipt of rows of a file.
 pub(super) struct FileReceipt {
-    path: Arc<str>,
-    places: Places,
-    turn: Turn,
-    commits: Arc<Commits>,
-}
-
-impl FileReceipt {
-    pub(super) fn new(path: Arc<str>, places: Places, turn: Turn, commits: Arc<Commits>) -> Self {
-        Self { path, places, turn, commits }
-    }
+    pub(super) path: Arc<str>,
+    /// Which of the files it is that were at the path, from 1.
+    pub(super) generation: u64,
+    pub(super) places: Places,
+    pub(super) turn: Turn,
+    pub(super) commits: Arc<Commits>,
 }
 
 #[async_trait]
 impl Receipt for FileReceipt {
     fn position(&self, row: usize) -> String {
         format!("{}:{}", self.path, self.places.offset(row))
+    }
+
+    fn generation(&self) -> String {
+        // The first file needs nothing that tells it apart.
+        if self.generation > 1 { self.generation.to_string() } else { String::new() }
     }
 
     async fn done(&self, _: &Settled) -> Result<()> {

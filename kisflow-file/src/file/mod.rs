@@ -18,6 +18,7 @@ mod reader;
 mod recent;
 mod reset;
 mod settled;
+mod step;
 mod tracked;
 mod watcher;
 

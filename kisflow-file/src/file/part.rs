@@ -11,11 +11,12 @@ use tracing::{info, warn};
 
 use super::{
     ask::{Answer, Question},
-    chain::{Chain, Missed},
-    open::{Begin, Entered, Opened},
+    chain::Chain,
+    open::{Begin, Entered},
     position::{HEAD, Position, Print},
     recent::Recent,
-    tracked::{Standing, Tracked},
+    step::{Left, Step},
+    tracked::Standing,
 };
 use crate::{
     error::FileError,
@@ -48,6 +49,8 @@ pub(super) struct Part {
     begin: Option<Begin>,
     /// The file that is being read.
     entered: Option<u64>,
+    /// Which of the files it is that were at the path, and the id of that file.
+    generation: (u64, Option<u64>),
     head: Vec<u8>,
     recent: Recent,
     /// Whether to skip the first row, which `start` names as done.
@@ -69,31 +72,6 @@ pub(super) struct Part {
     is_gone: bool,
 }
 
-/// What comes next.
-pub(super) enum Step {
-    /// Some work was done: call again.
-    On,
-    /// A file was opened.
-    Opened(Opened),
-    /// Nothing for now.
-    Idle,
-    /// A file is finished: how far it was read, where the next begins, and how much of it is lost.
-    Over(Box<Left>),
-    /// A late write to a file that was left: its position, and how many bytes.
-    Missed(Box<Missed>),
-    /// There will never be more.
-    Ended,
-}
-
-/// A file that is left behind.
-pub(super) struct Left {
-    pub(super) file: Tracked,
-    /// Where the file behind it begins, if there is one.
-    pub(super) next: Option<Position>,
-    /// The bytes that existed and could not be read.
-    pub(super) lost: u64,
-}
-
 impl Part {
     pub(super) fn new(
         path: Arc<str>,
@@ -102,7 +80,12 @@ impl Part {
         framer: Framer,
         begin: Begin,
     ) -> Self {
+        let generation = match &begin {
+            Begin::Kept(position) | Begin::Moved(position) => position.generation,
+            _ => 0,
+        };
         Self {
+            generation: (generation, None),
             path,
             chain,
             manner,
@@ -184,11 +167,24 @@ impl Part {
     }
 
     /// Returns the position behind the last batch.
-    pub(super) fn position(&self, offset: u64) -> Position {
-        let file = self.chain.front().map(|(file, _)| file.position).unwrap_or_default();
+    pub(super) fn position(&mut self, offset: u64) -> Position {
+        let file = self.front().unwrap_or_default();
         let mut print = file.print;
         print.tail = self.recent.print(offset);
         Position { offset, print, ..file }
+    }
+
+    /// Returns the position of the file that is read, with its generation: the one that was kept, or
+    /// the next. After a restart the same file has the same one.
+    fn front(&mut self) -> Option<Position> {
+        let (file, _) = self.chain.front()?;
+        let (last, of) = self.generation;
+        if of != Some(file.id) {
+            let next =
+                if file.position.generation > 0 { file.position.generation } else { last + 1 };
+            self.generation = (next, Some(file.id));
+        }
+        Some(Position { generation: self.generation.0, ..file.position })
     }
 
     /// Returns how many bytes wait behind the rows that were handed out.
@@ -209,8 +205,8 @@ impl Part {
 
     /// Returns where reading begins, before anything was read.
     pub(super) fn begins_at(&mut self) -> Position {
-        if let Some((file, _)) = self.chain.front() {
-            return file.position;
+        if let Some(position) = self.front() {
+            return position;
         }
         let awaited = Position::awaited();
         self.begin = Some(Begin::Kept(awaited.clone()));
@@ -374,9 +370,11 @@ impl Part {
     /// Leaves the finished file.
     fn leave(&mut self) -> Step {
         let Some((_, true)) = self.chain.front() else { return Step::Ended };
-        let Some(file) = self.chain.pop() else { return Step::Ended };
+        let generation = self.front().map(|position| position.generation);
+        let Some(mut file) = self.chain.pop() else { return Step::Ended };
+        file.position.generation = generation.unwrap_or_default();
         self.forget();
-        let next = self.chain.front().map(|(file, _)| file.position);
+        let next = self.front();
         let lost = if self.is_broken { 0 } else { file.position.unread() };
         self.is_broken = false;
         Step::Over(Box::new(Left { file, next, lost }))

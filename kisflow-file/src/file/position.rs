@@ -56,8 +56,20 @@ pub(super) struct Position {
     pub(super) length: u64,
     /// The time of the last write, in nanoseconds since 1970.
     pub(super) modified: u64,
+    /// Which of the files it is that were at the path, from 1; 0 if that is not known yet.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub(super) generation: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) losses: Vec<Loss>,
+}
+
+/// The generation of positions without one.
+const fn first() -> u64 {
+    1
+}
+
+const fn is_first(generation: &u64) -> bool {
+    *generation == 1
 }
 
 /// A position in the first format, with the inode and at most 256 bytes.
@@ -88,7 +100,7 @@ impl Position {
         let First { offset, mark } = serde_json::from_slice(kept).ok()?;
         let head = Print { length: mark.length, hash: mark.hash, fnv: true };
         let print = Fingerprint { inode: mark.inode, head, tail: Print::default() };
-        Some(Self { offset, print, length: offset, ..Self::default() })
+        Some(Self { offset, print, length: offset, generation: first(), ..Self::default() })
     }
 
     /// Returns how many bytes are known to be behind it.
@@ -159,8 +171,12 @@ mod tests {
             tail: Print::of(b"more"),
         };
         let losses = vec![Loss { id: "1f".to_owned(), text: "3 bytes are lost".to_owned() }];
-        let position = Position { offset: 1 << 60, print, length: u64::MAX, modified: 7, losses };
-        assert_eq!(Position::decode(&position.encode()), Some(position));
+        let (offset, length, modified) = (1 << 60, u64::MAX, 7);
+        for generation in [0, 1, 2] {
+            let losses = losses.clone();
+            let position = Position { offset, print, length, modified, generation, losses };
+            assert_eq!(Position::decode(&position.encode()), Some(position));
+        }
         assert_eq!(Position::decode(b"17"), None);
     }
 

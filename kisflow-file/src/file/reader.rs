@@ -22,9 +22,10 @@ use super::{
     losses::Losses,
     many::Many,
     open::{Begin, Opened},
-    part::{Left, Manner, Part, Step},
+    part::{Manner, Part},
     pattern::Pattern,
     position::Position,
+    step::{Left, Step},
     watcher::{Watched, Watcher},
 };
 use crate::{
@@ -294,7 +295,7 @@ impl Reader {
     }
 
     fn deliver(&mut self, at: usize, cut: Cut) -> Delivery {
-        let (path, end) = match self.parts.get(at) {
+        let (path, end) = match self.parts.get_mut(at) {
             Some(Reading { part, .. }) => (part.path.clone(), part.position(cut.end)),
             None => (self.key.clone(), Position::default()),
         };
@@ -302,8 +303,11 @@ impl Reader {
             (self.turn, self.until) = (at + 1, None);
         }
         let end = Position { losses: self.losses.of(&path), ..end };
+        let generation = end.generation;
         let turn = self.commits.begin(path.clone(), end);
-        Delivery::new(cut.batch, FileReceipt::new(path, cut.places, turn, self.commits.clone()))
+        let commits = self.commits.clone();
+        let receipt = FileReceipt { path, generation, places: cut.places, turn, commits };
+        Delivery::new(cut.batch, receipt)
     }
 
     /// Takes the result of a part's step.

@@ -13,6 +13,7 @@ mod changes;
 mod check;
 mod conformance;
 mod follow;
+mod generations;
 mod losses;
 mod memory;
 mod patterns;

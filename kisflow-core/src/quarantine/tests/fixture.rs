@@ -1,0 +1,157 @@
+//! A quarantine in a store that fails, and what must be true of the two.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use metrics::Counter;
+
+use crate::{
+    conf::QuarantineConf,
+    durable::{Change, Commit, CommitError, Durable, Entry, Key, Limits, MemoryStore, Scan, Usage},
+    error::Result,
+    metrics::QuarantineMetrics,
+    millis::since_epoch,
+    quarantine::{
+        DISCARDED, KEPT, Quarantine, QuarantineError, QuarantineFilter, Quarantined, layout::Spaces,
+    },
+};
+
+/// A store that can refuse to remove entries, and keep its answers to itself.
+pub(super) struct Faulty {
+    store: MemoryStore,
+    pub(super) removes_nothing: AtomicBool,
+    /// So many commits take effect without an answer.
+    pub(super) silent: AtomicU64,
+}
+
+#[async_trait]
+impl Durable for Faulty {
+    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        // Others get a chance between what is read and what is written.
+        tokio::task::yield_now().await;
+        self.store.read(keys).await
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<Vec<(Bytes, Entry)>> {
+        self.store.scan(scan).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> std::result::Result<(), CommitError> {
+        let removes = commit.changes().any(|(_, change)| *change == Change::Remove);
+        if removes && self.removes_nothing.load(Ordering::SeqCst) {
+            return Err(CommitError::Outage("it removes nothing".into()));
+        }
+        self.store.commit(commit).await?;
+        let silent = |left: u64| left.checked_sub(1);
+        match self.silent.fetch_update(Ordering::SeqCst, Ordering::SeqCst, silent) {
+            Ok(_) => Err(CommitError::Outage("the answer is lost".into())),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        self.store.limits()
+    }
+
+    async fn now(&self) -> Result<SystemTime> {
+        self.store.now().await
+    }
+
+    async fn usage(&self, space: &str) -> Result<Usage> {
+        self.store.usage(space).await
+    }
+}
+
+/// A quarantine, its store, and how many rows it says that it has dropped.
+pub(super) struct Fixture {
+    pub(super) quarantine: Quarantine,
+    pub(super) store: Arc<Faulty>,
+    pub(super) dropped: Arc<AtomicU64>,
+}
+
+impl Fixture {
+    /// A commit holds so many keys.
+    pub(super) fn new(conf: QuarantineConf, keys: usize) -> Self {
+        let limits = Limits { keys, bytes: 1 << 12, key_bytes: 1 << 10 };
+        let store = Arc::new(Faulty {
+            store: MemoryStore::with_limits(limits),
+            removes_nothing: AtomicBool::default(),
+            silent: AtomicU64::default(),
+        });
+        let dropped = Arc::<AtomicU64>::default();
+        let mut metrics = QuarantineMetrics::new();
+        metrics.dropped = Counter::from_arc(dropped.clone());
+        let quarantine = Quarantine::new(store.clone(), conf, BTreeMap::new(), metrics, 120);
+        Self { quarantine, store, dropped }
+    }
+
+    pub(super) async fn keep(&self, rows: Vec<Quarantined>) -> Result<(), QuarantineError> {
+        self.quarantine.keeping(rows).keep().await
+    }
+
+    pub(super) async fn ids(&self) -> Vec<String> {
+        self.audit().await;
+        self.quarantine.ids(&QuarantineFilter::new()).await.unwrap()
+    }
+
+    pub(super) async fn entries(&self, space: &str) -> Vec<(Bytes, Entry)> {
+        self.store.store.scan(&Scan::of(space).limit(usize::MAX)).await.unwrap()
+    }
+
+    /// Fails unless places and counters are those of the rows that are there.
+    pub(super) async fn audit(&self) {
+        for spaces in [KEPT, DISCARDED] {
+            self.audit_space(spaces).await;
+        }
+    }
+
+    async fn audit_space(&self, spaces: Spaces) {
+        let mut flows: BTreeMap<String, Usage> = BTreeMap::new();
+        let mut places: Vec<(Bytes, Bytes)> = Vec::new();
+        for (id, entry) in self.entries(spaces.rows).await {
+            let row: Quarantined = serde_json::from_slice(&entry.value).unwrap();
+            assert_eq!(row.id.as_bytes(), &*id);
+            let bytes = id.len() + entry.value.len();
+            places.push((spaces.place(&row).to_bytes(), bytes.to_string().into()));
+            let usage = flows.entry(row.flow).or_default();
+            usage.entries += 1;
+            usage.bytes += bytes as u64;
+        }
+        places.sort_unstable();
+        let found = self.entries(spaces.by_time).await.into_iter();
+        assert_eq!(found.map(|(key, entry)| (key, entry.value)).collect::<Vec<_>>(), places);
+        for flow in ["A", "B", "C"] {
+            let counted = self.quarantine.usage_of(spaces, flow).await.unwrap();
+            assert_eq!(counted, flows.remove(flow).unwrap_or_default(), "{flow}");
+        }
+    }
+}
+
+pub(crate) fn row(flow: &str, id: &str, since_ms: u64) -> Quarantined {
+    Quarantined {
+        id: id.to_owned(),
+        flow: flow.to_owned(),
+        source: String::new(),
+        position: String::new(),
+        function: String::new(),
+        at: 0,
+        attempt: 1,
+        since: since_epoch::time(since_ms),
+        tried: since_epoch::time(since_ms),
+        field: None,
+        cause: String::new(),
+        row: "{}".into(),
+        origin: None,
+        unreadable: false,
+        csv: None,
+        discarded: None,
+    }
+}
