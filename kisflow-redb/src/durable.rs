@@ -345,7 +345,7 @@ fn usage_of(
     space: &str,
 ) -> Result<Usage, Error> {
     let (entries, bytes) = counters.get(space)?.map(|found| found.value()).unwrap_or_default();
-    Ok(Usage { entries, bytes })
+    Ok(Usage::new(entries, bytes))
 }
 
 /// The least text that is greater: where the next space, or record, may begin.

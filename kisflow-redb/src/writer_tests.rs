@@ -114,7 +114,7 @@ async fn writes_whose_callers_have_gone_do_not_pile_up() {
 async fn a_value_that_is_too_large_is_refused_by_itself() {
     let (_, file, writer) = opened();
     let text = String::from_utf8(vec![0; (1 << 30) + 1]).unwrap();
-    let record = Record { key: "stu_1".to_owned(), fields: vec![("a".into(), Some(text))] };
+    let record = Record::new("stu_1", vec![("a".into(), Some(text))]);
     let huge = Commit::new().put(Key::raw("space", "huge"), vec![0; (1 << 30) + 1]);
     let (changed, put_, small) = tokio::join!(
         writer.write(Work::Commits(vec![huge])),

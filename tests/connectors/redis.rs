@@ -688,10 +688,7 @@ async fn sentinels_lead_to_the_master() {
     };
     let redis = connect(conf("scores")).await.unwrap();
     conformance::storage(&redis).await;
-    redis
-        .put(vec![Record { key: "stu_1".into(), fields: vec![("a".into(), Some("1".into()))] }])
-        .await
-        .unwrap();
+    redis.put(vec![Record::new("stu_1", vec![("a".into(), Some("1".into()))])]).await.unwrap();
     assert!(poll(|| Command::new("redis-cli")
         .args([
             "-p",

@@ -41,7 +41,7 @@ pub type StartPrivate<C> =
 ///
 /// let memory = Private::<Memory>::start(&ConnConf::new("Scores", "memory")).await?;
 /// let fields = vec![("score".into(), Some("9.5".to_owned()))];
-/// memory.put(vec![Record { key: "7".to_owned(), fields }]).await?;
+/// memory.put(vec![Record::new("7", fields)]).await?;
 /// assert_eq!(count(&["7".to_owned(), "8".to_owned()], Conn::of(&memory)).await?, 1);
 /// # Ok::<(), kisflow_core::BoxError>(())
 /// # }).unwrap();

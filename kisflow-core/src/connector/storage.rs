@@ -13,11 +13,20 @@ pub type Fields = Vec<(String, String)>;
 
 /// A record to write.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Record {
     /// The whole key: the connector's `key` and the record's id.
     pub key: String,
     /// The fields to set, or to remove with `None`.
     pub fields: Vec<(Cow<'static, str>, Option<String>)>,
+}
+
+impl Record {
+    /// A record of this key, in which these fields are set, or removed with `None`.
+    #[must_use]
+    pub fn new(key: impl Into<String>, fields: Vec<(Cow<'static, str>, Option<String>)>) -> Self {
+        Self { key: key.into(), fields }
+    }
 }
 
 /// Records with fields. Every method takes one round trip for all of its records, or a few of

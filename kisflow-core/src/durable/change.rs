@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::CommitId;
 
-/// What must be true of an entry when the commit takes effect.
+/// What must be true of an entry when the commit takes effect. An engine has to know every kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Check {
     /// There is no entry. The commit has to put one. An entry that came and went meanwhile is not
@@ -17,7 +17,8 @@ pub enum Check {
     Below(Bytes),
 }
 
-/// A change of an entry.
+/// A change of an entry. An engine has to know every one: another kind would be a new version of the
+/// trait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Sets the value.

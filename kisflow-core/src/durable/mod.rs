@@ -161,11 +161,20 @@ impl Entry {
 
 /// How much a space holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Usage {
     /// Its entries.
     pub entries: u64,
     /// The bytes of their keys and values.
     pub bytes: u64,
+}
+
+impl Usage {
+    /// So many entries, with so many bytes in their keys and values.
+    #[must_use]
+    pub const fn new(entries: u64, bytes: u64) -> Self {
+        Self { entries, bytes }
+    }
 }
 
 /// Visits a range page by page: the next page begins behind the last key of the one before.

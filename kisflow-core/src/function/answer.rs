@@ -12,6 +12,7 @@ use crate::{
 };
 
 /// The answer to one call: at once from a sync function, in one box from an async one.
+#[non_exhaustive]
 pub enum Answer<'a> {
     /// The function has returned.
     Ready(Result<Outcome>),

@@ -365,6 +365,6 @@ impl Durable for PostgresDurable {
         let number = |at: usize| {
             row.try_get::<_, i64>(at).map(|number| u64::try_from(number).unwrap_or_default())
         };
-        Ok(Usage { entries: number(0)?, bytes: number(1)? })
+        Ok(Usage::new(number(0)?, number(1)?))
     }
 }

@@ -101,7 +101,7 @@ async fn an_outage_is_reported_and_ends_when_the_server_is_back() {
     let error = store.read(&[Key::new("a")]).await.unwrap_err().to_string();
     assert_eq!(error, away);
     assert!(matches!(store.commit(&commit).await, Err(CommitError::Outage(_))));
-    let record = Record { key: "1".to_owned(), fields: vec![("a".into(), Some("1".to_owned()))] };
+    let record = Record::new("1", vec![("a".into(), Some("1".to_owned()))]);
     assert!(postgres.put(vec![record]).await.is_err());
     server.restart();
     store.commit(&commit.sent_again()).await.unwrap();

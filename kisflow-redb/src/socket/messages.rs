@@ -32,10 +32,10 @@ impl Code for Record {
     }
 
     fn take(from: &mut &[u8]) -> Option<Self> {
-        let key = Code::take(from)?;
+        let key: String = Code::take(from)?;
         let fields: Vec<Field> = Code::take(from)?;
         let fields = fields.into_iter().map(|Field(field)| field).collect();
-        Some(Self { key, fields })
+        Some(Self::new(key, fields))
     }
 }
 
@@ -104,7 +104,7 @@ impl Code for Answer {
                 2_u8.put(out);
                 page.put(out);
             }
-            Ok(Response::Usage(Usage { entries, bytes })) => {
+            Ok(Response::Usage(Usage { entries, bytes, .. })) => {
                 3_u8.put(out);
                 entries.put(out);
                 bytes.put(out);
@@ -131,7 +131,7 @@ impl Code for Answer {
             2 => Ok(Response::Scan(Code::take(from)?)),
             3 => {
                 let (entries, bytes) = Code::take(from)?;
-                Ok(Response::Usage(Usage { entries, bytes }))
+                Ok(Response::Usage(Usage::new(entries, bytes)))
             }
             4 => Ok(Response::Records(Code::take(from)?)),
             5 => Err(Code::take(from)?),
@@ -209,7 +209,7 @@ mod tests {
             .append(key("group"), "b");
         let commits = vec![commit.clone(), commit.sent_again(), Commit::new()];
         let fields = vec![("id".into(), Some(text("1"))), ("x".into(), None)];
-        let record = Record { key: text("r"), fields };
+        let record = Record::new(text("r"), fields);
         for work in [Work::Commits(commits), Work::Put(vec![record]), Work::Remove(vec![text("r")])]
         {
             check(&Request::Write(work));
@@ -220,7 +220,7 @@ mod tests {
             Response::Done,
             Response::Read(vec![None, Some(entry.clone())]),
             Response::Scan(vec![("k".into(), entry)]),
-            Response::Usage(Usage { entries: 1, bytes: u64::MAX }),
+            Response::Usage(Usage::new(1, u64::MAX)),
             Response::Records(vec![None, Some(vec![(text("id"), text("1"))])]),
             Response::Committed(vec![
                 Ok(()),

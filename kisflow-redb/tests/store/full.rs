@@ -44,7 +44,7 @@ async fn check(redb: &Redb, count: usize) {
         found.iter().map(|(key, _)| String::from_utf8_lossy(key).parse().unwrap()).collect();
     assert_eq!(keys, (0..count).collect::<Vec<_>>(), "what was acknowledged is there, no more");
     assert!(found.iter().all(|(_, entry)| *entry.value == [b'x'; VALUE]), "and whole");
-    let usage = Usage { entries: count as u64, bytes: (count * (VALUE + 6)) as u64 };
+    let usage = Usage::new(count as u64, (count * (VALUE + 6)) as u64);
     assert_eq!(redb.usage("space").await.unwrap(), usage, "and counted");
 }
 

@@ -166,7 +166,7 @@ async fn entries(redb: &Redb, space: &str) -> BTreeSet<String> {
     each_page(redb, Scan::of(space), all_of).await.unwrap();
     let bytes = all.iter().map(|(key, entry)| (key.len() + entry.value.len()) as u64).sum();
     let usage = redb.usage(space).await.unwrap();
-    assert_eq!(usage, Usage { entries: all.len() as u64, bytes }, "usage of {space} is exact");
+    assert_eq!(usage, Usage::new(all.len() as u64, bytes), "usage of {space} is exact");
     let text = |key: &[u8]| String::from_utf8(key.to_vec()).unwrap();
     for (key, found) in &all {
         assert!(*found.value == value(&text(key)), "the value of {key:?} is whole");

@@ -106,7 +106,7 @@ async fn works(redb: &Redb) {
     assert_eq!(keys, [&b"a"[..], b"service"]);
     assert_eq!(redb.usage("space").await.unwrap().entries, 2);
     let fields = vec![("id".into(), Some("1".to_owned()))];
-    redb.put(vec![Record { key: "r".to_owned(), fields }]).await.unwrap();
+    redb.put(vec![Record::new("r", fields)]).await.unwrap();
     let keys = ["r".to_owned(), "s".to_owned()];
     let found = redb.get(&keys).await.unwrap();
     assert_eq!(found, [Some(vec![("id".to_owned(), "1".to_owned())]), None]);
@@ -274,7 +274,7 @@ async fn a_page_over_the_socket_is_bounded_and_nothing_of_it_is_left_out() {
     .unwrap();
     assert_eq!((keys.concat(), pages), (b"abcde".to_vec(), 2));
     let text = "x".repeat(257 << 20);
-    let too_large = Record { key: "f".to_owned(), fields: vec![("text".into(), Some(text))] };
+    let too_large = Record::new("f", vec![("text".into(), Some(text))]);
     let error = command.put(vec![too_large]).await.unwrap_err();
     assert!(error.to_string().contains("more was to be written at once"), "{error}");
 }

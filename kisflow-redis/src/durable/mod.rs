@@ -288,6 +288,6 @@ impl Durable for RedisDurable {
         let mut numbers = found.iter().map(|number| number.as_u64().unwrap_or_default());
         let (entries, bytes) =
             (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
-        Ok(Usage { entries, bytes })
+        Ok(Usage::new(entries, bytes))
     }
 }

@@ -268,7 +268,7 @@ async fn each_command_of_a_connector_that_is_refused_is_named() {
         let result = match task {
             "put" => {
                 let fields = vec![("score".into(), Some("1".into()))];
-                redis.put(vec![kisflow_core::Record { key: "stu_1".to_owned(), fields }]).await
+                redis.put(vec![kisflow_core::Record::new("stu_1", fields)]).await
             }
             "get" => redis.get(&keys).await.map(drop),
             "remove" => redis.remove(&keys).await,
