@@ -11,6 +11,9 @@ use crate::{
     durable::{Commit, CommitError, Usage},
 };
 
+/// How often room for a row may be taken by others before it counts as full.
+const MOST_REFUSALS: u32 = 100;
+
 /// The rows of a delivery, of one flow, on their way into quarantine.
 ///
 /// A delivery that was not acknowledged comes with the same rows again, and they have the same ids.
@@ -45,6 +48,7 @@ impl Keeping {
         quarantine.drop_expired().await;
         // A full flow may have room for fewer; an empty one takes any row.
         let (mut most, mut is_bounded) = (self.most, true);
+        let mut refusals = 0;
         while !self.rows.is_empty() {
             let (commit, rows) = match self.sent.take() {
                 // Nothing may take its place before its outcome is known.
@@ -63,6 +67,7 @@ impl Keeping {
                 Ok(()) => {
                     self.rows.drain(..rows);
                     (most, is_bounded) = (self.most, true);
+                    refusals = 0;
                 }
                 // The entries that are there now are read.
                 Err(CommitError::Conflict(_) | CommitError::Lost) => {}
@@ -71,7 +76,8 @@ impl Keeping {
                     most = self.most;
                 }
                 Err(CommitError::Exceeded(_)) => {
-                    (most, is_bounded) = self.make_room(rows).await?;
+                    refusals += 1;
+                    (most, is_bounded) = self.make_room(rows, refusals).await?;
                 }
                 Err(error) => return Err(QuarantineError::storage("written")(error.into_cause())),
             }
@@ -109,8 +115,12 @@ impl Keeping {
     }
 
     /// The flow has no room for so many rows: makes room, or returns how many to try, and whether
-    /// within the bounds.
-    async fn make_room(&self, rows: usize) -> Result<(usize, bool), QuarantineError> {
+    /// within the bounds. `refusals` is how often there was none in succession.
+    async fn make_room(
+        &self,
+        rows: usize,
+        refusals: u32,
+    ) -> Result<(usize, bool), QuarantineError> {
         let (quarantine, conf) = (&self.quarantine, &self.quarantine.inner.conf);
         let Some(first) = self.rows.front() else { return Ok((rows, true)) };
         if conf.when_full == WhenFull::DropOldest
@@ -118,10 +128,12 @@ impl Keeping {
         {
             return Ok((rows, true));
         }
+        // Others may have taken the room that was made, and may do so again.
+        let is_raced = conf.when_full == WhenFull::DropOldest && refusals < MOST_REFUSALS;
         let usage = quarantine.usage_of(KEPT, &first.flow).await?;
         match rows {
             1 if usage.entries == 0 => Ok((1, false)),
-            1 if self.fits(usage) => Ok((1, true)),
+            1 if self.fits(usage) || is_raced => Ok((1, true)),
             1 => Err(self.full(usage)),
             _ => Ok((rows / 2, true)),
         }
