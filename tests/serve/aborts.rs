@@ -72,3 +72,19 @@ async fn without_a_source_a_run_ends_as_a_whole() {
     let report = flows.get("Orders").unwrap().run(rows).await.unwrap();
     assert_eq!((report.outcome(), report.rows().aborted), (RunOutcome::Aborted, 5));
 }
+
+#[tokio::test]
+async fn a_row_of_a_flow_that_jumps_ends_whatever_it_became() {
+    let tape = Tape::new("bar jumps", 20);
+    // The second of the three that row 1 becomes.
+    let scene = Scene::poisoned([11]);
+    let world = World::new(&scene, "bar jumps", &["Thrice", "Bar", "Jot"], |source| source);
+    let world = world.with(|conf| {
+        conf.function(FunctionConf::new("Bar", Mode::Verify))
+            .function(FunctionConf::new("Jot", Mode::Calculate).jump("Thrice"))
+    });
+    let (_, ledger) = world.serve().await;
+    assert_eq!((ledger.aborted, ledger.delivered, ledger.added), (3, 57, 40), "{ledger}");
+    assert_eq!(ledger.unaccounted(), 0, "{ledger}");
+    assert_eq!(tape.done().len(), 20);
+}

@@ -29,7 +29,7 @@ use crate::{
 const RESTARTS: usize = 16;
 
 /// The result of an attempt with a piece.
-enum Outcome {
+enum Attempt {
     /// All its rows got through.
     Through,
     /// All its rows are among the bad ones.
@@ -58,17 +58,17 @@ impl Desk {
         let mut failed = 0;
         while let Some(Waiting { mut piece, failed_before }) = waiting.pop() {
             piece.suspect = failed_before == Some(failed);
-            let outcome = self.attempt(delivery, piece, work).await?;
+            let attempt = self.attempt(delivery, piece, work).await?;
             if !work.deferred.is_empty() {
                 // Last: what they wait for may be away for long.
                 let deferred = work.deferred.drain(..).rev();
                 waiting.splice(0..0, deferred.map(|piece| Waiting { piece, failed_before: None }));
                 failed += 1;
             }
-            match outcome {
-                Outcome::Through => {}
-                Outcome::GivenUp => failed += 1,
-                Outcome::Failed(piece) => {
+            match attempt {
+                Attempt::Through => {}
+                Attempt::GivenUp => failed += 1,
+                Attempt::Failed(piece) => {
                     failed += 1;
                     self.books.metrics.splits.increment(1);
                     let (first, second) = piece.split();
@@ -86,25 +86,25 @@ impl Desk {
         delivery: &Delivery,
         mut piece: Piece,
         work: &mut Work,
-    ) -> Result<Outcome, Interrupted> {
+    ) -> Result<Attempt, Interrupted> {
         let mut outage = Wait::default();
         if piece.len() == 0 {
             // A source may hand out an empty batch: there is nothing to call a function for.
-            return Ok(Outcome::Through);
+            return Ok(Attempt::Through);
         }
         if piece.suspect && piece.len() > 1 {
-            return Ok(Outcome::Failed(piece));
+            return Ok(Attempt::Failed(piece));
         }
         loop {
             let (rows, stop) = (piece.rows.clone(), self.hard_stop.clone());
-            let run = self.flow.run_served(rows, piece.at, stop, self.isolation());
+            let run = self.flow.run_served(rows, piece.at, stop, self.isolation(&piece));
             let error = match run.await {
                 Ok(report) => {
                     if outage.over() {
                         info!(flow = self.flow.name(), "what the batch waited for is back");
                     }
                     self.finish(delivery, &piece, &report, work);
-                    return Ok(Outcome::Through);
+                    return Ok(Attempt::Through);
                 }
                 Err(error) if error.is_cancelled() => return Err(Interrupted),
                 Err(error) => error,
@@ -117,7 +117,7 @@ impl Desk {
                 continue;
             }
             if error.is_abort() {
-                return Ok(Outcome::Failed(self.failed(delivery, piece, &error, work)));
+                return Ok(Attempt::Failed(self.failed(delivery, piece, &error, work)));
             }
             if let Some(cause) = self.outage(&error).await {
                 self.wait_out(&mut outage, &error, &cause).await?;
@@ -137,7 +137,7 @@ impl Desk {
                     error = excerpt_chain(&error, self.flow.log_rows()),
                     "a batch failed and is split"
                 );
-                return Ok(Outcome::Failed(failed));
+                return Ok(Attempt::Failed(failed));
             }
             if failures < self.source.retry_times {
                 failed.failures = failures + 1;
@@ -147,7 +147,7 @@ impl Desk {
                 continue;
             }
             self.give_up(delivery, &failed, failures + 1, &error, work);
-            return Ok(Outcome::GivenUp);
+            return Ok(Attempt::GivenUp);
         }
     }
 
@@ -198,10 +198,11 @@ impl Desk {
     }
 
     /// What is done with rows by themselves. None passes another that waits in a flow that is
-    /// ordered; in one that jumps, a batch that waits starts again from its first function.
-    fn isolation(&self) -> Isolation {
+    /// ordered; in one that jumps, a batch that waits starts again from its first function. A row that
+    /// is alone is not split, however many it becomes: its run is aborted as a whole.
+    fn isolation(&self, piece: &Piece) -> Isolation {
         let defers = self.source.ordered == Ordered::No && !self.flow.may_jump();
-        Isolation { defers, splits: self.source.isolate }
+        Isolation { defers, splits: self.source.isolate && piece.len() > 1 }
     }
 
     /// Counts what a run did, and records what it rejected.
