@@ -77,10 +77,10 @@ impl Group {
         Ok(PullConsumer::new(config, info, self.link.context.clone()))
     }
 
-    /// What tells the stream apart from another of its name: when it was created.
-    pub(crate) fn generation(&self) -> String {
+    /// When the stream was created, which tells it apart from another of its name.
+    pub(crate) fn created(&self) -> Option<DateTime> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.as_ref().map(|known| known.created.to_string()).unwrap_or_default()
+        known.as_ref().map(|known| known.created)
     }
 
     /// How many rows the consumer has not handed out.

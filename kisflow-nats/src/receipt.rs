@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::{Subject, jetstream::AckKind};
+use async_nats::{Subject, datetime::DateTime, jetstream::AckKind};
 use kisflow_core::{Receipt, Result, Settled, async_trait};
 
 use crate::link::Link;
@@ -11,7 +11,8 @@ use crate::link::Link;
 pub(crate) struct Rows {
     pub(crate) link: Arc<Link>,
     pub(crate) stream: Arc<str>,
-    pub(crate) generation: String,
+    /// When the stream was created, if that is known.
+    pub(crate) created: Option<DateTime>,
     pub(crate) lease: Duration,
     /// Where each stands in the stream.
     pub(crate) sequences: Vec<u64>,
@@ -27,7 +28,7 @@ impl Receipt for Rows {
     }
 
     fn generation(&self) -> String {
-        self.generation.clone()
+        self.created.map(|created| created.to_string()).unwrap_or_default()
     }
 
     async fn done(&self, _: &Settled) -> Result<()> {

@@ -141,7 +141,7 @@ impl Nats {
         let receipt = Rows {
             link: self.link.clone(),
             stream: self.stream.clone(),
-            generation: self.group.generation(),
+            created: self.group.created(),
             lease: self.lease,
             sequences,
             replies,

@@ -299,7 +299,7 @@ async fn rows_that_go_back_to_the_start_again_and_again_come_to_quarantine() {
     assert_eq!(tape.done(), [0, 1]);
 }
 
-/// An error that nobody can print.
+/// An error that panics when it is printed.
 #[derive(Debug)]
 struct Unspeakable;
 

@@ -2,10 +2,11 @@
 
 use std::{
     future::pending,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
 };
 
-use kisflow::{ConnConf, FunctionConf, Mode, Result};
+use kisflow::{ConnConf, Connector, FunctionConf, Mode, Result, async_trait};
 
 use super::{Scene, World, outages::Moody, tape::Tape};
 
@@ -118,6 +119,84 @@ async fn rows_that_are_rejected_while_the_connector_does_not_answer_wait() {
     assert_eq!((ledger.delivered, ledger.quarantined), (200, 0), "{ledger}");
 }
 
+/// `type: jumpy`: so many pings panic.
+struct Jumpy {
+    left: AtomicUsize,
+}
+
+#[async_trait]
+impl Connector for Jumpy {
+    const TYPE: &'static str = "jumpy";
+    type Params = kisflow::RawParams;
+
+    async fn connect(conf: &ConnConf, _: Self::Params) -> Result<Self> {
+        Ok(Self { left: conf.addrs.parse::<usize>()?.into() })
+    }
+
+    async fn ping(&self) -> Result<()> {
+        let left = |left: usize| left.checked_sub(1);
+        let is_left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_ok();
+        assert!(!is_left, "a ping of its own");
+        Ok(())
+    }
+}
+
+/// Fails as long as the pings of its connector do.
+#[kisflow::faas("AskJumpy")]
+async fn ask_jumpy(rows: &[super::Order], jumpy: kisflow::Conn<'_, Jumpy>) -> Result<()> {
+    match jumpy.left.load(Ordering::SeqCst) {
+        0 => Ok(()),
+        left => Err(format!("{} rows, {left} pings", rows.len()).into()),
+    }
+}
+
+#[tokio::test]
+async fn a_connector_whose_ping_panics_does_not_answer_and_ends_nothing() {
+    let tape = Tape::new("jumpy", 100);
+    let world = World::new(&Scene::default(), "jumpy", &["AskJumpy"], |source| source);
+    let world = world.with(|conf| {
+        conf.connector(ConnConf::new("nerves", "jumpy").addrs("3"))
+            .function(FunctionConf::new("AskJumpy", Mode::Save).connector("nerves"))
+    });
+    let flows = world.flows_with(kisflow::Registry::connector::<Jumpy>).await;
+    let ledger = flows.serve(pending()).await.unwrap().flows["Orders"].ledger;
+    assert_eq!((ledger.delivered, ledger.quarantined), (100, 0), "{ledger}");
+    assert_eq!(tape.opened(), 1);
+}
+
+/// Panics when it is dropped.
+struct Mine;
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        panic!("a mine");
+    }
+}
+
+/// Never returns for some rows.
+#[kisflow::faas("Mined")]
+async fn mined(rows: &[super::Order], scene: kisflow::State<'_, Scene>) -> Result<()> {
+    if rows.iter().any(|row| scene.is_poison(row.id)) {
+        let _mine = Mine;
+        pending::<()>().await;
+    }
+    scene.see(rows);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_future_that_panics_when_its_timeout_drops_it_costs_its_row() {
+    let tape = Tape::new("mined", 20);
+    let scene = Scene::poisoned([7]);
+    let world = World::new(&scene, "mined", &["Mined"], |source| source).in_memory();
+    let timeout = Duration::from_secs(1);
+    let world = world
+        .with(|conf| conf.function(FunctionConf::new("Mined", Mode::Calculate).timeout(timeout)));
+    let (_, ledger) = world.serve().await;
+    assert_eq!((ledger.delivered, ledger.quarantined), (19, 1), "{ledger}");
+    assert_eq!((scene.seen().len(), tape.opened()), (19, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connector_of_a_function_that_was_appended_is_watched_as_well() {
     Tape::new("appended", 0);
@@ -130,6 +209,6 @@ async fn a_connector_of_a_function_that_was_appended_is_watched_as_well() {
     assert_eq!(flows.health().problems(), ["flow `Orders` is not served yet"]);
     flows.get("Orders").unwrap().append("AskMoody").await.unwrap();
     while !flows.health().problems().iter().any(|problem| problem.contains("`mood`")) {
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

@@ -14,7 +14,6 @@ use tokio::{
     task::JoinSet,
     time::sleep,
 };
-use tokio_util::task::AbortOnDropHandle;
 
 use super::ConnectorSlot;
 use crate::backoff::pause;
@@ -82,17 +81,6 @@ async fn one(slot: Arc<ConnectorSlot>) {
             () = sleep(wait) => {}
             () = slot.known.news.notified() => sleep(SHORTEST).await,
         }
-        // A separate task, so that a panic ends only this ping.
-        let asked = slot.clone();
-        let ping = AbortOnDropHandle::new(tokio::spawn(async move { asked.away().await }));
-        let is_away = match ping.await {
-            Ok(away) => away.is_some(),
-            Err(panic) => {
-                let name = &slot.conf.cname;
-                slot.known.tell(Some(format!("connector `{name}`: its ping panicked: {panic}")));
-                true
-            }
-        };
-        failures = if is_away { failures.saturating_add(1) } else { 0 };
+        failures = if slot.away().await.is_some() { failures.saturating_add(1) } else { 0 };
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{
     PAGE, QuarantineError, QuarantineFilter,
-    layout::{Place, Spaces, flow_and_place},
+    layout::{Spaces, TimeKey, flow_and_place},
 };
 use crate::{
     durable::{Durable, Key, Scan},
@@ -26,7 +26,7 @@ pub(super) struct ByTime<'d> {
 struct Flow {
     /// The next page.
     scan: Scan,
-    page: VecDeque<(Place, u64)>,
+    page: VecDeque<(TimeKey, u64)>,
     is_read: bool,
 }
 
@@ -36,7 +36,7 @@ impl<'d> ByTime<'d> {
         durable: &'d dyn Durable,
         spaces: Spaces,
         filter: &QuarantineFilter,
-        after: Option<&Place>,
+        after: Option<&TimeKey>,
     ) -> Result<Self, QuarantineError> {
         let names = match &filter.flow {
             Some(flow) => vec![flow.clone()],
@@ -53,7 +53,7 @@ impl<'d> ByTime<'d> {
                 let until = since_epoch::of(until).saturating_add(1);
                 scan = scan.to(flow.clone().number(until).to_bytes());
             }
-            if let Some(Place { since_ms, id }) = after {
+            if let Some(TimeKey { since_ms, id }) = after {
                 scan = scan.after(flow.number(*since_ms).text(id).to_bytes());
             }
             Flow { scan, page: VecDeque::new(), is_read: false }

@@ -69,15 +69,15 @@ impl Draft {
 
     /// The commit. With `most`, it fails if a flow would have more than that.
     pub(crate) fn commit(self, most: Option<&QuarantineConf>) -> Commit {
-        let most = most.map(|conf| [signed(conf.max_rows), signed(conf.max_bytes)]);
+        let quota = most.map(|conf| [conf.max_rows, conf.max_bytes].map(signed));
+        let quota = quota.unwrap_or([i64::MAX; 2]);
         let mut commit = self.commit;
         for ((spaces, flow), sums) in self.sums {
-            for (at, (counter, by)) in spaces.counters(&flow).into_iter().zip(sums).enumerate() {
-                commit = match most.as_ref().and_then(|most| most.get(at)) {
-                    _ if by == 0 => commit,
-                    Some(most) if by > 0 => commit.add_up_to(counter, by, *most),
-                    _ => commit.add(counter, by),
-                };
+            let counters = spaces.counters(&flow).into_iter().zip(sums).zip(quota);
+            for ((counter, by), most) in counters.filter(|((_, by), _)| *by != 0) {
+                // What becomes less is within any quota. Always with a maximum: an engine may spread a
+                // counter that is added to without one, and would have to sum it up each time.
+                commit = commit.add_up_to(counter, by, if by < 0 { i64::MAX } else { most });
             }
         }
         commit

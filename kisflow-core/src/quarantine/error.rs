@@ -12,6 +12,7 @@ pub struct QuarantineError {
 enum Kind {
     /// No conf asks for one.
     None,
+    Cursor(String),
     Unknown(String),
     /// The row cannot be sent on: its id, and why not.
     Stuck(String, String),
@@ -23,6 +24,10 @@ enum Kind {
 impl QuarantineError {
     pub(crate) fn none() -> Self {
         Self { kind: Kind::None }
+    }
+
+    pub(super) fn cursor(text: &str) -> Self {
+        Self { kind: Kind::Cursor(text.to_owned()) }
     }
 
     pub(super) fn unknown(id: &str) -> Self {
@@ -65,6 +70,10 @@ impl fmt::Display for QuarantineError {
         match &self.kind {
             Kind::None => formatter.write_str(
                 "there is no quarantine: no flow has a source, and the global conf names no connector for `quarantine`",
+            ),
+            Kind::Cursor(text) => write!(
+                formatter,
+                "\"{text}\" is no cursor of the quarantine; give one that a list returned"
             ),
             Kind::Unknown(id) => write!(formatter, "no row in quarantine has the id \"{id}\""),
             Kind::Stuck(id, why) => write!(formatter, "row {id} cannot be sent on: {why}"),

@@ -16,8 +16,8 @@ const MOST_REFUSALS: u32 = 100;
 
 /// The rows of a delivery, of one flow, on their way into quarantine.
 ///
-/// A delivery that was not acknowledged comes with the same rows again, and they have the same ids.
-/// A row that is there already is not kept twice, and stays as an operator left it.
+/// A delivery that was not acknowledged is redelivered with the same rows, and they have the same
+/// ids. A row that is there already is not kept twice, and stays as an operator left it.
 pub(crate) struct Keeping {
     quarantine: Quarantine,
     /// The rows that are not kept yet.
@@ -97,14 +97,14 @@ impl Keeping {
         let there = quarantine.read(KEPT, &ids).await?;
         let draft =
             rows.iter().zip(&there).fold(Draft::default(), |draft, (row, there)| {
-                match there.as_ref().map(|there| Known::of(there, row)) {
+                match there.as_ref().map(|there| Existing::of(there, row)) {
                     None => draft.set(KEPT, None, Some(row)),
-                    Some(Known::Same) => draft,
-                    Some(Known::Older(there)) => {
+                    Some(Existing::Same) => draft,
+                    Some(Existing::Older(there)) => {
                         let row = Quarantined { since: there.row.since, ..(*row).clone() };
                         draft.set(KEPT, Some(there), Some(&row))
                     }
-                    Some(Known::Other) => {
+                    Some(Existing::Other) => {
                         let row = Quarantined { id: row.another_id(), ..(*row).clone() };
                         draft.set(KEPT, None, Some(&row))
                     }
@@ -164,19 +164,19 @@ impl Keeping {
     }
 }
 
-/// What an entry with the id of a row is.
-enum Known<'s> {
+/// What the entry is that has the id of a row already.
+enum Existing<'s> {
     /// The row.
     Same,
-    /// An earlier text of it, which nobody has touched: a function may make another text of the same
-    /// row of the source each time.
+    /// An earlier text of the row, untouched since. A function may make a different text of the same
+    /// source row each time.
     Older(&'s Stored),
-    /// An earlier text of it that an operator has touched, or another of the rows that the row of
-    /// the source became.
+    /// An earlier text that an operator has touched, or another of the rows that the source row
+    /// became.
     Other,
 }
 
-impl<'s> Known<'s> {
+impl<'s> Existing<'s> {
     fn of(there: &'s Stored, row: &Quarantined) -> Self {
         let Quarantined { row: text, since, tried, .. } = &there.row;
         // At the first function, the text is part of the id.

@@ -54,13 +54,13 @@ impl Spaces {
 
 /// A row's place in the order of time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct TimeKey {
     pub(super) since_ms: u64,
     pub(super) id: String,
 }
 
-impl Place {
-    /// The place of a [cursor](Quarantined::cursor); `None` for one before all rows.
+impl TimeKey {
+    /// The place of a [cursor](Quarantined::cursor), if the text is one.
     pub(super) fn of(cursor: &str) -> Option<Self> {
         let (since_ms, id) = cursor.split_once('-')?;
         Some(Self { since_ms: since_ms.parse().ok()?, id: id.to_owned() })
@@ -68,12 +68,12 @@ impl Place {
 }
 
 /// The flow and the place in a key of the space `by_time`.
-pub(super) fn flow_and_place(key: &[u8]) -> Option<(String, Place)> {
+pub(super) fn flow_and_place(key: &[u8]) -> Option<(String, TimeKey)> {
     let mut parts = key_parts(key);
     let flow = parts.next()?.ok()?.as_text()?.to_owned();
     let KeyPart::Number(since_ms) = parts.next()?.ok()? else { return None };
     let id = parts.next()?.ok()?.as_text()?.to_owned();
-    Some((flow, Place { since_ms, id }))
+    Some((flow, TimeKey { since_ms, id }))
 }
 
 /// A row as it is in the store.

@@ -28,7 +28,7 @@ use tokio::time::timeout;
 
 use self::{
     by_time::ByTime,
-    layout::{Place, Spaces, Stored},
+    layout::{Spaces, Stored, TimeKey},
 };
 pub(crate) use self::{
     carry_over::carry_over,
@@ -280,7 +280,10 @@ impl Quarantine {
         cursor: &str,
         mut visit: impl FnMut(Quarantined) -> Next,
     ) -> Result<(), QuarantineError> {
-        let after = Place::of(cursor);
+        let after = match cursor {
+            "" => None,
+            _ => Some(TimeKey::of(cursor).ok_or_else(|| QuarantineError::cursor(cursor))?),
+        };
         let mut order = ByTime::open(&*self.inner.durable, spaces, filter, after.as_ref()).await?;
         loop {
             let ids = order.next().await?;

@@ -92,7 +92,9 @@ impl Desk {
             let delivery = &delivery;
             let Work { tally, bad, .. } = self.work(delivery, parts).await?;
             let rows: Option<Vec<usize>> = bad.iter().map(|bad| bad.source_row).collect();
-            self.keep(named(bad, &receipt.generation())).await?;
+            if !bad.is_empty() {
+                self.keep(named(bad, &receipt.generation())).await?;
+            }
             self.acknowledge(receipt, &tally, rows).await?;
             Ok::<_, Interrupted>(tally)
         };
@@ -158,9 +160,6 @@ impl Desk {
 
     /// Puts rows into quarantine; waits until they are durable there.
     async fn keep(&self, bad: Vec<Quarantined>) -> Result<(), Interrupted> {
-        if bad.is_empty() {
-            return Ok(());
-        }
         let rows = bad.len();
         let mut keeping = self.quarantine.keeping(bad);
         let mut wait = Wait::default();

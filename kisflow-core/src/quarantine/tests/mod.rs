@@ -171,7 +171,7 @@ async fn commits_whose_answers_are_lost_keep_each_row_once() {
         it.store.silent.store(1, Ordering::SeqCst);
         keeping.keep().await.unwrap_err();
     }
-    // The process dies, and the delivery comes again.
+    // The process dies, and the batch is redelivered.
     drop(keeping);
     it.keep(rows).await.unwrap();
     assert_eq!(it.ids().await.len(), 20);
@@ -226,6 +226,8 @@ async fn rows_of_several_flows_are_listed_by_time_page_by_page() {
     assert_eq!(first, (0..650).collect::<Vec<_>>());
     assert_eq!(list(&all, &cursor, 9_999).await.0, (650..1_700).collect::<Vec<_>>());
     assert_eq!(it.quarantine.count_after(&all, &cursor).await.unwrap(), 1_050);
+    let error = it.quarantine.list_after(&all, "tomorrow", 9).await.unwrap_err();
+    assert!(error.to_string().starts_with("\"tomorrow\" is no cursor"), "{error}");
     let some = all.since(since_epoch::time(10)).until(since_epoch::time(20));
     assert_eq!(list(&some, "", 9_999).await.0, (10..20).collect::<Vec<_>>());
     let of_b = list(&some.flow("B"), "", 9_999).await.0;
