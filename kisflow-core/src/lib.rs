@@ -37,6 +37,7 @@ mod quarantine;
 mod registry;
 mod reject;
 mod row;
+mod secret;
 mod serve;
 mod source;
 mod text;
@@ -64,8 +65,8 @@ pub use crate::{
         TestRecords, WhenFull,
     },
     connector::{
-        AsDurable, AsStorage, Connector, Fields, Memory, MemoryParams, Private, Record, ScratchDir,
-        StartPrivate, Storage,
+        AsDurable, AsStorage, Connector, Fields, Memory, MemoryParams, Private, PrivateServer,
+        PrivateServerConf, PrivateServerPlace, Record, ScratchDir, StartPrivate, Storage,
     },
     durable::{Durable, Usage},
     error::{BoxError, Result, Unavailable, error_chain},
@@ -86,6 +87,7 @@ pub use crate::{
     registry::Registry,
     reject::Reject,
     row::{Codec, Emit, PlainValue, RawRow, Row, json_value_end},
+    secret::Secret,
     serve::{Ledger, ServeError, Served, ServedFlow, ServedOutcome, Shutdown, termination},
     source::{
         CarriedOver, Delivery, Positions, Prefix, Receipt, Settled, Source, SourceContext,

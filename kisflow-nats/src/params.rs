@@ -1,6 +1,6 @@
 //! [`NatsParams`]: `params` of a source of `type: nats`.
 
-use std::{env::VarError, time::Duration};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -129,23 +129,6 @@ impl NatsParams {
     }
 }
 
-/// The secret in the environment variable that `param` names.
-pub(crate) fn secret(
-    param: &str,
-    variable: &str,
-    lookup: impl Fn(&str) -> Result<String, VarError>,
-) -> Result<String, NatsError> {
-    let wrong =
-        |why| NatsError::conf(format!("the environment variable `{variable}` of `{param}` {why}"));
-    match lookup(variable) {
-        Ok(secret) if secret.is_empty() => Err(wrong("is empty")),
-        Ok(secret) => Ok(secret),
-        Err(VarError::NotPresent) => Err(wrong("is not set")),
-        // `VarError` itself would print the value.
-        Err(VarError::NotUnicode(_)) => Err(wrong("is not UTF-8")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,23 +157,5 @@ mod tests {
             problems[0].1.to_string(),
             "`creds` and `token_env` are set; one of them says who reads"
         );
-    }
-
-    #[test]
-    fn a_secret_that_cannot_be_had_is_explained_and_never_shown() {
-        let environment = |name: &str| match name {
-            "SET" => Ok("hunter2".to_owned()),
-            "EMPTY" => Ok(String::new()),
-            "BYTES" => Err(VarError::NotUnicode("hunter2".into())),
-            _ => Err(VarError::NotPresent),
-        };
-        let read = |variable| secret("token_env", variable, environment);
-        assert_eq!(read("SET").unwrap(), "hunter2");
-        let check = |variable, expect: &str| {
-            assert_eq!(read(variable).unwrap_err().to_string(), expect);
-        };
-        check("GONE", "the environment variable `GONE` of `token_env` is not set");
-        check("EMPTY", "the environment variable `EMPTY` of `token_env` is empty");
-        check("BYTES", "the environment variable `BYTES` of `token_env` is not UTF-8");
     }
 }

@@ -1,15 +1,15 @@
 //! [`Settings`]: what a conf comes to, checked before anybody is asked.
 
-use std::{env, fs, time::Duration};
+use std::{fs, time::Duration};
 
 use async_nats::{ConnectOptions, ServerAddr};
-use kisflow_core::{Address, SourceConf, error_chain};
+use kisflow_core::{Address, Secret, SourceConf, error_chain};
 
 use crate::{
     address::addresses,
     error::NatsError,
     name::{Begin, begin, consumer_of, name, subject},
-    params::{NatsParams, secret},
+    params::NatsParams,
     tls,
 };
 
@@ -128,13 +128,16 @@ fn options(conf: &SourceConf, params: &NatsParams) -> Result<ConnectOptions, Nat
         .subscription_capacity(rows.saturating_mul(4).saturating_add(64).min(1 << 24))
         .require_tls(params.tls)
         .tls_client_config(tls::config(params)?);
-    let lookup = |variable: &str| env::var(variable);
+    let secret = |param, variable: &str| {
+        let secret = Secret::from_env(param, variable).map_err(NatsError::conf)?;
+        Ok::<_, NatsError>(secret.reveal().to_owned())
+    };
     match params {
         NatsParams { user: Some(user), password_env: Some(variable), .. } => {
-            Ok(options.user_and_password(user.clone(), secret("password_env", variable, lookup)?))
+            Ok(options.user_and_password(user.clone(), secret("password_env", variable)?))
         }
         NatsParams { token_env: Some(variable), .. } => {
-            Ok(options.token(secret("token_env", variable, lookup)?))
+            Ok(options.token(secret("token_env", variable)?))
         }
         NatsParams { creds: Some(path), .. } => {
             let wrong = |error| NatsError::conf(format!("`creds: {path}` cannot be read: {error}"));

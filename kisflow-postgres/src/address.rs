@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kisflow_core::Secret;
 use tokio_postgres::{
     Config,
     config::{Host, SslMode},
@@ -64,8 +65,10 @@ impl Address {
             )));
         }
         check_tls(&mut config, params)?;
-        if let Some(password) = params.password(|name| std::env::var(name))? {
-            config.password(password);
+        let (written, variable) = (params.password.as_ref(), params.password_env.as_deref());
+        let password = Secret::find("password", written, variable).map_err(PostgresError::conf)?;
+        if let Some(password) = password {
+            config.password(password.reveal());
         }
         let name = params.application_name.clone();
         match (name, config.get_application_name()) {
@@ -91,8 +94,7 @@ fn check_tls(config: &mut Config, params: &PostgresParams) -> Result<(), Postgre
             "`sslmode=require` needs the feature `tls` of the crate kisflow-postgres, which is switched off",
         ));
     }
-    // `prefer`, the default, would fail with the certificate that nobody has signed and that
-    // Debian's servers have.
+    // `prefer`, the default, would fail with the self-signed certificate of Debian's servers.
     if !is_on {
         config.ssl_mode(SslMode::Disable);
     }

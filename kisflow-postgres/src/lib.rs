@@ -53,8 +53,4 @@ mod tables;
 #[cfg(feature = "tls")]
 mod tls;
 
-pub use crate::{
-    connect::Postgres,
-    error::PostgresError,
-    params::{PostgresParams, Secret},
-};
+pub use crate::{connect::Postgres, error::PostgresError, params::PostgresParams};

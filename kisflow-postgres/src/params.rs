@@ -1,8 +1,9 @@
 //! [`PostgresParams`]: `params` of a Postgres connector.
 
-use std::{env::VarError, fmt, time::Duration};
+use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, de};
+use kisflow_core::Secret;
+use serde::Deserialize;
 
 use crate::error::PostgresError;
 
@@ -76,33 +77,6 @@ impl PostgresParams {
         }
         Ok(())
     }
-
-    /// The password that `password` holds or that `password_env` names; both at once is a mistake.
-    pub(crate) fn password(
-        &self,
-        lookup: impl Fn(&str) -> Result<String, VarError>,
-    ) -> Result<Option<String>, PostgresError> {
-        let variable = match (&self.password, self.password_env.as_deref()) {
-            (Some(_), Some(_)) => {
-                return Err(PostgresError::conf(
-                    "both `password` and `password_env` are set; drop one, best `password`",
-                ));
-            }
-            (Some(secret), None) => return Ok(Some(secret.reveal().to_owned())),
-            (None, None) => return Ok(None),
-            (None, Some(variable)) => variable,
-        };
-        // `VarError` itself would print the value.
-        let why = match lookup(variable) {
-            Ok(password) if !password.is_empty() => return Ok(Some(password)),
-            Ok(_) => "empty",
-            Err(VarError::NotPresent) => "not set",
-            Err(VarError::NotUnicode(_)) => "not UTF-8",
-        };
-        Err(PostgresError::conf(format!(
-            "the environment variable `{variable}` of `password_env` is {why}"
-        )))
-    }
 }
 
 impl Default for PostgresParams {
@@ -120,111 +94,9 @@ impl Default for PostgresParams {
     }
 }
 
-/// A text that is never printed.
-///
-/// ```
-/// use kisflow_postgres::Secret;
-///
-/// assert_eq!(format!("{:?}", Secret::from("hunter2")), "Secret(…)");
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<T: Into<String>> From<T> for Secret {
-    fn from(text: T) -> Self {
-        Self(text.into())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Secret(…)")
-    }
-}
-
-/// Written out because serde's own messages quote the value that they refuse.
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-
-        macro_rules! refuse {
-            ($($method:ident($type:ty),)*) => {
-                $(fn $method<E: de::Error>(self, _: $type) -> Result<Secret, E> {
-                    Err(E::custom("a password is a text; write it in quotes"))
-                })*
-            };
-        }
-
-        impl de::Visitor<'_> for Text {
-            type Value = Secret;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a password as a text")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Secret, E> {
-                Ok(Secret::from(text))
-            }
-
-            refuse! { visit_bool(bool), visit_i64(i64), visit_i128(i128), visit_u64(u64), visit_u128(u128), visit_f64(f64), }
-        }
-
-        deserializer.deserialize_string(Text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn environment(name: &str) -> Result<String, VarError> {
-        match name {
-            "SET" => Ok("hunter2".to_owned()),
-            "EMPTY" => Ok(String::new()),
-            "BYTES" => Err(VarError::NotUnicode("hunter2".into())),
-            _ => Err(VarError::NotPresent),
-        }
-    }
-
-    fn params(password: Option<&str>, variable: Option<&str>) -> PostgresParams {
-        PostgresParams {
-            password: password.map(Secret::from),
-            password_env: variable.map(str::to_owned),
-            ..PostgresParams::default()
-        }
-    }
-
-    #[test]
-    fn a_password_comes_from_the_conf_or_from_the_environment() {
-        let read = |password, variable| params(password, variable).password(environment).unwrap();
-        assert_eq!(read(None, None), None);
-        assert_eq!(read(Some("written"), None).as_deref(), Some("written"));
-        assert_eq!(read(None, Some("SET")).as_deref(), Some("hunter2"));
-    }
-
-    #[test]
-    fn a_missing_password_is_explained_and_never_shown() {
-        let check = |password, variable, expect: &str| {
-            let error = params(password, variable).password(environment).unwrap_err();
-            assert_eq!(error.to_string(), expect);
-        };
-        let both = "both `password` and `password_env` are set; drop one, best `password`";
-        check(Some("hunter2"), Some("SET"), both);
-        for (variable, why) in [("GONE", "not set"), ("EMPTY", "empty"), ("BYTES", "not UTF-8")] {
-            let expect =
-                format!("the environment variable `{variable}` of `password_env` is {why}");
-            check(None, Some(variable), &expect);
-        }
-        assert!(!format!("{:?}", params(Some("hunter2"), None)).contains("hunter2"));
-    }
 
     #[test]
     fn params_out_of_range_are_refused() {

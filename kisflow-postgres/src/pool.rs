@@ -24,8 +24,8 @@ use crate::{
 /// How the planner has to go about our statements: by the primary keys, whatever it knows of the
 /// tables. A plan that was made while a table was empty is in use when the table is large.
 ///
-/// A process that disappears must not leave a transaction with its locks, and the server stops what
-/// nobody waits for any more.
+/// A process that disappears must not leave a transaction with its locks behind, and the server stops
+/// statements after their timeout.
 const SESSION: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; \
     set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; \
     set idle_in_transaction_session_timeout = '30s'";
@@ -84,12 +84,12 @@ impl Connections {
             connect_timeout: params.connect_timeout,
             command_timeout: params.command_timeout,
         };
-        connections.lease().await?.release();
+        connections.pooled().await?.release();
         Ok(connections)
     }
 
     /// A connection of its own. Waits for one up to `command_timeout_ms`.
-    pub(crate) async fn lease(&self) -> Result<Lease, PostgresError> {
+    pub(crate) async fn pooled(&self) -> Result<Pooled, PostgresError> {
         let client = self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(cause) | PoolError::PostCreateHook(HookError::Backend(cause)) => {
                 PostgresError::connect(&self.place, cause)
@@ -99,20 +99,20 @@ impl Connections {
             }
             _ => PostgresError::connect_timeout(&self.place, self.connect_timeout),
         })?;
-        Ok(Lease { client: Some(client) })
+        Ok(Pooled { client: Some(client) })
     }
 
     /// A connection to a database that has our tables.
-    pub(crate) async fn with_tables(&self) -> Result<Lease, PostgresError> {
-        let lease = self.lease().await?;
+    pub(crate) async fn with_tables(&self) -> Result<Pooled, PostgresError> {
+        let pooled = self.pooled().await?;
         let create = async {
-            let client = lease.client()?;
+            let client = pooled.client()?;
             self.within(self.tables.create(client))
                 .await?
                 .map_err(|cause| PostgresError::failed(&self.place, &self.tables.creation(), cause))
         };
         self.are_tables_there.get_or_try_init(|| create).await?;
-        Ok(lease)
+        Ok(pooled)
     }
 
     /// Waits for an answer for at most `command_timeout_ms`.
@@ -131,11 +131,11 @@ impl Connections {
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, PostgresError> {
-        let lease = self.with_tables().await?;
-        let client = lease.client()?;
+        let pooled = self.with_tables().await?;
+        let client = pooled.client()?;
         let answer = async { client.query(&client.prepare_cached(sql).await?, params).await };
         let answer = self.within(answer).await?;
-        lease.release();
+        pooled.release();
         answer.map_err(|cause| PostgresError::failed(&self.place, what, cause))
     }
 
@@ -159,13 +159,13 @@ impl Connections {
     pub(crate) async fn ping(&self, limit: Duration) -> Result<(), PostgresError> {
         let silent = |_| PostgresError::silent(&self.place, limit);
         let ping = async {
-            let lease = self.lease().await?;
-            lease
+            let pooled = self.pooled().await?;
+            pooled
                 .client()?
                 .simple_query("")
                 .await
                 .map_err(|cause| PostgresError::failed(&self.place, "answer", cause))?;
-            lease.release();
+            pooled.release();
             Ok(())
         };
         timeout(limit, ping).await.map_err(silent)?
@@ -196,11 +196,11 @@ fn manager(
 
 /// A connection that goes back to the pool when it is released. If it is dropped it closes:
 /// something may still be under way on it.
-pub(crate) struct Lease {
+pub(crate) struct Pooled {
     client: Option<Client>,
 }
 
-impl Lease {
+impl Pooled {
     pub(crate) fn client(&self) -> Result<&Client, PostgresError> {
         self.client.as_ref().ok_or_else(|| PostgresError::conf("the connection was given back"))
     }
@@ -210,7 +210,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for Pooled {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
             drop(Object::take(client));

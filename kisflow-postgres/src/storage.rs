@@ -63,7 +63,7 @@ type Field = ((String, String), Option<String>);
 ///
 /// # Cancel safety
 ///
-/// A statement that was sent takes effect as a whole or not at all.
+/// A statement that was sent takes effect completely, or has no effect.
 #[async_trait]
 impl Storage for Postgres {
     async fn put(&self, records: Vec<Record>) -> Result<()> {

@@ -7,11 +7,11 @@ use fred::types::config::{
     UnresponsiveConfig,
 };
 
-use kisflow_core::Address;
+use kisflow_core::{Address, Secret};
 
 use crate::{
     error::RedisError,
-    params::{RedisMode, RedisParams, password},
+    params::{RedisMode, RedisParams},
 };
 
 /// All that a pool of connections is made of.
@@ -34,7 +34,6 @@ impl Settings {
                 "password",
                 params.password.as_ref(),
                 params.password_env.as_deref(),
-                |name| std::env::var(name),
             )?,
             server: server(addresses, params)?,
             database: (params.database > 0).then_some(params.database),
@@ -143,14 +142,18 @@ fn server(addresses: &[Address], params: &RedisParams) -> Result<ServerConfig, R
                 RedisError::conf("`service` is required with `mode: sentinel`: the name that the sentinels know the master by")
             })?,
             username: params.sentinel_username.clone(),
-            password: password(
-                "sentinel_password",
-                params.sentinel_password.as_ref(),
-                params.sentinel_password_env.as_deref(),
-                |name| std::env::var(name),
-            )?,
+            password: password("sentinel_password", params.sentinel_password.as_ref(), params.sentinel_password_env.as_deref())?,
         }),
     }
+}
+
+fn password(
+    param: &str,
+    written: Option<&Secret>,
+    variable: Option<&str>,
+) -> Result<Option<String>, RedisError> {
+    let secret = Secret::find(param, written, variable).map_err(RedisError::conf)?;
+    Ok(secret.map(|secret| secret.reveal().to_owned()))
 }
 
 #[cfg(feature = "tls")]

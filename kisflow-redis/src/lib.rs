@@ -85,6 +85,6 @@ pub use fred;
 pub use crate::{
     connect::Redis,
     error::RedisError,
-    params::{RedisMode, RedisParams, Secret},
+    params::{RedisMode, RedisParams},
     stream::{RedisStream, RedisStreamParams},
 };

@@ -1,4 +1,4 @@
-//! Connectors: Save and Load, several at once, stubs, and Redis.
+//! Connectors: Save and Load, several at once, stubs, Redis, and PostgreSQL.
 
 #![allow(
     missing_docs,
@@ -9,6 +9,9 @@
     reason = "tests fail loudly"
 )]
 
+#[path = "../support/postgres_server.rs"]
+#[allow(dead_code, reason = "other tests use more of it")]
+mod postgres_server;
 #[path = "../support/redis_server.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]
 mod redis_server;
@@ -16,6 +19,7 @@ mod redis_server;
 mod server;
 
 mod positions;
+mod postgres;
 mod redis;
 mod several;
 mod storage;

@@ -11,13 +11,13 @@ use kisflow_core::{
 use crate::redis_server::RedisServer;
 
 #[derive(Deserialize)]
-struct Numbered {
+pub(crate) struct Numbered {
     n: u32,
 }
 
 /// Odd numbers cannot be processed.
 #[faas("Even")]
-fn even(row: &Numbered) -> Result<bool> {
+pub(crate) fn even(row: &Numbered) -> Result<bool> {
     if row.n % 2 == 1 { Err("it is odd".into()) } else { Ok(true) }
 }
 

@@ -4,6 +4,7 @@ mod fields;
 mod memory;
 mod object;
 mod private;
+mod private_server;
 mod record_id;
 mod storage;
 mod unattended;
@@ -12,11 +13,13 @@ mod watch;
 use std::{
     any::{Any, TypeId},
     fmt,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::Duration,
 };
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use serde::de::DeserializeOwned;
 use tokio::{sync::OnceCell, time::timeout};
 
@@ -24,6 +27,7 @@ pub(crate) use self::fields::{from_fields, to_fields};
 pub use self::memory::{Memory, MemoryParams};
 pub(crate) use self::private::no_private;
 pub use self::private::{Private, ScratchDir, StartPrivate};
+pub use self::private_server::{PrivateServer, PrivateServerConf, PrivateServerPlace};
 pub use self::storage::{Fields, Record, Storage};
 pub use self::unattended::PARAMS as UNATTENDED_PARAMS;
 pub(crate) use self::unattended::{FieldUse, bind as bind_unattended, fields as unattended_fields};
@@ -290,10 +294,13 @@ impl ConnectorSlot {
     /// Pings it. Returns why it does not work now, if it does not.
     pub(crate) async fn away(&self) -> Option<String> {
         let name = &self.conf.cname;
-        let away = match timeout(PATIENCE, self.ping()).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(format!("connector `{name}`: {}", error_chain(&*error))),
-            Err(_) => Some(format!("connector `{name}` does not answer within {PATIENCE:?}")),
+        // A ping is code of the connector: a panic must not end who asks.
+        let ping = AssertUnwindSafe(timeout(PATIENCE, self.ping())).catch_unwind();
+        let away = match ping.await {
+            Ok(Ok(Ok(()))) => None,
+            Ok(Ok(Err(error))) => Some(format!("connector `{name}`: {}", error_chain(&*error))),
+            Ok(Err(_)) => Some(format!("connector `{name}` does not answer within {PATIENCE:?}")),
+            Err(_) => Some(format!("connector `{name}`: its ping panicked")),
         };
         self.known.tell(away.clone());
         away

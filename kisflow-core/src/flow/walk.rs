@@ -313,7 +313,7 @@ impl<'a> Walk<'a> {
             let cycle = self.cycle(at);
             return Err(self.misled(Kind::JumpLimit { limit, cycle }));
         }
-        // They come again with what the run goes on with.
+        // The rows that the run continues with include them.
         let waiting = self.deferred.extract_if(.., |deferred| deferred.at >= at);
         let rows: usize = waiting.map(|deferred| deferred.rows.len()).sum();
         self.rows.failed -= rows;

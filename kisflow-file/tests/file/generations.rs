@@ -4,7 +4,7 @@
 
 use kisflow_core::Delivery;
 
-use crate::support::{Place, append, done, next};
+use crate::support::{Place, append, done, follow, next};
 
 /// Where the first row of a delivery was, and in which generation.
 fn origin(delivery: &Delivery) -> (String, String) {
@@ -36,4 +36,23 @@ async fn a_file_that_took_the_path_has_another_generation_and_the_same_one_after
     let mut source = place.follow().await;
     let third = next(&mut source).await;
     assert_eq!(origin(&third), (at, "3".to_owned()));
+}
+
+#[tokio::test]
+async fn a_file_of_a_pattern_that_is_made_anew_has_another_generation() {
+    let place = Place::new("log-1.ndjson");
+    append(&place.path, "bad\n");
+    let pattern = place.folder.path().join("log-*.ndjson");
+    let conf = place.conf().key(pattern.to_str().unwrap());
+    let mut source = place.open_as(&conf, follow()).await.unwrap();
+    let first = next(&mut source).await;
+    let at = format!("{}:0", place.path());
+    assert_eq!(origin(&first), (at.clone(), String::new()));
+    done(&first).await;
+    std::fs::remove_file(&place.path).unwrap();
+    append(&place.folder.path().join("log-2.ndjson"), "worse\n");
+    done(&next(&mut source).await).await;
+    append(&place.path, "bad\nbad\n");
+    let second = next(&mut source).await;
+    assert_eq!(origin(&second), (at, "2".to_owned()));
 }

@@ -172,8 +172,8 @@ impl PostgresDurable {
 
     /// The results of commits that share a transaction, if they can; each by itself otherwise.
     async fn settle_each(&self, commits: &[&Commit]) -> Result<Vec<Settled>, PostgresError> {
-        let lease = self.connections.with_tables().await?;
-        let client = lease.client()?;
+        let pooled = self.connections.with_tables().await?;
+        let client = pooled.client()?;
         let first = match commits {
             [_] => vec![None],
             _ => self.together(client, commits).await?,
@@ -191,7 +191,7 @@ impl PostgresDurable {
             });
         }
         if failure.is_none() {
-            lease.release();
+            pooled.release();
         }
         Ok(results)
     }
@@ -264,7 +264,7 @@ fn entry(row: &Row, first: usize) -> Result<Entry, DriverError> {
 ///
 /// # Cancel safety
 ///
-/// All of a transaction is sent at once: it takes effect as a whole or not at all.
+/// A transaction is sent at once: it takes effect completely, or has no effect.
 #[async_trait]
 impl Durable for PostgresDurable {
     async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {

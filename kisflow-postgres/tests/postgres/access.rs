@@ -1,7 +1,7 @@
 //! Passwords and TLS.
 
-use kisflow_core::{Connector, error_chain};
-use kisflow_postgres::{Postgres, PostgresParams, Secret};
+use kisflow_core::{Connector, Secret, error_chain};
+use kisflow_postgres::{Postgres, PostgresParams};
 
 use super::{
     postgres_server::PostgresServer,

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use kisflow_core::{
-    Connector,
+    Connector, Secret,
     durable::{Commit, CommitError, Key},
     error_chain,
 };
-use kisflow_postgres::{Postgres, PostgresError, PostgresParams, Secret};
+use kisflow_postgres::{Postgres, PostgresError, PostgresParams};
 use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use kisflow_core::{SourceConf, Start, error_chain};
+use kisflow_core::{Secret, SourceConf, Start, error_chain};
 use serde::Deserialize;
 
 use super::id::EntryId;
 use crate::{
     connect::Redis,
-    params::{RedisMode, RedisParams, Secret},
+    params::{RedisMode, RedisParams},
 };
 
 /// The longest lease: a week. What is given back is marked as if it had lain idle
