@@ -90,8 +90,8 @@ pub use crate::{
     secret::Secret,
     serve::{Ledger, ServeError, Served, ServedFlow, ServedOutcome, Shutdown, termination},
     source::{
-        CarriedOver, Delivery, Positions, Prefix, Receipt, Settled, Source, SourceContext,
-        SourceProblem, StoredPosition, Ticket, carry_over,
+        CarriedOver, Delivery, Positions, Receipt, Settled, Source, SourceContext, SourceProblem,
+        StoredPosition, carry_over,
     },
     text::{escaped, is_obeyed},
 };

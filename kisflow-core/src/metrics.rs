@@ -166,6 +166,8 @@ pub(crate) struct SourceMetrics {
     pub(crate) splits: Counter,
     pub(crate) outages: Counter,
     pub(crate) lost_leases: Counter,
+    /// Positions that others have changed.
+    pub(crate) moved: Counter,
 }
 
 impl SourceMetrics {
@@ -197,6 +199,7 @@ impl SourceMetrics {
             splits: count("kisflow_source_batch_splits_total"),
             outages: count("kisflow_source_outages_total"),
             lost_leases: count("kisflow_source_lost_leases_total"),
+            moved: count("kisflow_source_moved_positions_total"),
         }
     }
 }
@@ -328,6 +331,10 @@ fn describe_sources() {
     describe_counter!(
         "kisflow_source_lost_leases_total",
         "Leases that ran out while their rows were in progress."
+    );
+    describe_counter!(
+        "kisflow_source_moved_positions_total",
+        "Times that another process or a command had changed the position of a source."
     );
 }
 

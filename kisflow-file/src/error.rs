@@ -25,9 +25,6 @@ enum Kind {
     /// What it is, and how to convert it.
     Packed(Unpacking),
     Header(String),
-    Position(Arc<dyn Error + Send + Sync>),
-    /// The runtime is shutting down.
-    Abandoned,
     Taken,
 }
 
@@ -72,14 +69,6 @@ impl FileError {
         Self::of(path, Kind::Header(problem.into()))
     }
 
-    pub(crate) fn position(path: &Arc<str>, cause: Arc<dyn Error + Send + Sync>) -> Self {
-        Self::of(path, Kind::Position(cause))
-    }
-
-    pub(crate) fn abandoned(path: &Arc<str>) -> Self {
-        Self::of(path, Kind::Abandoned)
-    }
-
     pub(crate) fn taken(path: &Arc<str>) -> Self {
         Self::of(path, Kind::Taken)
     }
@@ -101,13 +90,6 @@ impl FileError {
     #[must_use]
     pub fn is_content(&self) -> bool {
         matches!(self.kind, Kind::Utf16 | Kind::Header(_) | Kind::Packed(_))
-    }
-
-    /// Returns `true` if the position could not be kept. The rows were read, and are redelivered
-    /// after a restart unless a later write succeeds.
-    #[must_use]
-    pub fn is_position(&self) -> bool {
-        matches!(self.kind, Kind::Position(_) | Kind::Abandoned)
     }
 }
 
@@ -138,16 +120,6 @@ impl fmt::Display for FileError {
             }
             Kind::Packed(problem) => write!(formatter, "{path} {problem}"),
             Kind::Header(problem) => write!(formatter, "the header of {path} {problem}"),
-            Kind::Position(_) => {
-                write!(
-                    formatter,
-                    "the position in {path} cannot be kept; see to the store of positions"
-                )
-            }
-            Kind::Abandoned => write!(
-                formatter,
-                "the position in {path} cannot be kept: its writer is gone with the runtime; restart"
-            ),
             Kind::Taken => write!(
                 formatter,
                 "standard input is read already; only one flow can, and only once: give the others a file"
@@ -160,7 +132,6 @@ impl Error for FileError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.kind {
             Kind::Denied(cause) | Kind::Io(cause) => Some(cause),
-            Kind::Position(cause) => Some(&**cause),
             _ => None,
         }
     }

@@ -1,18 +1,10 @@
 //! A source that reads a directory: each file is one row, in the order of their names.
 
-use std::{
-    fs,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
-use kisflow::{
-    Delivery, Positions, Prefix, Receipt, Result, Settled, Source, SourceContext, Ticket,
-    prelude::*,
-};
+use kisflow::{Delivery, Receipt, Result, Source, SourceContext, prelude::*};
 use kisflow_core::{
-    conformance::{self, Lease, SourceWorld, World},
+    conformance::{self, Kept, Lease, SourceWorld, World},
     durable::MemoryStore,
 };
 use tempfile::TempDir;
@@ -27,7 +19,6 @@ struct Inbox {
     poll: Duration,
     /// The name of the last file that was handed out.
     last: String,
-    committed: Arc<Committed>,
 }
 
 #[derive(Deserialize)]
@@ -41,12 +32,6 @@ impl Default for InboxParams {
     fn default() -> Self {
         Self { poll: Duration::from_millis(100) }
     }
-}
-
-/// How far the directory is done.
-struct Committed {
-    positions: Positions,
-    prefix: Mutex<Prefix<String>>,
 }
 
 #[async_trait]
@@ -66,15 +51,13 @@ impl Source for Inbox {
     }
 
     async fn open(conf: &SourceConf, params: InboxParams, context: SourceContext) -> Result<Self> {
-        let positions = context.positions().clone();
-        let kept = positions.load("last").await?;
+        let kept = context.positions().load("last").await?;
         let last = kept.map(|kept| String::from_utf8_lossy(&kept).into_owned());
         Ok(Self {
             dir: PathBuf::from(&conf.key),
             rows: usize::try_from(conf.batch.rows)?,
             poll: params.poll,
             last: last.unwrap_or_default(),
-            committed: Arc::new(Committed { positions, prefix: Mutex::default() }),
         })
     }
 
@@ -86,9 +69,9 @@ impl Source for Inbox {
                 let batch = Batch::json(rows?);
                 // What fails before here, or is dropped while it waits below, has taken nothing.
                 self.last = last.clone();
-                let ticket = self.committed.prefix().begin(last.clone());
-                let committed = self.committed.clone();
-                return Ok(Some(Delivery::new(batch, Files { names, ticket, committed })));
+                // Kept when these rows and all before them are done.
+                let last = last.clone();
+                return Ok(Some(Delivery::new(batch, Files { names }).keep("last", last)));
             }
             sleep(self.poll).await;
         }
@@ -118,32 +101,14 @@ impl Inbox {
     }
 }
 
-impl Committed {
-    fn prefix(&self) -> std::sync::MutexGuard<'_, Prefix<String>> {
-        self.prefix.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// What a delivery was made of.
 struct Files {
     names: Vec<String>,
-    ticket: Ticket,
-    committed: Arc<Committed>,
 }
 
-#[async_trait]
 impl Receipt for Files {
     fn position(&self, row: usize) -> String {
         self.names.get(row).cloned().unwrap_or_default()
-    }
-
-    async fn done(&self, _: &Settled) -> Result<()> {
-        // Deliveries are done in any order; only what has no gap before it may be kept.
-        let last = self.committed.prefix().done(self.ticket);
-        match last {
-            Some(last) => self.committed.positions.keep("last", last).await,
-            None => Ok(()),
-        }
     }
 }
 // endregion
@@ -172,12 +137,12 @@ impl SourceWorld for Directories {
 
 #[async_trait]
 impl World for Directory {
-    type Source = Inbox;
+    type Source = Kept<Inbox>;
 
-    async fn open(&self, _: Lease) -> Inbox {
+    async fn open(&self, _: Lease) -> Kept<Inbox> {
         let conf = SourceConf::new("orders", Inbox::TYPE).key(self.dir.path().to_string_lossy());
         let context = SourceContext::new("flow", "orders", self.entries.clone());
-        Inbox::open(
+        Kept::open(
             &conf.batch(10, Duration::from_millis(20)),
             InboxParams { poll: Duration::from_millis(1) },
             context,

@@ -14,6 +14,7 @@ mod bad_rows;
 mod odd_functions;
 mod order;
 mod outages;
+mod positions;
 mod quarantine;
 mod stopping;
 mod tape;

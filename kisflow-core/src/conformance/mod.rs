@@ -7,6 +7,7 @@
 #![allow(clippy::panic, reason = "a broken rule is a panic: these are tests that others call")]
 
 mod durable;
+mod kept;
 mod reading;
 #[cfg(test)]
 mod shelf;
@@ -19,6 +20,7 @@ mod storage_tests;
 
 pub use self::{
     durable::{durable, durable_random},
+    kept::Kept,
     source::{Lease, SourceWorld, World, source},
     storage::storage,
 };

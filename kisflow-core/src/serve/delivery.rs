@@ -4,7 +4,11 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use tokio::{sync::oneshot, task::yield_now, time::sleep};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    task::yield_now,
+    time::sleep,
+};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::warn;
 
@@ -20,7 +24,7 @@ use crate::{
     flow::{Flow, RunError, unavailable},
     health::Health,
     quarantine::{Quarantine, Quarantined},
-    source::{Delivery, Receipt, Settled},
+    source::{Delivery, NotKept, Place, Receipt, Settled},
 };
 
 /// What all deliveries of a flow share.
@@ -48,7 +52,18 @@ pub(super) struct Turn {
     pub(super) through: Option<oneshot::Sender<()>>,
 }
 
-/// The flow is to stop, and the rows are not done.
+/// A delivery on its way through the flow.
+pub(super) struct Task<'a> {
+    pub(super) delivery: Delivery,
+    pub(super) parts: Vec<Part>,
+    /// Where it is among those whose positions are kept, if it has one.
+    pub(super) place: Option<Place>,
+    pub(super) entry: Entry<'a>,
+    /// Its room among those that are worked on at once.
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+/// The flow is to stop, or the source is to be opened anew, and the rows are not done.
 pub(super) struct Interrupted;
 
 /// The results of a delivery's rows so far.
@@ -70,12 +85,8 @@ pub(super) struct BadRow {
 
 impl Desk {
     /// Processes a delivery to its end, and settles its receipt.
-    pub(super) async fn deliver(
-        self: &Arc<Self>,
-        delivery: Delivery,
-        parts: Vec<Part>,
-        entry: Entry<'_>,
-    ) {
+    pub(super) async fn deliver(self: &Arc<Self>, task: Task<'_>) {
+        let Task { delivery, parts, place, entry, room } = task;
         let receipt = &*delivery.receipt;
         // A task of its own: a function that does not let go of its thread must not lose the lease.
         let renewing = receipt.lease().map(|lease| {
@@ -94,6 +105,11 @@ impl Desk {
             let rows: Option<Vec<usize>> = bad.iter().map(|bad| bad.source_row).collect();
             if !bad.is_empty() {
                 self.keep(named(bad, &receipt.generation())).await?;
+            }
+            if let Some(place) = place {
+                // The next delivery is worked on while the position of this one is kept.
+                drop(room);
+                self.commit(&place).await?;
             }
             self.acknowledge(receipt, &tally, rows).await?;
             Ok::<_, Interrupted>(tally)
@@ -176,6 +192,25 @@ impl Desk {
             wait.pause(self).await?;
         }
         Ok(())
+    }
+
+    /// Waits until the position behind the rows is durable.
+    async fn commit(&self, place: &Place) -> Result<(), Interrupted> {
+        let mut wait = Wait::default();
+        loop {
+            let kept = self.hard_stop.run_until_cancelled(place.done()).await;
+            let error = match kept.ok_or(Interrupted)? {
+                Ok(()) => return Ok(()),
+                Err(NotKept::Moved) => return Err(Interrupted),
+                Err(error) => error_chain(&error).to_string(),
+            };
+            self.books.metrics.errors.increment(1);
+            if wait.tell(self, &*error) {
+                let flow = self.flow.name();
+                warn!(flow, error, "a batch is done and its position could not be kept");
+            }
+            wait.pause(self).await?;
+        }
     }
 
     /// Acknowledges the rows; waits until the source has the acknowledgement.

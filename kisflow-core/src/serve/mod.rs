@@ -151,7 +151,10 @@ impl Flows {
 /// A task that lived this long is past the failure of the one before.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Starts the task of a flow, and restarts it when it dies.
+/// What is said when the position in the store is not the one that this reader kept.
+const MOVED: &str = "the position of its source was changed by another process, or by a command; it is read from there, and what was in progress is redelivered";
+
+/// Starts the task of a flow, and restarts it when it dies or its source is to be opened anew.
 struct Keeper {
     flows: Flows,
     flow: Flow,
@@ -196,21 +199,33 @@ impl Keeper {
             // A task of its own, so that a panic ends no more than that.
             let task = AbortOnDropHandle::new(tokio::spawn(async move { reader.run().await }));
             let died = match task.await {
-                Ok(Ok(outcome)) => return outcome,
-                Ok(Err(panic)) | Err(panic) => panic,
+                Ok(Ok(Some(outcome))) => return outcome,
+                Ok(Ok(None)) => None,
+                Ok(Err(panic)) | Err(panic) => Some(panic),
             };
             let flow = self.flow.name();
             if begun.elapsed() > LONG {
                 backoff.reset();
             }
             let pause = backoff.next();
-            error!(flow, error = %died, ?pause, "the task of a flow died, and is started again");
-            self.books.metrics.restarts.increment(1);
-            self.flows
-                .health()
-                .source(flow, SourceState::Failing(format!("its task died: {died}")));
+            let why = match &died {
+                Some(panic) => {
+                    error!(flow, error = %panic, ?pause, "the task of a flow died, and is started again");
+                    self.books.metrics.restarts.increment(1);
+                    format!("its task died: {panic}")
+                }
+                None => {
+                    warn!(flow, ?pause, "{MOVED}");
+                    self.books.metrics.moved.increment(1);
+                    MOVED.to_owned()
+                }
+            };
+            self.flows.health().source(flow, SourceState::Failing(why));
             if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
-                return ServedOutcome::Died(died.to_string());
+                return match died {
+                    Some(panic) => ServedOutcome::Died(panic.to_string()),
+                    None => ServedOutcome::Stopped,
+                };
             }
         }
         ServedOutcome::NotOpened

@@ -4,18 +4,23 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinError, JoinSet},
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{delivery::Desk, lanes::Lanes, served::ServedOutcome};
+use super::{
+    delivery::{Desk, Task},
+    lanes::Lanes,
+    served::ServedOutcome,
+};
 use crate::{
     backoff::Backoff,
     error::{BoxError, error_chain},
     health::SourceState,
-    source::{Delivery, ErasedSource, SourceContext, SourceDef},
+    source::{COMMIT_PAUSE, Committer, Delivery, ErasedSource, SourceContext, SourceDef},
 };
 
 /// How often lag and age are measured, while rows come and while none do.
@@ -23,6 +28,8 @@ const TICK: Duration = Duration::from_secs(1);
 const IDLE_TICK: Duration = Duration::from_secs(5);
 /// How long a source may take to report its lag, and to close.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How many deliveries may be done behind one that is not, or whose positions are being kept.
+const MOST_OPEN: usize = 4096;
 
 /// One flow and its source.
 pub(super) struct Reader {
@@ -41,6 +48,8 @@ enum End {
     /// There is nothing more to read.
     Exhausted,
     Stopped,
+    /// Others have changed positions of the source.
+    Moved,
     /// A delivery's task panicked.
     Died(JoinError),
 }
@@ -48,26 +57,30 @@ enum End {
 /// What happens next.
 enum Event {
     Stop,
+    Moved,
+    Room(Option<OwnedSemaphorePermit>),
     Done(Result<(), JoinError>),
     Tick,
     Read(Result<Option<Delivery>, BoxError>),
 }
 
 impl Reader {
-    /// Serves the flow until it is asked to stop or its source ends.
+    /// Serves the flow until it is asked to stop or its source ends; `None` if the source has to be
+    /// opened anew, since others have changed its positions.
     ///
     /// # Errors
     ///
     /// When the task of a delivery died; its rows are redelivered.
-    pub(super) async fn run(&self) -> Result<ServedOutcome, JoinError> {
+    pub(super) async fn run(&self) -> Result<Option<ServedOutcome>, JoinError> {
         let Some(mut source) = self.open().await else {
             self.state(SourceState::Stopped);
-            return Ok(ServedOutcome::NotOpened);
+            return Ok(Some(ServedOutcome::NotOpened));
         };
+        let committer = Committer::start(self.context.positions().clone(), COMMIT_PAUSE);
         self.state(SourceState::Reading);
         info!(flow = self.flow(), source = self.desk.source.sname, "the source is open");
         let mut tasks = JoinSet::new();
-        let end = self.read(&mut *source, &mut tasks).await;
+        let end = self.read(&mut *source, &committer, &mut tasks).await;
         if let End::Stopped = end {
             self.state(SourceState::Stopped);
         }
@@ -80,12 +93,14 @@ impl Reader {
         self.desk.books.observe();
         match (end, drained) {
             (End::Died(panic), _) | (_, Err(panic)) => Err(panic),
-            (End::Exhausted, Ok(())) => {
+            (End::Stopped, Ok(())) => Ok(Some(ServedOutcome::Stopped)),
+            // What was done last may have found that they were.
+            (_, Ok(())) if committer.moved().is_cancelled() => Ok(None),
+            (_, Ok(())) => {
                 self.state(SourceState::Ended);
                 info!(flow = self.flow(), ledger = %self.desk.books.ledger(), "the source has ended");
-                Ok(ServedOutcome::Ended)
+                Ok(Some(ServedOutcome::Ended))
             }
-            (End::Stopped, Ok(())) => Ok(ServedOutcome::Stopped),
         }
     }
 
@@ -105,9 +120,17 @@ impl Reader {
         }
     }
 
-    async fn read(&self, source: &mut dyn ErasedSource, tasks: &mut JoinSet<()>) -> End {
+    async fn read(
+        &self,
+        source: &mut dyn ErasedSource,
+        committer: &Arc<Committer>,
+        tasks: &mut JoinSet<()>,
+    ) -> End {
         let conf = &self.desk.source;
-        let room = usize::try_from(conf.in_flight).unwrap_or(usize::MAX);
+        let in_flight = usize::try_from(conf.in_flight).unwrap_or(usize::MAX);
+        let rooms = Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)));
+        // For the next delivery, if there is any.
+        let mut room = None;
         let mut lanes = Lanes::new(conf.ordered.clone(), conf.in_flight);
         let mut backoff = Backoff::default();
         // Since when it is read without an error.
@@ -117,16 +140,21 @@ impl Reader {
         // Whether a delivery has been read since the last tick.
         let mut has_read = false;
         loop {
-            let full = tasks.len() >= room;
+            room = room.or_else(|| rooms.clone().try_acquire_owned().ok());
+            let full = tasks.len() >= MOST_OPEN.max(in_flight) || committer.is_behind();
             let event = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => Event::Stop,
+                () = committer.moved().cancelled() => Event::Moved,
                 Some(done) = tasks.join_next() => Event::Done(done),
                 () = &mut tick => Event::Tick,
-                read = source.next(), if !full => Event::Read(read),
+                free = rooms.clone().acquire_owned(), if room.is_none() => Event::Room(free.ok()),
+                read = source.next(), if room.is_some() && !full => Event::Read(read),
             };
             match event {
                 Event::Stop => return End::Stopped,
+                Event::Moved => return End::Moved,
+                Event::Room(free) => room = free,
                 Event::Done(Ok(())) => {}
                 Event::Done(Err(panic)) => return End::Died(panic),
                 Event::Tick => {
@@ -141,18 +169,20 @@ impl Reader {
                     // One that takes longer than a tick to answer is read in between.
                     tick.as_mut().reset(Instant::now() + pause);
                 }
-                Event::Read(Ok(Some(delivery))) => {
+                Event::Read(Ok(Some(mut delivery))) => {
                     self.mended(&mut backoff);
                     has_read = true;
                     if pause > TICK {
                         pause = TICK;
                         tick.as_mut().reset(Instant::now() + pause);
                     }
+                    let Some(room) = room.take() else { continue };
                     let parts = lanes.parts(&delivery);
+                    let place = committer.begin(&mut delivery);
                     let desk = self.desk.clone();
                     tasks.spawn(async move {
                         let entry = desk.books.open(delivery.batch.len());
-                        desk.deliver(delivery, parts, entry).await;
+                        desk.deliver(Task { delivery, parts, place, entry, room }).await;
                     });
                 }
                 Event::Read(Ok(None)) => return End::Exhausted,

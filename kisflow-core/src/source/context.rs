@@ -6,19 +6,15 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
 };
 
-use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::report::{SourceProblem, SourceReport};
-use crate::{
-    durable::{Durable, Key, commit_all},
-    error::Result,
-    health::Health,
-    millis::since_epoch,
+use super::{
+    Positions,
+    report::{SourceProblem, SourceReport},
 };
+use crate::{durable::Durable, health::Health};
 
 /// What a source gets when it is opened.
 #[derive(Clone)]
@@ -46,7 +42,7 @@ impl SourceContext {
         &self.flow
     }
 
-    /// The durable positions, for a source without a server.
+    /// The durable positions, for a source without a server: where to begin.
     #[must_use]
     pub fn positions(&self) -> &Positions {
         &self.positions
@@ -122,72 +118,5 @@ impl SharedByType {
         let value = values.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default()));
         // The key is the type: the cast cannot fail, and a fresh value is no harm if it did.
         value.clone().downcast().unwrap_or_default()
-    }
-}
-
-/// The durable positions of a source without a server: one set for each source and flow.
-///
-/// A position is an entry of the space `positions`, with the key (source, flow, part); the space
-/// `positions_kept` has the time at which it was kept, in milliseconds since 1970, under the same
-/// key.
-#[derive(Clone)]
-pub struct Positions {
-    durable: Arc<dyn Durable>,
-    key: Key,
-}
-
-/// The space of positions.
-pub(super) const SPACE: &str = "positions";
-/// The space of the times at which they were kept, in milliseconds since 1970.
-pub(super) const KEPT: &str = "positions_kept";
-
-/// What the keys of a source and flow begin with.
-pub(super) fn prefix(source: &str, flow: &str) -> Key {
-    Key::new(SPACE).text(source).text(flow)
-}
-
-impl Positions {
-    pub(crate) fn new(durable: Arc<dyn Durable>, source: &str, flow: &str) -> Self {
-        Self { durable, key: prefix(source, flow) }
-    }
-
-    /// Returns the last position of `part` of the source (a path), if there is one.
-    ///
-    /// # Errors
-    ///
-    /// When the storage cannot be read.
-    pub async fn load(&self, part: &str) -> Result<Option<Bytes>> {
-        let found = self.durable.read(&[self.key.clone().text(part)]).await?;
-        Ok(found.into_iter().flatten().next().map(|entry| entry.value))
-    }
-
-    /// Keeps the position of `part`; it is durable when this returns.
-    ///
-    /// # Errors
-    ///
-    /// When the storage cannot be written; the position is then unchanged.
-    pub async fn keep(&self, part: &str, position: impl Into<Bytes> + Send) -> Result<()> {
-        self.keep_all(vec![(part.into(), position.into())]).await
-    }
-
-    /// Keeps the positions of several parts; they are durable when this returns. More than the store
-    /// takes at once are kept in several commits, in their order.
-    ///
-    /// # Errors
-    ///
-    /// When the storage cannot be written; the first positions may have been kept then.
-    pub async fn keep_all(&self, positions: Vec<(Arc<str>, Bytes)>) -> Result<()> {
-        let now = Bytes::from(since_epoch::of(SystemTime::now()).to_string());
-        let changes = positions.into_iter().flat_map(|(part, position)| {
-            let key = self.key.clone().text(&part);
-            [(key.in_space(KEPT), Some(now.clone())), (key, Some(position))]
-        });
-        commit_all(&*self.durable, changes).await
-    }
-}
-
-impl fmt::Debug for Positions {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Positions({})", self.key)
     }
 }

@@ -3,7 +3,9 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
+use super::positions::Change;
 use crate::{batch::Batch, error::Result};
 
 /// Rows that a source hands out, and the receipt to settle when they are done.
@@ -11,19 +13,51 @@ pub struct Delivery {
     pub(crate) batch: Batch,
     pub(crate) receipt: Arc<dyn Receipt>,
     pub(crate) partition: u64,
+    /// What is kept when the rows are done.
+    pub(crate) positions: Vec<Change>,
 }
 
 impl Delivery {
     /// Rows and their receipt. An empty batch is settled at once.
     pub fn new(batch: Batch, receipt: impl Receipt) -> Self {
-        Self { batch, receipt: Arc::new(receipt), partition: 0 }
+        Self { batch, receipt: Arc::new(receipt), partition: 0, positions: Vec::new() }
+    }
+
+    /// No rows: a source has come further without any. Add what to [`keep`](Self::keep) or to
+    /// [`forget`](Self::forget).
+    #[must_use]
+    pub fn progress() -> Self {
+        Self::new(Batch::empty(), NoRows)
     }
 
     /// Sets the partition of the source that the rows come from: with `ordered: true` deliveries of
-    /// one partition run one after the other. A source without partitions is one partition.
+    /// one partition run one after the other, and positions are kept in the order of the deliveries
+    /// of one partition. A source without partitions is one partition.
     #[must_use]
     pub fn partition(mut self, partition: u64) -> Self {
         self.partition = partition;
+        self
+    }
+
+    /// Keeps a position of a part of the source (a path) when these rows and all before them are
+    /// done: the one behind the last row, in the source's own form. The source finds it in its
+    /// [positions](crate::SourceContext::positions) when it opens next. Positions are JSON text
+    /// unless there is a reason, so that operators can read them; tools show the `offset` of an
+    /// object.
+    ///
+    /// If another process or a command has changed the position meanwhile, it is not kept: the
+    /// engine opens the source anew, and the rows behind the changed position are redelivered.
+    #[must_use]
+    pub fn keep(mut self, part: impl Into<Arc<str>>, position: impl Into<Bytes>) -> Self {
+        self.positions.push((part.into(), Some(position.into())));
+        self
+    }
+
+    /// Removes the position of a part when these rows and all before them are done: nothing will be
+    /// read from that part again.
+    #[must_use]
+    pub fn forget(mut self, part: impl Into<Arc<str>>) -> Self {
+        self.positions.push((part.into(), None));
         self
     }
 
@@ -97,14 +131,17 @@ pub trait Receipt: Send + Sync + 'static {
         String::new()
     }
 
-    /// Acknowledges the rows: every one is done. A source with offsets commits the contiguous
-    /// prefix of what is done, see [`Prefix`](super::Prefix).
+    /// Acknowledges the rows: every one is done, and the positions of the delivery are kept. A
+    /// source whose positions the engine keeps needs nothing else.
     ///
     /// # Errors
     ///
     /// When the acknowledgement fails. The engine calls it again after a pause; acknowledging twice
     /// must be harmless.
-    async fn done(&self, settled: &Settled) -> Result<()>;
+    async fn done(&self, settled: &Settled) -> Result<()> {
+        let _ = settled;
+        Ok(())
+    }
 
     /// Gives the rows back: they are not done and will not be by this reader. They are then
     /// redelivered at once instead of after their lease.
@@ -129,5 +166,14 @@ pub trait Receipt: Send + Sync + 'static {
     /// When the lease cannot be renewed; another reader may then get the rows.
     async fn renew(&self) -> Result<()> {
         Ok(())
+    }
+}
+
+/// The receipt of a delivery without rows.
+struct NoRows;
+
+impl Receipt for NoRows {
+    fn position(&self, _: usize) -> String {
+        String::new()
     }
 }

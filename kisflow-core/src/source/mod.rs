@@ -1,8 +1,12 @@
 //! [`Source`]: where the rows of a flow come from when it runs by itself.
 
+mod committer;
+#[cfg(test)]
+mod committer_tests;
 mod context;
 mod delivery;
 mod erased;
+mod positions;
 mod prefix;
 mod report;
 mod stored;
@@ -11,15 +15,16 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::{
+    committer::{Committer, NotKept, PAUSE as COMMIT_PAUSE, Place},
     context::SharedByType,
     erased::{ErasedSource, SourceDef},
     report::{ByteCount, SourceReport},
     stored::has_position,
 };
 pub use self::{
-    context::{Positions, SourceContext},
+    context::SourceContext,
     delivery::{Delivery, Receipt, Settled},
-    prefix::{Prefix, Ticket},
+    positions::Positions,
     report::SourceProblem,
     stored::{CarriedOver, StoredPosition, carry_over},
 };
@@ -29,11 +34,15 @@ use crate::{conf::SourceConf, error::Result};
 ///
 /// The engine opens one reader for each flow, asks it for [`next`](Self::next), runs the rows
 /// through the flow, and settles the [`Delivery`]'s [`Receipt`] when every row is delivered,
-/// filtered, or safely in quarantine. It never holds more than `in_flight` deliveries. While it
-/// does not call `next`, a source may read ahead only up to a bound.
+/// filtered, or safely in quarantine. No more than `in_flight` deliveries are worked on at once. While
+/// the engine does not call `next`, a source may read ahead only up to a bound.
+///
+/// A source that can be read again from a position says with [`Delivery::keep`] where each delivery
+/// ends, and begins at [`SourceContext::positions`]; the engine keeps the positions. One whose broker
+/// remembers what was acknowledged implements [`Receipt::done`].
 ///
 /// ```
-/// use kisflow_core::{async_trait, Batch, Delivery, Receipt, Result, Settled, Source, SourceConf, SourceContext};
+/// use kisflow_core::{async_trait, Batch, Delivery, Receipt, Result, Source, SourceConf, SourceContext};
 /// use serde::Deserialize;
 ///
 /// /// `type: count`: the numbers from 1.
@@ -48,17 +57,12 @@ use crate::{conf::SourceConf, error::Result};
 ///     last: u64,
 /// }
 ///
-/// /// Numbers need no acknowledgement.
+/// /// The first number of a delivery.
 /// struct First(u64);
 ///
-/// #[async_trait]
 /// impl Receipt for First {
 ///     fn position(&self, row: usize) -> String {
 ///         (self.0 + row as u64).to_string()
-///     }
-///
-///     async fn done(&self, _: &Settled) -> Result<()> {
-///         Ok(())
 ///     }
 /// }
 ///
@@ -67,8 +71,12 @@ use crate::{conf::SourceConf, error::Result};
 ///     const TYPE: &'static str = "count";
 ///     type Params = CountParams;
 ///
-///     async fn open(conf: &SourceConf, params: CountParams, _: SourceContext) -> Result<Self> {
-///         Ok(Self { next: 1, rows: conf.batch.rows as u64, last: params.last })
+///     async fn open(conf: &SourceConf, params: CountParams, context: SourceContext) -> Result<Self> {
+///         let next = match context.positions().load("next").await? {
+///             Some(next) => String::from_utf8(next.into())?.parse()?,
+///             None => 1,
+///         };
+///         Ok(Self { next, rows: conf.batch.rows as u64, last: params.last })
 ///     }
 ///
 ///     async fn next(&mut self) -> Result<Option<Delivery>> {
@@ -76,7 +84,8 @@ use crate::{conf::SourceConf, error::Result};
 ///         let end = (first + self.rows).min(self.last + 1);
 ///         self.next = end;
 ///         let rows: Vec<String> = (first..end).map(|number| number.to_string()).collect();
-///         Ok((first < end).then(|| Delivery::new(Batch::json(rows), First(first))))
+///         let delivery = Delivery::new(Batch::json(rows), First(first));
+///         Ok((first < end).then(|| delivery.keep("next", end.to_string())))
 ///     }
 /// }
 /// ```
@@ -100,8 +109,7 @@ pub trait Source: Sized + Send + 'static {
         Vec::new()
     }
 
-    /// Opens a reader for one flow, behind the last acknowledged row or at the conf's start
-    /// position.
+    /// Opens a reader for one flow, behind what is done, or at the conf's start position.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::SystemTime};
 
 use bytes::Bytes;
 
-use super::context::{KEPT, SPACE, prefix};
+use super::positions::{KEPT, SPACE, prefix};
 use crate::{
     durable::{Durable, Key, Scan, commit_all, each_page, key_parts},
     error::Result,
@@ -189,7 +189,9 @@ mod tests {
         let store = Arc::new(MemoryStore::default());
         let keep = async |source: &str, flow: &str, part: &str, value: &str| {
             let positions = Positions::new(store.clone(), source, flow);
-            positions.keep(part, value.to_owned()).await.unwrap();
+            let change = [(part.into(), Some(value.to_owned().into()))];
+            let (commit, _) = positions.commit(change.iter()).await.unwrap();
+            positions.apply(&commit, change.iter()).await.unwrap();
         };
         keep("a/b", "c", "/x:y", r#"{"offset":18446744073709551615}"#).await;
         keep("a", "b/c", "", "no json").await;
@@ -213,16 +215,16 @@ mod tests {
     async fn more_positions_than_a_commit_holds_are_kept_and_replaced() {
         let limits = Limits { keys: 3, bytes: 1 << 10, key_bytes: 1 << 10 };
         let store = Arc::new(MemoryStore::with_limits(limits));
-        let positions = Positions::new(store.clone(), "lines", "Orders");
         let parts =
             |name: &str| -> Vec<String> { (0..10).map(|at| format!("{name}{at}")).collect() };
-        let kept = parts("a").into_iter().map(|part| (part.into(), "1".into())).collect();
-        positions.keep_all(kept).await.unwrap();
+        let stored = |name: &str| -> Vec<StoredPosition> {
+            let parts = parts(name).into_iter();
+            parts.map(|part| StoredPosition::new("lines", "Orders", part, "2")).collect()
+        };
+        StoredPosition::replace(&*store, &[], &stored("a")).await.unwrap();
         let all = StoredPosition::all(&*store).await.unwrap();
         assert_eq!(all.iter().map(|it| it.part.clone()).collect::<Vec<_>>(), parts("a"));
-        let new =
-            parts("b").into_iter().map(|part| StoredPosition::new("lines", "Orders", part, "2"));
-        StoredPosition::replace(&*store, &all, &new.collect::<Vec<_>>()).await.unwrap();
+        StoredPosition::replace(&*store, &all, &stored("b")).await.unwrap();
         let all = StoredPosition::all(&*store).await.unwrap();
         assert_eq!(all.iter().map(|it| it.part.clone()).collect::<Vec<_>>(), parts("b"));
         assert!(all.iter().all(|position| position.kept.is_none() && position.value == "2"));

@@ -5,13 +5,13 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use kisflow_core::Result;
+use kisflow_core::{Delivery, Result};
 use tracing::warn;
 
 use super::{
     open::Begin,
     part::{Manner, Part},
-    reader::{Begins, Reader},
+    reader::{Begins, Reader, Reading},
     watcher::Watched,
 };
 
@@ -19,12 +19,11 @@ impl Reader {
     /// Opens the files of the pattern.
     pub(super) async fn open_many(&mut self, begins: Begins) -> Result<()> {
         let Some(many) = &self.many else { return Ok(()) };
-        let mut kept = many.kept(&self.positions).await?;
+        let mut kept = many.kept(self.context.positions()).await?;
         let files = many.take().unwrap_or_default();
         if files.is_empty() && !self.manner.follows {
             warn!(key = %self.key, "no file has a name of the pattern");
         }
-        let mut moved = Vec::new();
         let mut begin = Vec::new();
         for file in &files {
             let name = text(&file.path);
@@ -40,22 +39,23 @@ impl Reader {
             });
             if let Some((path, position)) = former.map(|(path, at)| (path.clone(), at.clone())) {
                 kept.remove(&path);
-                moved.push((name.clone(), position.encode().into()));
+                let moved = Delivery::progress().keep(name.clone(), position.encode());
+                self.progress.push_back(moved.forget(text(&path)));
                 begin.push((name, Begin::Moved(position)));
             } else {
                 begin.push((name, begins.begin()));
             }
         }
-        if !moved.is_empty() {
-            self.positions.keep_all(moved).await?;
-        }
         // Files that are gone come first: their remaining rows are older.
         let gone = kept.iter().filter(|(path, _)| !files.iter().any(|it| it.path == **path));
-        for (path, position) in gone.clone().filter(|(_, position)| position.unread() > 0) {
-            let manner = Manner { returns: false, ..self.manner };
-            self.add(text(path), Begin::Kept(position.clone()), manner)?;
+        for (path, position) in gone {
+            if position.unread() > 0 {
+                let manner = Manner { returns: false, ..self.manner };
+                self.add(text(path), Begin::Kept(position.clone()), manner)?;
+            } else {
+                self.forget(text(path));
+            }
         }
-        self.is_unlisted = gone.count() > 0;
         for file in &files {
             let name = text(&file.path);
             let found = begin.iter().position(|(path, _)| *path == name);
@@ -69,10 +69,9 @@ impl Reader {
             if is_latest {
                 let at = self.parts.len() - 1;
                 self.begin(at).await?;
-                self.keep_begin(at).await?;
+                self.keep_begin(at);
             }
         }
-        self.is_unlisted |= !self.parts.is_empty();
         if let (true, Some(many)) = (self.manner.follows, &self.many) {
             let listing: Weak<dyn Watched> = Arc::downgrade(many.listing()) as Weak<dyn Watched>;
             self.watch(listing)?;
@@ -81,7 +80,7 @@ impl Reader {
     }
 
     /// Takes in which files a pattern names.
-    pub(super) async fn list(&mut self) -> Result<()> {
+    pub(super) fn list(&mut self) -> Result<()> {
         if self.manner.follows
             && let Some(many) = &self.many
             && let Some(files) = many.take()
@@ -108,20 +107,16 @@ impl Reader {
                         || part.chain.identities().contains(&file.identity)
                 })
             };
-            let before = self.parts.len();
-            self.parts.retain(|it| is_there(&it.part) || !it.part.is_done());
-            self.is_unlisted |= before != self.parts.len() || !new.is_empty();
+            let is_over = |it: &mut Reading| !is_there(&it.part) && it.part.is_done();
+            let over: Vec<_> = self.parts.extract_if(.., is_over).map(|it| it.part.path).collect();
             self.turn = self.turn.min(self.parts.len());
             for (name, begin) in new {
+                if let Begin::Moved(position) = &begin {
+                    self.pass(name.clone(), position);
+                }
                 self.add(name, begin, Manner { returns: false, ..self.manner })?;
             }
-        }
-        if self.is_unlisted {
-            if let Some(many) = &self.many {
-                let files = self.parts.iter().map(|it| it.part.path.to_string()).collect();
-                many.keep(&self.positions, files).await?;
-            }
-            self.is_unlisted = false;
+            over.into_iter().for_each(|path| self.forget(path));
         }
         Ok(())
     }

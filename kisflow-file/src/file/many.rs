@@ -12,14 +12,13 @@ use std::{
 };
 
 use kisflow_core::{Positions, Result};
-use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tracing::warn;
 
 use super::{
     disk::Identity,
     pattern::{Listed, Pattern, ordered},
-    position::Position,
+    position::{Position, UNREADABLE},
     watcher::Watched,
 };
 use crate::{error::FileError, params::Order};
@@ -29,7 +28,6 @@ const SLOWEST: Duration = Duration::from_secs(10);
 
 /// The files of a pattern.
 pub(super) struct Many {
-    key: Arc<str>,
     order: Order,
     listing: Arc<Listing>,
     /// Files that are done, which may reappear under another name.
@@ -44,12 +42,6 @@ pub(super) struct Listing {
     wake: Arc<Notify>,
 }
 
-/// The files that a source has positions of, as they are kept.
-#[derive(Default, Serialize, Deserialize)]
-struct Index {
-    files: Vec<String>,
-}
-
 impl Many {
     /// Lists the files for the first time.
     ///
@@ -57,7 +49,7 @@ impl Many {
     ///
     /// When a folder cannot be listed.
     pub(super) async fn open(
-        key: Arc<str>,
+        key: &Arc<str>,
         pattern: Pattern,
         order: Order,
         wake: Arc<Notify>,
@@ -67,9 +59,9 @@ impl Many {
         let asked = listing.clone();
         let found = tokio::task::spawn_blocking(move || asked.pattern.list()).await;
         let found = found.map_err(std::io::Error::other).and_then(|found| found);
-        let found = found.map_err(|error| FileError::io(&key, error))?;
+        let found = found.map_err(|error| FileError::io(key, error))?;
         listing.set(found);
-        Ok(Self { key, order, listing, left: HashMap::new() })
+        Ok(Self { order, listing, left: HashMap::new() })
     }
 
     pub(super) fn listing(&self) -> &Arc<Listing> {
@@ -93,33 +85,18 @@ impl Many {
     ///
     /// When they cannot be read.
     pub(super) async fn kept(&self, positions: &Positions) -> Result<BTreeMap<PathBuf, Position>> {
-        let index = positions.load(&self.key).await?;
-        let index: Index = match index.as_deref().map(serde_json::from_slice) {
-            Some(Ok(index)) => index,
-            Some(Err(_)) => {
-                warn!(key = %self.key, "the list of files cannot be read; it is made anew");
-                Index::default()
-            }
-            None => Index::default(),
-        };
         let mut kept = BTreeMap::new();
-        for file in index.files {
-            let position = positions.load(&file).await?;
-            if let Some(position) = position.as_deref().and_then(Position::decode) {
-                kept.insert(file.into(), position);
+        for (path, position) in positions.all().await? {
+            let file = PathBuf::from(&path);
+            if !self.listing.pattern.matches(&file) {
+                continue;
+            }
+            match Position::decode(&position) {
+                Some(position) => drop(kept.insert(file, position)),
+                None => warn!(path, "{UNREADABLE}"),
             }
         }
         Ok(kept)
-    }
-
-    /// Keeps the list of files with positions.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written.
-    pub(super) async fn keep(&self, positions: &Positions, files: Vec<String>) -> Result<()> {
-        let index = serde_json::to_vec(&Index { files })?;
-        positions.keep(&self.key, index).await
     }
 }
 

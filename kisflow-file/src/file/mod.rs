@@ -2,7 +2,6 @@
 
 mod ask;
 mod chain;
-mod commits;
 mod disk;
 mod family;
 mod files;
@@ -15,6 +14,7 @@ mod part;
 mod pattern;
 mod position;
 mod reader;
+mod receipt;
 mod recent;
 mod reset;
 mod settled;

@@ -1,14 +1,13 @@
 //! [`Reader`]: all paths of a source, read one after the other while there is something to read.
 
 use std::{
+    collections::VecDeque,
     path::Path,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
-use kisflow_core::{
-    Delivery, Positions, Result, SourceConf, SourceContext, SourceProblem, error_chain,
-};
+use kisflow_core::{Delivery, Result, SourceConf, SourceContext, SourceProblem, error_chain};
 use tokio::{
     sync::{Notify, Semaphore},
     time::sleep_until,
@@ -17,14 +16,14 @@ use tracing::warn;
 
 use super::{
     chain::{Chain, Excluded, Missed},
-    commits::{Commits, FileReceipt},
     is_pattern,
     losses::Losses,
     many::Many,
     open::{Begin, Opened},
     part::{Manner, Part},
     pattern::Pattern,
-    position::Position,
+    position::{Position, UNREADABLE},
+    receipt::FileReceipt,
     step::{Left, Step},
     watcher::{Watched, Watcher},
 };
@@ -57,8 +56,6 @@ pub(super) struct Reader {
     pub(super) parts: Vec<Reading>,
     pub(super) many: Option<Many>,
     pub(super) excluded: Excluded,
-    pub(super) positions: Positions,
-    pub(super) commits: Arc<Commits>,
     pub(super) losses: Losses,
     pub(super) context: SourceContext,
     pub(super) watcher: Arc<Watcher>,
@@ -67,8 +64,8 @@ pub(super) struct Reader {
     /// Which part is read, and up to where before another has its turn.
     pub(super) turn: usize,
     pub(super) until: Option<u64>,
-    /// Whether the list of files has to be kept.
-    pub(super) is_unlisted: bool,
+    /// Positions without a row, which are handed out before the next rows.
+    pub(super) progress: VecDeque<Delivery>,
 }
 
 /// A path, and its pause after a failure.
@@ -87,7 +84,6 @@ impl Reader {
         context: SourceContext,
     ) -> Result<Self> {
         let key: Arc<str> = conf.key.as_str().into();
-        let positions = context.positions().clone();
         let watcher = context.shared::<Watcher>();
         let wake = Arc::new(Notify::new());
         let pattern = is_pattern(&key).then(|| Pattern::new(&key)).and_then(Result::ok);
@@ -96,26 +92,22 @@ impl Reader {
             None => Arc::new(|_: &Path| false),
         };
         let many = match pattern {
-            Some(pattern) => {
-                Some(Many::open(key.clone(), pattern, params.order, wake.clone()).await?)
-            }
+            Some(pattern) => Some(Many::open(&key, pattern, params.order, wake.clone()).await?),
             None => None,
         };
         let losses = Losses::new(context.clone(), &conf.sname, params.acknowledged.clone());
         let mut reader = Self {
-            commits: Commits::start(key.clone(), positions.clone()),
             reads: watcher.reads.clone(),
             params: params.clone(),
             parts: Vec::new(),
             turn: 0,
             until: None,
-            is_unlisted: false,
+            progress: VecDeque::new(),
             key,
             manner,
             framing,
             many,
             excluded,
-            positions,
             losses,
             context,
             watcher,
@@ -134,13 +126,11 @@ impl Reader {
 
     async fn open_one(&mut self, begins: Begins) -> Result<()> {
         let path = self.key.clone();
-        let kept = self.positions.load(&path).await?;
+        let kept = self.context.positions().load(&path).await?;
         let begin = match kept.as_deref().map(Position::decode) {
             Some(Some(position)) => Begin::Kept(position),
             Some(None) => {
-                let warning =
-                    "the position that was kept cannot be read; the file is read from its start";
-                warn!(%path, "{warning}");
+                warn!(%path, "{UNREADABLE}");
                 Begin::First
             }
             None => begins.begin(),
@@ -148,17 +138,27 @@ impl Reader {
         self.add(path, begin, self.manner)?;
         self.begin(0).await?;
         if kept.is_none() && (self.manner.follows || matches!(begins, Begins::Latest)) {
-            self.keep_begin(0).await?;
+            self.keep_begin(0);
         }
         Ok(())
     }
 
     /// Keeps the beginning of a part, for a process that restarts before the first row: it may
     /// begin at the end, or in a file that is replaced by then.
-    pub(super) async fn keep_begin(&mut self, at: usize) -> Result<()> {
-        let Some(Reading { part, .. }) = self.parts.get_mut(at) else { return Ok(()) };
-        let position = part.begins_at();
-        self.positions.keep(&part.path, position.encode()).await
+    pub(super) fn keep_begin(&mut self, at: usize) {
+        let Some(Reading { part, .. }) = self.parts.get_mut(at) else { return };
+        let (path, position) = (part.path.clone(), part.begins_at());
+        self.pass(path, &position);
+    }
+
+    /// Keeps a position without a row.
+    pub(super) fn pass(&mut self, path: Arc<str>, position: &Position) {
+        self.progress.push_back(Delivery::progress().keep(path, position.encode()));
+    }
+
+    /// Removes the position of a path that is not read any more.
+    pub(super) fn forget(&mut self, path: Arc<str>) {
+        self.progress.push_back(Delivery::progress().forget(path));
     }
 
     pub(super) fn add(
@@ -211,9 +211,11 @@ impl Reader {
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Delivery>> {
-        self.commits.room().await;
         loop {
-            self.list().await?;
+            self.list()?;
+            if let Some(progress) = self.progress.pop_front() {
+                return Ok(Some(progress));
+            }
             let at = match self.choose() {
                 Ok(Some(at)) => at,
                 Ok(None) => return Ok(None),
@@ -304,10 +306,8 @@ impl Reader {
         }
         let end = Position { losses: self.losses.of(&path), ..end };
         let generation = end.generation;
-        let turn = self.commits.begin(path.clone(), end);
-        let commits = self.commits.clone();
-        let receipt = FileReceipt { path, generation, places: cut.places, turn, commits };
-        Delivery::new(cut.batch, receipt)
+        let receipt = FileReceipt { path: path.clone(), generation, places: cut.places };
+        Delivery::new(cut.batch, receipt).keep(path, end.encode())
     }
 
     /// Takes the result of a part's step.
@@ -332,7 +332,9 @@ impl Reader {
             Step::Ended => {
                 self.parts.remove(at);
                 (self.turn, self.until) = (at, None);
-                self.is_unlisted = self.many.is_some() && self.manner.follows;
+                if self.many.is_some() && self.manner.follows {
+                    self.forget(path);
+                }
             }
         }
     }
@@ -350,7 +352,7 @@ impl Reader {
         }
         if let Some(next) = next {
             let losses = self.losses.of(path);
-            self.commits.pass(path.clone(), Position { losses, ..next });
+            self.pass(path.clone(), &Position { losses, ..next });
         }
         if let Some(many) = &mut self.many {
             // Without them a file that comes back is read again.

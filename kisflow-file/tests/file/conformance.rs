@@ -3,7 +3,7 @@
 use crate::support::Place;
 use kisflow_core::{
     async_trait,
-    conformance::{Lease, SourceWorld, World, source},
+    conformance::{Kept, Lease, SourceWorld, World, source},
 };
 use kisflow_file::File;
 
@@ -39,9 +39,9 @@ impl SourceWorld for Rotated {
 
 #[async_trait]
 impl World for OneFile {
-    type Source = File;
+    type Source = Kept<File>;
 
-    async fn open(&self, _: Lease) -> File {
+    async fn open(&self, _: Lease) -> Kept<File> {
         self.place.follow().await
     }
 

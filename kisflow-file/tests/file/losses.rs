@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use crate::support::{self, folder::Folder, rows_of, soon};
-use kisflow_core::Source;
+use kisflow_core::{Source, StoredPosition};
 use serde_json::json;
 
 #[tokio::test]
@@ -130,8 +130,8 @@ async fn a_position_of_the_first_format_is_gone_on_from() {
     let length = text.len().min(256);
     let offset = 4 * folder.row(0).len();
     let kept = json!({"offset": offset, "mark": {"inode": inode, "length": length, "hash": hash}});
-    let positions = folder.context.positions();
-    positions.keep(path.to_str().unwrap(), kept.to_string().into_bytes()).await.unwrap();
+    let kept = StoredPosition::new("lines", "flow", path.to_str().unwrap(), kept.to_string());
+    StoredPosition::replace(&*folder.store, &[], &[kept]).await.unwrap();
     let mut source = folder.open(1).await;
     folder.until(&mut source, &(4..10).collect(), "the rest").await;
     assert_eq!(folder.seen, (4..10).collect::<Vec<_>>());

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::support::folder::Folder;
 use fastrand::Rng;
+use kisflow_core::conformance::Kept;
 use kisflow_file::File;
 
 /// How many rotated files are kept.
@@ -16,7 +17,7 @@ const STEPS: usize = 60;
 struct Model {
     random: Rng,
     folder: Folder,
-    source: Option<File>,
+    source: Option<Kept<File>>,
     next: u64,
     seed: u64,
     log: Vec<String>,
@@ -104,7 +105,7 @@ impl Model {
         self.read_all().await;
     }
 
-    async fn source(&mut self) -> File {
+    async fn source(&mut self) -> Kept<File> {
         match self.source.take() {
             Some(source) => source,
             None => self.folder.open(7).await,

@@ -1,13 +1,12 @@
 //! Files that are read to their end: rows, positions, errors, restarts.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{self, Place, Shelf, done, next, rest, rows_of, soon, take};
-use kisflow_core::{Settled, Source, SourceContext, Start, error_chain};
+use crate::support::{self, Place, done, next, rest, rows_of, silent, soon, take};
+use kisflow_core::{Source, SourceContext, Start, durable::MemoryStore};
 use kisflow_file::{File, FileError};
 use serde_json::json;
-use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn a_file_is_read_to_its_end_and_ends() {
@@ -131,7 +130,7 @@ async fn a_new_group_begins_where_the_conf_says() {
         (Start::Latest, vec![]),
     ] {
         let fresh = Place {
-            shelf: Arc::default(),
+            store: Arc::default(),
             folder: tempfile::tempdir().unwrap(),
             path: place.path.clone(),
         };
@@ -144,7 +143,9 @@ async fn a_new_group_begins_where_the_conf_says() {
 async fn a_group_that_began_at_the_end_stays_there_over_a_restart() {
     let place = Place::with("rows.ndjson", "{\"a\":1}\n{\"a\":2");
     let conf = place.conf().start(Start::Latest);
-    drop(place.open_as(&conf, json!({"follow": true})).await.unwrap());
+    let mut file = place.open_as(&conf, json!({"follow": true})).await.unwrap();
+    silent(&mut file).await;
+    drop(file);
     place.append("2}\n{\"a\":3}\n");
     let mut file = place.open_as(&conf, json!({})).await.unwrap();
     assert_eq!(rest(&mut file).await, [r#"{"a":22}"#, r#"{"a":3}"#]);
@@ -158,79 +159,18 @@ async fn a_position_is_committed_up_to_the_first_row_that_is_not_done() {
     let deliveries = [next(&mut file).await, next(&mut file).await, next(&mut file).await];
     done(&deliveries[2]).await;
     done(&deliveries[1]).await;
-    assert_eq!(place.shelf.begun.load(Ordering::SeqCst), 0, "nothing is contiguous");
     let mut again = place.open_as(&conf, json!({})).await.unwrap();
     assert_eq!(rows_of(&next(&mut again).await), [r#"{"a":1}"#]);
     done(&deliveries[0]).await;
-    let writes = place.shelf.begun.load(Ordering::SeqCst);
-    assert_eq!(writes, 1);
     done(&deliveries[1]).await;
-    // Whoever writes has its turn.
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(place.shelf.begun.load(Ordering::SeqCst), writes, "done twice writes nothing");
     let mut again = place.open_as(&conf, json!({})).await.unwrap();
     assert_eq!(rest(&mut again).await, [""; 0]);
-}
-
-#[tokio::test]
-async fn what_is_done_while_a_write_goes_on_needs_one_more_write() {
-    let lines: String = (0..100).map(|id| format!("{{\"id\":{id}}}\n")).collect();
-    let mut place = Place::with("rows.ndjson", lines);
-    place.shelf = Arc::new(Shelf { gate: Some(Semaphore::new(0)), ..Shelf::default() });
-    let mut file = place.open_as(&place.conf().batch(1, Duration::ZERO), json!({})).await.unwrap();
-    let mut tasks = tokio::task::JoinSet::new();
-    let mut first = true;
-    while let Some(delivery) = soon(file.next()).await.unwrap() {
-        tasks.spawn(async move { done(&delivery).await });
-        // The first write begins, and waits at the gate.
-        while std::mem::take(&mut first) && place.shelf.begun.load(Ordering::SeqCst) == 0 {
-            first = true;
-            tokio::task::yield_now().await;
-        }
-    }
-    // All of them have asked: there is one thread, and each has had its turn.
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
-    assert!(tasks.try_join_next().is_none(), "done before it is durable");
-    place.shelf.gate.as_ref().unwrap().add_permits(1000);
-    while let Some(task) = soon(tasks.join_next()).await {
-        task.unwrap();
-    }
-    assert_eq!(place.shelf.begun.load(Ordering::SeqCst), 2);
-    let mut again = place.open(json!({})).await.unwrap();
-    assert_eq!(rest(&mut again).await, [""; 0]);
-}
-
-#[tokio::test]
-async fn a_position_that_cannot_be_kept_is_an_error_and_can_be_tried_again() {
-    let place = Place::with("rows.ndjson", "{\"a\":1}\n{\"a\":2}\n");
-    let mut file = place.open_as(&place.conf().batch(1, Duration::ZERO), json!({})).await.unwrap();
-    let (first, second) = (next(&mut file).await, next(&mut file).await);
-    done(&second).await;
-    place.shelf.broken.store(true, Ordering::SeqCst);
-    for _ in 0..2 {
-        let error = soon(first.receipt().done(&Settled::new(1, 0))).await.unwrap_err();
-        assert!(error.downcast_ref::<FileError>().unwrap().is_position());
-        assert_eq!(
-            error_chain(&*error).to_string(),
-            format!(
-                "the position in {} cannot be kept; see to the store of positions: disk full",
-                place.path()
-            )
-        );
-    }
-    place.shelf.broken.store(false, Ordering::SeqCst);
-    done(&first).await;
-    assert_eq!(rest(&mut place.open(json!({})).await.unwrap()).await, [""; 0]);
 }
 
 #[tokio::test]
 async fn two_stores_each_read_all_rows() {
     let place = Place::with("rows.ndjson", "{\"a\":1}\n");
-    let other = SourceContext::new("flow", "lines", Arc::new(Shelf::default()));
+    let other = SourceContext::new("flow", "lines", Arc::new(MemoryStore::default()));
     assert_eq!(rest(&mut place.open(json!({})).await.unwrap()).await.len(), 1);
     let mut file = soon(File::open(&place.conf(), Default::default(), other)).await.unwrap();
     assert_eq!(rest(&mut file).await.len(), 1);

@@ -10,18 +10,21 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
-use kisflow_core::{Delivery, Source, SourceConf, SourceContext};
+use kisflow_core::{
+    Delivery, Source, SourceConf, SourceContext, conformance::Kept, durable::MemoryStore,
+};
 use kisflow_file::{File as FileSource, FileParams};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{LONG, Shelf, done, rows_of, soon};
+use super::{LONG, done, rows_of, soon};
 
 /// A folder, what was written there, and the store of who reads it.
 pub(crate) struct Folder {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) key: String,
     pub(crate) params: Value,
+    pub(crate) store: Arc<MemoryStore>,
     pub(crate) context: SourceContext,
     /// The ids of rows in the order in which they were written.
     pub(crate) written: Vec<u64>,
@@ -34,12 +37,14 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub(crate) fn new(key: &str) -> Self {
+        let store = Arc::new(MemoryStore::default());
         let params = json!({"follow": true, "poll_ms": 5, "rotate_wait_ms": 60});
         Self {
             folder: tempfile::tempdir().unwrap(),
             key: key.to_owned(),
             params,
-            context: context(),
+            context: SourceContext::new("flow", "lines", store.clone()),
+            store,
             written: Vec::new(),
             seen: Vec::new(),
             seen_once: BTreeSet::new(),
@@ -52,12 +57,12 @@ impl Folder {
     }
 
     /// A new process, with the same store.
-    pub(crate) async fn open(&mut self, rows: u32) -> FileSource {
+    pub(crate) async fn open(&mut self, rows: u32) -> Kept<FileSource> {
         let key = self.path(&self.key);
         let conf =
             SourceConf::new("lines", "file").key(key.to_str().unwrap()).batch(rows, Duration::ZERO);
         let params: FileParams = serde_json::from_value(self.params.clone()).unwrap();
-        soon(FileSource::open(&conf, params, self.context.clone())).await.unwrap()
+        soon(Kept::open(&conf, params, self.context.clone())).await.unwrap()
     }
 
     /// A row, as long for each id.
@@ -149,7 +154,7 @@ impl Folder {
     }
 
     /// So many deliveries, done.
-    pub(crate) async fn deliveries(&mut self, source: &mut FileSource, count: usize) {
+    pub(crate) async fn deliveries(&mut self, source: &mut Kept<FileSource>, count: usize) {
         for _ in 0..count {
             let delivery = super::next(source).await;
             self.take(&delivery);
@@ -160,7 +165,7 @@ impl Folder {
     /// Reads until all these rows have come.
     pub(crate) async fn until(
         &mut self,
-        source: &mut FileSource,
+        source: &mut Kept<FileSource>,
         expect: &BTreeSet<u64>,
         what: &str,
     ) {
@@ -176,7 +181,7 @@ impl Folder {
     }
 
     /// Reads what is there by now.
-    pub(crate) async fn some(&mut self, source: &mut FileSource) {
+    pub(crate) async fn some(&mut self, source: &mut Kept<FileSource>) {
         while let Ok(delivery) = timeout(Duration::from_millis(30), source.next()).await {
             let delivery = delivery.unwrap().expect("the source has ended");
             self.take(&delivery);
@@ -185,7 +190,7 @@ impl Folder {
     }
 
     /// Reads to the end of a source that has one.
-    pub(crate) async fn some_until_end(&mut self, source: &mut FileSource) {
+    pub(crate) async fn some_until_end(&mut self, source: &mut Kept<FileSource>) {
         while let Some(delivery) = soon(source.next()).await.unwrap() {
             self.take(&delivery);
             done(&delivery).await;
@@ -198,7 +203,7 @@ impl Folder {
     }
 
     /// Waits until so many bytes are known to wait behind the rows that were handed out.
-    pub(crate) async fn lags(&self, source: &mut FileSource, bytes: u64, what: &str) {
+    pub(crate) async fn lags(&self, source: &mut Kept<FileSource>, bytes: u64, what: &str) {
         let mut last = None;
         let known = async {
             while last != Some(bytes) {
@@ -210,8 +215,4 @@ impl Folder {
             panic!("{what}: {last:?} bytes wait, not {bytes}");
         }
     }
-}
-
-pub(crate) fn context() -> SourceContext {
-    SourceContext::new("flow", "lines", Arc::new(Shelf::default()))
 }

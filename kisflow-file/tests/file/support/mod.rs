@@ -7,21 +7,17 @@ use std::{
     future::Future,
     io::Write,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::{Duration, SystemTime},
+    sync::Arc,
+    time::Duration,
 };
 
-use bytes::Bytes;
 use kisflow_core::{
-    Delivery, Durable, Result, Settled, Source, SourceConf, SourceContext, Usage, async_trait,
-    durable::{Commit, CommitError, Entry, Key, Limits, MemoryStore, Scan},
+    Delivery, Result, Settled, Source, SourceConf, SourceContext, conformance::Kept,
+    durable::MemoryStore,
 };
 use kisflow_file::{File, FileParams};
 use serde_json::Value;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
 /// Longer than anything here takes.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -31,55 +27,11 @@ pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     timeout(LONG, future).await.expect("nothing came")
 }
 
-/// A store in memory, which counts writes, and can be slow or broken.
-#[derive(Default)]
-pub(crate) struct Shelf {
-    pub(crate) entries: MemoryStore,
-    pub(crate) begun: AtomicUsize,
-    pub(crate) broken: AtomicBool,
-    /// If there is one, each write takes a permit.
-    pub(crate) gate: Option<Semaphore>,
-}
-
-#[async_trait]
-impl Durable for Shelf {
-    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
-        self.entries.read(keys).await
-    }
-
-    async fn scan(&self, scan: &Scan) -> Result<Vec<(Bytes, Entry)>> {
-        self.entries.scan(scan).await
-    }
-
-    async fn commit(&self, commit: &Commit) -> std::result::Result<(), CommitError> {
-        self.begun.fetch_add(1, Ordering::SeqCst);
-        if let Some(gate) = &self.gate {
-            gate.acquire().await.map_err(|error| CommitError::Outage(error.into()))?.forget();
-        }
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(CommitError::Outage("disk full".into()));
-        }
-        self.entries.commit(commit).await
-    }
-
-    fn limits(&self) -> Limits {
-        self.entries.limits()
-    }
-
-    async fn now(&self) -> Result<SystemTime> {
-        self.entries.now().await
-    }
-
-    async fn usage(&self, space: &str) -> Result<Usage> {
-        self.entries.usage(space).await
-    }
-}
-
 /// A path in a folder of its own, and a store.
 pub(crate) struct Place {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) path: PathBuf,
-    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) store: Arc<MemoryStore>,
 }
 
 impl Place {
@@ -87,7 +39,7 @@ impl Place {
     pub(crate) fn new(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
-        Self { folder, path, shelf: Arc::default() }
+        Self { folder, path, store: Arc::default() }
     }
 
     pub(crate) fn with(name: &str, text: impl AsRef<[u8]>) -> Self {
@@ -115,18 +67,18 @@ impl Place {
         SourceConf::new("lines", "file").key(self.path()).batch(10, Duration::from_millis(20))
     }
 
-    pub(crate) async fn open(&self, params: Value) -> Result<File> {
+    pub(crate) async fn open(&self, params: Value) -> Result<Kept<File>> {
         self.open_as(&self.conf(), params).await
     }
 
-    pub(crate) async fn open_as(&self, conf: &SourceConf, params: Value) -> Result<File> {
+    pub(crate) async fn open_as(&self, conf: &SourceConf, params: Value) -> Result<Kept<File>> {
         let params: FileParams = serde_json::from_value(params).unwrap();
-        let context = SourceContext::new("flow", "lines", self.shelf.clone());
-        soon(File::open(conf, params, context)).await
+        let context = SourceContext::new("flow", "lines", self.store.clone());
+        soon(Kept::open(conf, params, context)).await
     }
 
     /// Follows the file, looking often.
-    pub(crate) async fn follow(&self) -> File {
+    pub(crate) async fn follow(&self) -> Kept<File> {
         self.open(follow()).await.unwrap()
     }
 }

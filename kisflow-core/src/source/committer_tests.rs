@@ -1,0 +1,359 @@
+//! What a [`Committer`] keeps while deliveries are done in any order and the store fails.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::{
+    sync::Semaphore,
+    task::{JoinSet, yield_now},
+    time::timeout,
+};
+
+use super::{Committer, NotKept, Place, StoredPosition};
+use crate::{
+    Delivery, Positions,
+    durable::{Commit, CommitError, Durable, Entry, Key, Limits, MemoryStore, Scan, Usage},
+    error::{Result, error_chain},
+};
+
+/// A store that counts commits, waits, and fails.
+struct Faulty {
+    store: MemoryStore,
+    commits: AtomicUsize,
+    /// If there is one, each commit takes a permit.
+    gate: Option<Semaphore>,
+    is_full: AtomicBool,
+    /// So many commits take effect without an answer.
+    silent: AtomicU64,
+    /// Of ten commits, how many have no effect.
+    refuses: AtomicU64,
+}
+
+impl Faulty {
+    fn new(keys: usize) -> Self {
+        let limits = Limits { keys, bytes: 1 << 12, key_bytes: 1 << 10 };
+        Self {
+            store: MemoryStore::with_limits(limits),
+            commits: AtomicUsize::new(0),
+            gate: None,
+            is_full: AtomicBool::new(false),
+            silent: AtomicU64::new(0),
+            refuses: AtomicU64::new(0),
+        }
+    }
+}
+
+#[async_trait]
+impl Durable for Faulty {
+    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        self.store.read(keys).await
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<Vec<(Bytes, Entry)>> {
+        self.store.scan(scan).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> std::result::Result<(), CommitError> {
+        let outage = |what: &str| Err(CommitError::Outage(what.into()));
+        if let Some(gate) = &self.gate {
+            gate.acquire().await.unwrap().forget();
+        }
+        yield_now().await;
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        if self.is_full.load(Ordering::SeqCst)
+            || fastrand::u64(..10) < self.refuses.load(Ordering::SeqCst)
+        {
+            return outage("disk full");
+        }
+        self.store.commit(commit).await?;
+        let silent = |left: u64| left.checked_sub(1);
+        match self.silent.fetch_update(Ordering::SeqCst, Ordering::SeqCst, silent) {
+            Ok(_) => outage("the answer is lost"),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        self.store.limits()
+    }
+
+    async fn now(&self) -> Result<SystemTime> {
+        self.store.now().await
+    }
+
+    async fn usage(&self, space: &str) -> Result<Usage> {
+        self.store.usage(space).await
+    }
+}
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(60);
+
+fn positions(store: &Arc<Faulty>) -> Positions {
+    Positions::new(store.clone(), "lines", "flow")
+}
+
+fn start(positions: Positions) -> Arc<Committer> {
+    Committer::start(positions, Duration::ZERO)
+}
+
+/// What a new reader finds.
+async fn kept(store: &Arc<Faulty>) -> BTreeMap<String, u64> {
+    let all = positions(store).all().await.unwrap().into_iter();
+    all.map(|(part, at)| (part, String::from_utf8_lossy(&at).parse().unwrap())).collect()
+}
+
+fn delivery(part: &str, position: u64) -> Delivery {
+    Delivery::progress().keep(part, position.to_string())
+}
+
+fn begin(committer: &Arc<Committer>, mut delivery: Delivery) -> Arc<Place> {
+    Arc::new(committer.begin(&mut delivery).unwrap())
+}
+
+/// As patient as the engine.
+async fn done(place: &Place) -> std::result::Result<(), NotKept> {
+    loop {
+        match place.done().await {
+            Err(NotKept::Outage(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
+            result => return result,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_position_is_kept_up_to_the_first_delivery_that_is_not_done() {
+    let store = Arc::new(Faulty::new(100));
+    let committer = start(positions(&store));
+    assert!(committer.begin(&mut Delivery::progress()).is_none());
+    let [first, second, third] =
+        [1, 2, 3].map(|position| begin(&committer, delivery("a", position)));
+    let other = begin(&committer, delivery("b", 7).partition(1));
+    assert!(!third.mark() && !second.mark());
+    done(&other).await.unwrap();
+    assert_eq!(kept(&store).await, [("b".to_owned(), 7)].into());
+    let waits = tokio::spawn({
+        let second = second.clone();
+        async move { done(&second).await }
+    });
+    yield_now().await;
+    assert!(!waits.is_finished());
+    done(&first).await.unwrap();
+    waits.await.unwrap().unwrap();
+    assert_eq!(kept(&store).await["a"], 3);
+    assert_eq!(store.commits.load(Ordering::SeqCst), 2);
+    done(&third).await.unwrap();
+    done(&third).await.unwrap();
+    assert_eq!(store.commits.load(Ordering::SeqCst), 2, "done twice writes nothing");
+    done(&begin(&committer, Delivery::progress().forget("b").keep("c", "9"))).await.unwrap();
+    assert_eq!(kept(&store).await, [("a".to_owned(), 3), ("c".to_owned(), 9)].into());
+}
+
+#[tokio::test]
+async fn what_is_done_during_a_commit_needs_one_more() {
+    let store = Arc::new(Faulty { gate: Some(Semaphore::new(0)), ..Faulty::new(100) });
+    let committer = start(positions(&store));
+    let mut waiting = JoinSet::new();
+    for position in 1..=100 {
+        let place = begin(&committer, delivery("a", position));
+        assert!(place.mark());
+        waiting.spawn(async move { done(&place).await });
+        // The first commit begins, and waits at the gate.
+        yield_now().await;
+    }
+    assert!(waiting.try_join_next().is_none(), "done before it is durable");
+    store.gate.as_ref().unwrap().add_permits(100);
+    while let Some(done) = waiting.join_next().await {
+        done.unwrap().unwrap();
+    }
+    assert_eq!(store.commits.load(Ordering::SeqCst), 2);
+    assert_eq!(kept(&store).await["a"], 100);
+}
+
+#[tokio::test]
+async fn no_more_is_read_while_many_rows_wait_for_the_store() {
+    let store = Arc::new(Faulty { gate: Some(Semaphore::new(0)), ..Faulty::new(100) });
+    let committer = start(positions(&store));
+    let rows = |rows: usize| {
+        let batch = crate::Batch::json((0..rows).map(|id| id.to_string()));
+        begin(&committer, Delivery { batch, ..delivery("a", rows as u64) })
+    };
+    let places = [rows(49_999), rows(1)];
+    assert!(places[0].mark());
+    assert!(!committer.is_behind());
+    assert!(places[1].mark());
+    assert!(committer.is_behind());
+    store.gate.as_ref().unwrap().add_permits(100);
+    done(&places[1]).await.unwrap();
+    assert!(!committer.is_behind());
+}
+
+#[tokio::test]
+async fn a_position_that_cannot_be_kept_is_an_error_and_is_tried_again() {
+    let store = Arc::new(Faulty::new(100));
+    let committer = start(positions(&store));
+    let place = begin(&committer, delivery("a", 1));
+    store.is_full.store(true, Ordering::SeqCst);
+    for _ in 0..2 {
+        let error = place.done().await.unwrap_err();
+        assert_eq!(
+            error_chain(&error).to_string(),
+            "the position of the source cannot be kept; see to the store of positions: disk full"
+        );
+    }
+    store.is_full.store(false, Ordering::SeqCst);
+    // Nobody asks again for the first: the next one takes it along.
+    timeout(LONG, done(&begin(&committer, delivery("a", 2)))).await.unwrap().unwrap();
+    assert_eq!(kept(&store).await["a"], 2);
+    place.done().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_recognised() {
+    let store = Arc::new(Faulty::new(100));
+    let committer = start(positions(&store));
+    for position in 1..5 {
+        store.silent.store(3, Ordering::SeqCst);
+        done(&begin(&committer, delivery("a", position))).await.unwrap();
+    }
+    assert!(!committer.moved().is_cancelled());
+    assert_eq!(kept(&store).await["a"], 4);
+}
+
+#[tokio::test]
+async fn a_position_that_others_have_changed_is_left_as_it_is() {
+    for is_there in [false, true] {
+        let store = Arc::new(Faulty::new(100));
+        if is_there {
+            done(&begin(&start(positions(&store)), delivery("a", 1))).await.unwrap();
+        }
+        let [mine, others] = [positions(&store), positions(&store)];
+        for positions in [&mine, &others] {
+            assert_eq!(positions.load("a").await.unwrap().is_some(), is_there);
+        }
+        let [mine, others] = [mine, others].map(start);
+        done(&begin(&others, delivery("a", 5))).await.unwrap();
+        let [first, second] = [2, 3].map(|position| begin(&mine, delivery("a", position)));
+        assert!(matches!(done(&first).await, Err(NotKept::Moved)));
+        // Nothing is kept any more.
+        assert!(matches!(done(&second).await, Err(NotKept::Moved)));
+        assert!(mine.moved().is_cancelled() && !others.moved().is_cancelled());
+        assert_eq!(kept(&store).await["a"], 5);
+        done(&begin(&others, delivery("a", 6))).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_position_that_a_command_has_set_or_removed_is_left_as_it_is() {
+    let set = StoredPosition::new("lines", "flow", "a", "77");
+    for (old, new) in [(vec![], vec![set.clone()]), (vec![set], vec![])] {
+        let store = Arc::new(Faulty::new(100));
+        let committer = start(positions(&store));
+        done(&begin(&committer, delivery("a", 1))).await.unwrap();
+        StoredPosition::replace(&*store, &old, &new).await.unwrap();
+        let place = begin(&committer, delivery("a", 2));
+        assert!(matches!(done(&place).await, Err(NotKept::Moved)));
+        assert_eq!(kept(&store).await.get("a"), new.first().map(|_| &77));
+    }
+}
+
+/// Parts with several partitions: deliveries are begun in order and done in any, the store fails,
+/// and processes die. What is kept never lies behind a delivery that is not done, and what is said
+/// to be durable is.
+#[tokio::test]
+async fn random_deliveries_are_kept_as_far_as_all_before_them_are_done() {
+    let seed = std::env::var("KISFLOW_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("KISFLOW_SEED={seed}");
+    fastrand::seed(seed);
+    for _ in 0..30 {
+        let store = Arc::new(Faulty::new(fastrand::usize(2..9)));
+        // How far each part is durable, as it was said.
+        let said: Arc<Mutex<HashMap<String, u64>>> = Arc::default();
+        for _process in 0..4 {
+            life(&store, &said).await;
+        }
+    }
+}
+
+/// A process, until it dies.
+async fn life(store: &Arc<Faulty>, said: &Arc<Mutex<HashMap<String, u64>>>) {
+    let opened = positions(store);
+    let from: BTreeMap<String, u64> = kept(store).await;
+    if fastrand::bool() {
+        opened.all().await.unwrap();
+    }
+    for (part, position) in &*said.lock().unwrap() {
+        assert!(from[part] >= *position, "{part} was durable up to {position}: {from:?}");
+    }
+    let committer = start(opened);
+    store.refuses.store(fastrand::u64(..6), Ordering::SeqCst);
+    store.silent.store(fastrand::u64(..4), Ordering::SeqCst);
+    // The next position of each part, of a partition each; and which are done.
+    let mut next: [BTreeMap<String, u64>; 2] = Default::default();
+    let done_up_to: Arc<Mutex<HashMap<String, Vec<bool>>>> = Arc::default();
+    let mut open = Vec::new();
+    let mut waiting = JoinSet::new();
+    for _ in 0..fastrand::usize(..120) {
+        if fastrand::bool() {
+            let partition = fastrand::usize(..2);
+            let part = format!("{partition}{}", fastrand::char('a'..='e'));
+            let begins = from.get(&part).copied().unwrap_or(0);
+            let position = next[partition].entry(part.clone()).or_insert(begins);
+            *position += 1;
+            let place = begin(&committer, delivery(&part, *position).partition(partition as u64));
+            let marks = &mut *done_up_to.lock().unwrap();
+            let marks = marks.entry(part.clone()).or_default();
+            marks.push(false);
+            open.push((part, *position, marks.len() - 1, place));
+        } else if !open.is_empty() {
+            let (part, position, index, place) = open.swap_remove(fastrand::usize(..open.len()));
+            let (said, done_up_to) = (said.clone(), done_up_to.clone());
+            done_up_to.lock().unwrap().get_mut(&part).unwrap()[index] = true;
+            waiting.spawn(async move {
+                done(&place).await.unwrap();
+                let mut said = said.lock().unwrap();
+                let last = said.entry(part).or_default();
+                *last = position.max(*last);
+            });
+        }
+        for _ in 0..fastrand::usize(..4) {
+            yield_now().await;
+        }
+        // What has no gap before it, of each part.
+        let reached: HashMap<String, u64> = {
+            let marks = done_up_to.lock().unwrap();
+            let all = |marks: &Vec<bool>| marks.iter().take_while(|done| **done).count() as u64;
+            marks.iter().map(|(part, marks)| (part.clone(), all(marks))).collect()
+        };
+        for (part, position) in kept(store).await {
+            let begins = from.get(&part).copied().unwrap_or(0);
+            let most = begins + reached.get(&part).copied().unwrap_or(0);
+            assert!(position <= most, "{part} is kept up to {position}, and done up to {most}");
+        }
+    }
+    if fastrand::bool() {
+        // It ends in order: everything is done.
+        for (part, _, _, place) in open.drain(..) {
+            done_up_to.lock().unwrap().remove(&part);
+            waiting.spawn(async move { done(&place).await.unwrap() });
+        }
+        while let Some(done) = waiting.join_next().await {
+            done.unwrap();
+        }
+        let kept = kept(store).await;
+        for (part, position) in next.into_iter().flatten() {
+            assert_eq!(kept[&part], position);
+        }
+        return;
+    }
+    waiting.shutdown().await;
+}

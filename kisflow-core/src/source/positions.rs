@@ -1,0 +1,191 @@
+//! [`Positions`]: how far the parts of a source are done, as the store has it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+
+use crate::{
+    durable::{Check, Commit, CommitId, Durable, Entry, Key, Scan, key_parts},
+    error::Result,
+    millis::since_epoch,
+};
+
+/// The space of positions.
+pub(super) const SPACE: &str = "positions";
+/// The space of the times at which they were kept, in milliseconds since 1970.
+pub(super) const KEPT: &str = "positions_kept";
+/// How many positions are read at once.
+const PAGE: usize = 500;
+
+/// What the keys of a source and flow begin with.
+pub(super) fn prefix(source: &str, flow: &str) -> Key {
+    Key::new(SPACE).text(source).text(flow)
+}
+
+/// The durable positions of a source without a server: one set for each source and flow.
+///
+/// The source reads them when it opens. It never writes them: its deliveries say which positions
+/// the engine [keeps](crate::Delivery::keep) when they are done.
+///
+/// A position is an entry of the space `positions`, with the key (source, flow, part); the space
+/// `positions_kept` has the time at which it was kept, in milliseconds since 1970, under the same
+/// key.
+#[derive(Clone)]
+pub struct Positions {
+    durable: Arc<dyn Durable>,
+    key: Key,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What the store had when it was last read or written.
+#[derive(Default)]
+struct Known {
+    /// The commit that wrote the position of each part.
+    versions: HashMap<Arc<str>, Option<CommitId>>,
+    /// Whether parts that are missing have no position.
+    is_complete: bool,
+}
+
+/// The new position of a part; `None` removes it.
+pub(super) type Change = (Arc<str>, Option<Bytes>);
+
+impl Positions {
+    pub(crate) fn new(durable: Arc<dyn Durable>, source: &str, flow: &str) -> Self {
+        Self { durable, key: prefix(source, flow), known: Arc::default() }
+    }
+
+    /// The same positions, of which nothing is known yet.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn anew(&self) -> Self {
+        Self { known: Arc::default(), ..self.clone() }
+    }
+
+    /// Returns the last position of `part` of the source (a path), if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn load(&self, part: &str) -> Result<Option<Bytes>> {
+        let found = self.durable.read(&[self.key.clone().text(part)]).await?;
+        let found = found.into_iter().flatten().next();
+        self.known().versions.insert(part.into(), found.as_ref().map(|entry| entry.version));
+        Ok(found.map(|entry| entry.value))
+    }
+
+    /// Returns the last position of each part that has one.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn all(&self) -> Result<BTreeMap<String, Bytes>> {
+        let mut all = BTreeMap::new();
+        let mut versions = HashMap::new();
+        let mut scan = Scan::of(SPACE).prefix(self.key.bytes()).limit(PAGE);
+        loop {
+            let page = self.durable.scan(&scan).await?;
+            let Some((last, _)) = page.last() else { break };
+            scan = scan.after(last.clone());
+            for (key, Entry { value, version }) in page {
+                let part = key_parts(&key).last().and_then(std::result::Result::ok);
+                let Some(part) = part.as_ref().and_then(|part| part.as_text()) else { continue };
+                versions.insert(part.into(), Some(version));
+                all.insert(part.to_owned(), value);
+            }
+        }
+        *self.known() = Known { versions, is_complete: true };
+        Ok(all)
+    }
+
+    /// Makes a commit of the first changes, as many as the store takes at once, and says how many.
+    /// It takes effect only if the positions are those that were last read or kept here.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub(super) async fn commit<'c>(
+        &self,
+        changes: impl Iterator<Item = &'c Change> + Clone,
+    ) -> Result<(Commit, usize)> {
+        let (limits, now) = (self.durable.limits(), since_epoch::of(SystemTime::now()).to_string());
+        let (mut room, mut count) = (limits, 0);
+        for (part, position) in changes.clone() {
+            let length = self.key.clone().text(part).bytes().len();
+            let bytes = 2 * length + position.as_ref().map_or(0, Bytes::len) + now.len();
+            if count > 0 && (room.keys < 2 || room.bytes < bytes) {
+                break;
+            }
+            room.keys = room.keys.saturating_sub(2);
+            room.bytes = room.bytes.saturating_sub(bytes);
+            count += 1;
+        }
+        let changes = changes.take(count);
+        self.learn(changes.clone().map(|(part, _)| &**part)).await?;
+        let known = self.known();
+        let mut commit = Commit::new();
+        for (part, position) in changes {
+            let key = self.key.clone().text(part);
+            let version = known.versions.get(part).copied().flatten();
+            let check = version.map_or(Check::Absent, Check::Version);
+            commit = match position {
+                Some(position) => commit
+                    .check(key.clone(), check)
+                    .put(key.in_space(KEPT), now.clone())
+                    .put(key, position.clone()),
+                None if version.is_some() => {
+                    commit.check(key.clone(), check).remove(key.in_space(KEPT)).remove(key)
+                }
+                None => commit,
+            };
+        }
+        Ok((commit, count))
+    }
+
+    /// Applies a commit of [`commit`](Self::commit) for these changes.
+    ///
+    /// # Errors
+    ///
+    /// See [`Durable::commit`].
+    pub(super) async fn apply<'c>(
+        &self,
+        commit: &Commit,
+        changes: impl Iterator<Item = &'c Change>,
+    ) -> std::result::Result<(), crate::durable::CommitError> {
+        if !commit.is_empty() {
+            self.durable.commit(commit).await?;
+        }
+        let mut known = self.known();
+        for (part, position) in changes {
+            known.versions.insert(part.clone(), position.as_ref().map(|_| commit.id()));
+        }
+        Ok(())
+    }
+
+    /// Reads the versions of parts that are not known.
+    async fn learn<'p>(&self, parts: impl Iterator<Item = &'p str>) -> Result<()> {
+        let unknown: Vec<&str> = {
+            let known = self.known();
+            let is_unknown =
+                |part: &&str| !known.is_complete && !known.versions.contains_key(*part);
+            parts.filter(is_unknown).collect()
+        };
+        for part in unknown {
+            self.load(part).await?;
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Positions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Positions({})", self.key)
+    }
+}
