@@ -66,3 +66,29 @@ async fn rows_behind_a_delivery_that_dies_do_not_overtake_it() {
     let order = scene.0.order.lock().unwrap().clone();
     assert_eq!(order, (1..300).collect::<Vec<u64>>());
 }
+
+/// The rows in the order in which they were acknowledged; the first acknowledgements fail.
+async fn acknowledged(name: &str, ordered: Ordered) -> Vec<u64> {
+    let tape = Tape::new(name, 400).broken(0, 0, 5, 0);
+    let scene = Scene::default();
+    let world = World::new(&scene, name, &["Dawdle"], |source| {
+        source.batch(10, Duration::from_millis(10)).in_flight(8).ordered(ordered)
+    });
+    let (_, ledger) = world.serve().await;
+    assert_eq!(ledger.delivered, 400, "{ledger}");
+    tape.done()
+}
+
+#[tokio::test]
+async fn no_row_is_acknowledged_before_one_that_it_must_not_pass() {
+    let done = acknowledged("acknowledged", Ordered::No).await;
+    assert!(!done.is_sorted(), "or the rest proves nothing");
+    let done = acknowledged("acknowledged in order", Ordered::Partition).await;
+    assert!(done.is_sorted(), "{done:?}");
+    let done = acknowledged("acknowledged by key", Ordered::Key("shelf".to_owned())).await;
+    let mut last: BTreeMap<u64, u64> = BTreeMap::new();
+    for id in done {
+        let before = last.insert(id % 7, id);
+        assert!(before.is_none_or(|before| before < id), "{id} was done after {before:?}");
+    }
+}

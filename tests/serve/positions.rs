@@ -5,7 +5,10 @@ use std::{
     fs,
     io::Write,
     path::PathBuf,
-    sync::{Arc, LazyLock, Mutex},
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -32,6 +35,8 @@ struct Vault {
     store: MemoryStore,
     /// Held by a test while commits are not to come to their end.
     gate: RwLock<()>,
+    /// The next commit of a row to the quarantine panics.
+    breaks: AtomicBool,
 }
 
 impl Vault {
@@ -69,6 +74,8 @@ impl Durable for Vault {
 
     async fn commit(&self, commit: &Commit) -> std::result::Result<(), CommitError> {
         let _gate = self.gate.read().await;
+        let is_row = commit.changes().any(|(key, _)| key.space() == "quarantine");
+        assert!(!is_row || !self.breaks.swap(false, Ordering::SeqCst), "the vault breaks");
         self.store.commit(commit).await
     }
 
@@ -187,6 +194,53 @@ async fn the_next_delivery_is_worked_on_while_a_position_is_kept() {
     lines.vault.reaches(10 * LINE).await;
 }
 
+#[tokio::test]
+async fn nothing_is_read_before_it_is_durable_where_reading_began() {
+    let lines = Lines::new("beginning");
+    lines.append(0..10);
+    let scene = Scene::default();
+    let latest = |source: SourceConf| follow(source).start(kisflow::Start::Latest);
+    let gate = lines.vault.gate.write().await;
+    let serving = lines.start(&scene, latest).await;
+    while !serving.flows.health().problems().is_empty() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    lines.append(10..20);
+    // That no row comes can only be seen by waiting.
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(serving.stopped().await.flows["Orders"].ledger.read, 0);
+    drop(gate);
+
+    let serving = lines.start(&scene, latest).await;
+    lines.vault.reaches(20 * LINE).await;
+    serving.stopped().await;
+    lines.append(20..25);
+    let serving = lines.start(&scene, latest).await;
+    lines.vault.reaches(25 * LINE).await;
+    serving.stopped().await;
+    assert_eq!(seen(&scene, 0..25), [vec![0; 20], vec![1; 5]].concat());
+}
+
+#[tokio::test]
+async fn a_delivery_that_dies_holds_up_no_other_for_long() {
+    let lines = Lines::new("dies");
+    lines.append(0..40);
+    let scene = Scene::poisoned([7]);
+    // To be kept, the poisoned row is named by a store that breaks once.
+    lines.vault.breaks.store(true, Ordering::SeqCst);
+    let serving = lines.start(&scene, |source| source.retry(0, Duration::ZERO)).await;
+    let served = timeout(Duration::from_secs(60), serving.served()).await.unwrap();
+    let ledger = served.flows["Orders"].ledger;
+    assert_eq!(
+        (ledger.delivered, ledger.quarantined, ledger.unaccounted()),
+        (39, 1, 0),
+        "{ledger}"
+    );
+    assert_eq!(ledger.returned, ledger.read - 40, "{ledger}");
+    assert!(ledger.returned >= 10, "the store did not break: {ledger}");
+    lines.vault.reaches(40 * LINE).await;
+}
+
 /// Holds the first row as long as the test holds the gate.
 #[faas("HoldFirst")]
 async fn hold_first(rows: &[super::Order], scene: State<'_, Scene>) {
@@ -221,10 +275,12 @@ async fn not_more_than_some_deliveries_are_done_behind_one_that_is_not() {
 #[tokio::test]
 async fn rows_whose_position_cannot_be_kept_are_given_back_and_come_again() {
     let lines = Lines::new("given back");
-    lines.append(0..25);
+    lines.append(0..0);
     let scene = Scene::default();
-    let gate = lines.vault.gate.write().await;
     let serving = lines.start(&scene, follow).await;
+    lines.vault.reaches(0).await;
+    let gate = lines.vault.gate.write().await;
+    lines.append(0..25);
     while scene.seen().len() < 25 {
         sleep(Duration::from_millis(1)).await;
     }

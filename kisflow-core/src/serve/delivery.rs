@@ -24,7 +24,7 @@ use crate::{
     flow::{Flow, RunError, unavailable},
     health::Health,
     quarantine::{Quarantine, Quarantined},
-    source::{Delivery, NotKept, Place, Receipt, Settled},
+    source::{Delivery, Place, Receipt, Settled},
 };
 
 /// What all deliveries of a flow share.
@@ -45,11 +45,21 @@ pub(super) struct Part {
 }
 
 /// A turn in a lane.
+#[derive(Default)]
 pub(super) struct Turn {
-    /// Resolves when the turn before is through.
+    /// The functions are through with the rows.
+    pub(super) worked: Baton,
+    /// The rows are acknowledged.
+    pub(super) settled: Baton,
+}
+
+/// What one turn in a lane hands to the next.
+#[derive(Default)]
+pub(super) struct Baton {
+    /// Resolves when the turn before is so far.
     pub(super) before: Option<oneshot::Receiver<()>>,
-    /// Signals that this turn is through; dropped if it never is.
-    pub(super) through: Option<oneshot::Sender<()>>,
+    /// Signals that this turn is so far; dropped if it never is.
+    pub(super) on: Option<oneshot::Sender<()>>,
 }
 
 /// A delivery on its way through the flow.
@@ -86,7 +96,9 @@ pub(super) struct BadRow {
 impl Desk {
     /// Processes a delivery to its end, and settles its receipt.
     pub(super) async fn deliver(self: &Arc<Self>, task: Task<'_>) {
-        let Task { delivery, parts, place, entry, room } = task;
+        let Task { delivery, mut parts, place, entry, room } = task;
+        let settled: Vec<Baton> =
+            parts.iter_mut().map(|part| std::mem::take(&mut part.turn.settled)).collect();
         let receipt = &*delivery.receipt;
         // A task of its own: a function that does not let go of its thread must not lose the lease.
         let renewing = receipt.lease().map(|lease| {
@@ -106,13 +118,20 @@ impl Desk {
             if !bad.is_empty() {
                 self.keep(named(bad, &receipt.generation())).await?;
             }
-            if let Some(place) = place {
-                // The next delivery is worked on while the position of this one is kept.
-                drop(room);
-                self.commit(&place).await?;
+            let mut next = Vec::new();
+            for baton in settled {
+                next.extend(match place {
+                    // Positions are kept in the order of the source.
+                    Some(_) => baton.on,
+                    // No row is acknowledged before one that it must not pass: after a crash the
+                    // older one would come again, behind it.
+                    None => self.take(baton).await?,
+                });
             }
-            self.acknowledge(receipt, &tally, rows).await?;
-            Ok::<_, Interrupted>(tally)
+            if place.is_none() {
+                self.acknowledge(receipt, &tally, rows).await?;
+            }
+            Ok::<_, Interrupted>((tally, next))
         };
         let worked = worked.await;
         if let Some(renewing) = renewing {
@@ -121,7 +140,18 @@ impl Desk {
             renewing.await.ok();
         }
         match worked {
-            Ok(tally) => entry.done(&tally),
+            Ok((tally, next)) => {
+                if let Some(place) = place {
+                    // The next delivery is worked on while the position of this one is kept.
+                    drop((delivery, room));
+                    let kept = self.hard_stop.run_until_cancelled(place.done()).await;
+                    if !matches!(kept, Some(Ok(()))) {
+                        return;
+                    }
+                }
+                entry.done(&tally);
+                next.into_iter().for_each(pass_on);
+            }
             Err(Interrupted) => {
                 if let Err(error) = receipt.release().await {
                     let error = error_chain(&*error).to_string();
@@ -136,19 +166,10 @@ impl Desk {
     async fn work(&self, delivery: &Delivery, parts: Vec<Part>) -> Result<Work, Interrupted> {
         let one = |part: Part| async move {
             let Part { rows, turn } = part;
-            if let Some(before) = turn.before
-                && !matches!(self.hard_stop.run_until_cancelled(before).await, Some(Ok(())))
-            {
-                // The rows before these are not done, and are redelivered: these must not overtake
-                // them.
-                return Err(Interrupted);
-            }
+            let next = self.take(turn.worked).await?;
             let mut work = Work::default();
             self.process(delivery, rows, &mut work).await?;
-            if let Some(through) = turn.through {
-                // No part may be waiting.
-                through.send(()).ok();
-            }
+            next.into_iter().for_each(pass_on);
             Ok(work)
         };
         let mut all = Work::default();
@@ -158,6 +179,18 @@ impl Desk {
             all.bad.extend(work.bad);
         }
         Ok(all)
+    }
+
+    /// Waits until the turn before is as far as this one is to be. Returns what signals it to the next.
+    async fn take(&self, baton: Baton) -> Result<Option<oneshot::Sender<()>>, Interrupted> {
+        let Baton { before, on } = baton;
+        if let Some(before) = before
+            && !matches!(self.hard_stop.run_until_cancelled(before).await, Some(Ok(())))
+        {
+            // The rows before these are not done, and are redelivered: these must not overtake them.
+            return Err(Interrupted);
+        }
+        Ok(on)
     }
 
     /// Returns the outage behind a failure: a connector is away, or the function said so. `None` if
@@ -194,25 +227,6 @@ impl Desk {
         Ok(())
     }
 
-    /// Waits until the position behind the rows is durable.
-    async fn commit(&self, place: &Place) -> Result<(), Interrupted> {
-        let mut wait = Wait::default();
-        loop {
-            let kept = self.hard_stop.run_until_cancelled(place.done()).await;
-            let error = match kept.ok_or(Interrupted)? {
-                Ok(()) => return Ok(()),
-                Err(NotKept::Moved) => return Err(Interrupted),
-                Err(error) => error_chain(&error).to_string(),
-            };
-            self.books.metrics.errors.increment(1);
-            if wait.tell(self, &*error) {
-                let flow = self.flow.name();
-                warn!(flow, error, "a batch is done and its position could not be kept");
-            }
-            wait.pause(self).await?;
-        }
-    }
-
     /// Acknowledges the rows; waits until the source has the acknowledgement.
     async fn acknowledge(
         &self,
@@ -243,6 +257,11 @@ impl Desk {
     pub(super) async fn sleep(&self, pause: Duration) -> Result<(), Interrupted> {
         self.hard_stop.run_until_cancelled(sleep(pause)).await.ok_or(Interrupted)
     }
+}
+
+fn pass_on(next: oneshot::Sender<()>) {
+    // No turn may be waiting.
+    next.send(()).ok();
 }
 
 /// Gives each row its id: the same at each redelivery, and different for each row. One row of the

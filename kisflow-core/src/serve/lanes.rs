@@ -6,7 +6,7 @@ use siphasher::sip::SipHasher13;
 use tokio::sync::oneshot;
 
 use super::{
-    delivery::{Part, Turn},
+    delivery::{Baton, Part, Turn},
     piece::Piece,
 };
 use crate::{conf::Ordered, flow::Lineage, source::Delivery};
@@ -16,8 +16,14 @@ pub(super) struct Lanes {
     ordered: Ordered,
     /// How many lanes the keys are spread over.
     count: u64,
-    /// Signals that the last turn of each lane is through.
-    last: HashMap<u64, oneshot::Receiver<()>>,
+    /// How far the last turn of each lane is.
+    last: HashMap<u64, Last>,
+}
+
+/// What the last turn of a lane will signal; `None` once it has.
+struct Last {
+    worked: Option<oneshot::Receiver<()>>,
+    settled: Option<oneshot::Receiver<()>>,
 }
 
 impl Lanes {
@@ -31,7 +37,7 @@ impl Lanes {
         let batch = &delivery.batch;
         let whole = || Piece::new(0, batch.clone(), Lineage::Same);
         match &self.ordered {
-            Ordered::No => vec![Part { rows: whole(), turn: Turn { before: None, through: None } }],
+            Ordered::No => vec![Part { rows: whole(), turn: Turn::default() }],
             Ordered::Partition => {
                 let turn = self.turn(delivery.partition);
                 vec![Part { rows: whole(), turn }]
@@ -57,12 +63,30 @@ impl Lanes {
     /// The next turn in a lane.
     fn turn(&mut self, lane: u64) -> Turn {
         // A source may have ever new partitions. No part waits for a lane whose last turn is
-        // through; if the last one died, the next must still learn of it.
+        // settled; if the last one died, the next must still learn of it.
         if self.last.len() as u64 > 2 * self.count {
-            self.last.retain(|_, last| last.try_recv().is_err());
+            self.last.retain(|_, last| !last.is_settled());
         }
-        let (through, wait) = oneshot::channel();
-        Turn { before: self.last.insert(lane, wait), through: Some(through) }
+        let [(worked, after_work), (settled, after_settling)] =
+            [oneshot::channel(), oneshot::channel()];
+        let next = Last { worked: Some(after_work), settled: Some(after_settling) };
+        let before = self.last.insert(lane, next);
+        let before = before.unwrap_or(Last { worked: None, settled: None });
+        Turn {
+            worked: Baton { before: before.worked, on: Some(worked) },
+            settled: Baton { before: before.settled, on: Some(settled) },
+        }
+    }
+}
+
+impl Last {
+    fn is_settled(&mut self) -> bool {
+        for signal in [&mut self.worked, &mut self.settled] {
+            if signal.as_mut().is_some_and(|signal| signal.try_recv().is_ok()) {
+                *signal = None;
+            }
+        }
+        self.worked.is_none() && self.settled.is_none()
     }
 }
 
@@ -125,7 +149,6 @@ mod tests {
             assert!(rows.is_sorted(), "{rows:?}");
         }
         let mut second = lanes.parts(&delivery([1]));
-        let before = second[0].turn.before.as_mut().unwrap();
         let [one] = first
             .into_iter()
             .filter(|part| part.rows.lineage.of(0) == Some(0))
@@ -133,9 +156,15 @@ mod tests {
             .try_into()
             .ok()
             .unwrap();
-        assert!(before.try_recv().is_err(), "the rows before are not through");
-        one.turn.through.unwrap().send(()).unwrap();
-        before.try_recv().unwrap();
+        let turn = &mut second[0].turn;
+        for (first, second) in
+            [(one.turn.worked, &mut turn.worked), (one.turn.settled, &mut turn.settled)]
+        {
+            let before = second.before.as_mut().unwrap();
+            assert!(before.try_recv().is_err(), "the rows before are not so far");
+            first.on.unwrap().send(()).unwrap();
+            before.try_recv().unwrap();
+        }
     }
 
     #[test]
@@ -144,10 +173,30 @@ mod tests {
         for partition in 0..1_000 {
             let parts = lanes.parts(&delivery([1]).partition(partition));
             assert!(lanes.last.len() <= 8, "{}", lanes.last.len());
-            for part in parts {
-                part.turn.through.unwrap().send(()).ok();
-            }
+            parts.into_iter().for_each(end);
         }
+    }
+
+    /// The functions are through with a part, and it is acknowledged.
+    fn end(part: Part) {
+        part.turn.worked.on.unwrap().send(()).ok();
+        part.turn.settled.on.unwrap().send(()).ok();
+    }
+
+    #[test]
+    fn a_lane_whose_last_turn_is_through_and_not_settled_is_remembered() {
+        let mut lanes = Lanes::new(Ordered::Partition, 1);
+        let [first] = lanes.parts(&delivery([1]).partition(7)).try_into().ok().unwrap();
+        first.turn.worked.on.unwrap().send(()).ok();
+        for partition in 100..200 {
+            lanes.parts(&delivery([1]).partition(partition)).into_iter().for_each(end);
+        }
+        let [next] = lanes.parts(&delivery([1]).partition(7)).try_into().ok().unwrap();
+        assert!(next.turn.worked.before.is_none(), "it is through");
+        let mut settled = next.turn.settled.before.unwrap();
+        assert!(settled.try_recv().is_err());
+        first.turn.settled.on.unwrap().send(()).unwrap();
+        settled.try_recv().unwrap();
     }
 
     #[test]
@@ -155,11 +204,10 @@ mod tests {
         let mut lanes = Lanes::new(Ordered::Partition, 1);
         drop(lanes.parts(&delivery([1]).partition(7)));
         for partition in 100..200 {
-            for part in lanes.parts(&delivery([1]).partition(partition)) {
-                part.turn.through.unwrap().send(()).ok();
-            }
+            lanes.parts(&delivery([1]).partition(partition)).into_iter().for_each(end);
         }
-        let mut next = lanes.parts(&delivery([1]).partition(7));
-        assert!(next[0].turn.before.as_mut().unwrap().try_recv().is_err());
+        let [next] = lanes.parts(&delivery([1]).partition(7)).try_into().ok().unwrap();
+        assert!(next.turn.worked.before.unwrap().try_recv().is_err());
+        assert!(next.turn.settled.before.unwrap().try_recv().is_err());
     }
 }

@@ -25,7 +25,10 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{error, info, warn};
 
 pub(crate) use self::ledger::Books;
-use self::{delivery::Desk, reader::Reader};
+use self::{
+    delivery::Desk,
+    reader::{Ended, Reader},
+};
 pub use self::{
     ledger::Ledger,
     served::{Served, ServedFlow, ServedOutcome},
@@ -152,7 +155,17 @@ impl Flows {
 const LONG: Duration = Duration::from_secs(60);
 
 /// What is said when the position in the store is not the one that this reader kept.
-const MOVED: &str = "the position of its source was changed by another process, or by a command; it is read from there, and what was in progress is redelivered";
+const MOVED: &str = "the position of its source was changed by another process with the same store, or by a command; the source is read from there, and what was in progress is redelivered (processes that read different files of one path need sources of different names)";
+
+/// What is said when the task that keeps positions is gone.
+const UNKEPT: &str = "the task that keeps the positions of its source died; the source is opened anew, and what was in progress is redelivered";
+
+/// Why the task of a flow is started again.
+enum Why {
+    /// With the message of the panic.
+    Died(String),
+    Unkept(&'static str),
+}
 
 /// Starts the task of a flow, and restarts it when it dies or its source is to be opened anew.
 struct Keeper {
@@ -199,32 +212,37 @@ impl Keeper {
             // A task of its own, so that a panic ends no more than that.
             let task = AbortOnDropHandle::new(tokio::spawn(async move { reader.run().await }));
             let died = match task.await {
-                Ok(Ok(Some(outcome))) => return outcome,
-                Ok(Ok(None)) => None,
-                Ok(Err(panic)) | Err(panic) => Some(panic),
+                Ok(Ok(Ended::As(outcome))) => return outcome,
+                Ok(Ok(Ended::Anew(is_moved))) => Why::Unkept(if is_moved { MOVED } else { UNKEPT }),
+                Ok(Err(panic)) | Err(panic) => Why::Died(panic.to_string()),
             };
             let flow = self.flow.name();
             if begun.elapsed() > LONG {
                 backoff.reset();
             }
             let pause = backoff.next();
-            let why = match &died {
-                Some(panic) => {
-                    error!(flow, error = %panic, ?pause, "the task of a flow died, and is started again");
+            let said = match &died {
+                Why::Died(panic) => {
+                    error!(
+                        flow,
+                        error = panic,
+                        ?pause,
+                        "the task of a flow died, and is started again"
+                    );
                     self.books.metrics.restarts.increment(1);
                     format!("its task died: {panic}")
                 }
-                None => {
-                    warn!(flow, ?pause, "{MOVED}");
-                    self.books.metrics.moved.increment(1);
-                    MOVED.to_owned()
+                Why::Unkept(why) => {
+                    warn!(flow, ?pause, "{why}");
+                    self.books.metrics.moved.increment(u64::from(*why == MOVED));
+                    (*why).to_owned()
                 }
             };
-            self.flows.health().source(flow, SourceState::Failing(why));
+            self.flows.health().source(flow, SourceState::Failing(said));
             if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
                 return match died {
-                    Some(panic) => ServedOutcome::Died(panic.to_string()),
-                    None => ServedOutcome::Stopped,
+                    Why::Died(panic) => ServedOutcome::Died(panic),
+                    Why::Unkept(_) => ServedOutcome::Stopped,
                 };
             }
         }

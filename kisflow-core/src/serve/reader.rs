@@ -15,12 +15,13 @@ use super::{
     delivery::{Desk, Task},
     lanes::Lanes,
     served::ServedOutcome,
+    wait::Wait,
 };
 use crate::{
     backoff::Backoff,
     error::{BoxError, error_chain},
     health::SourceState,
-    source::{COMMIT_PAUSE, Committer, Delivery, ErasedSource, SourceContext, SourceDef},
+    source::{COMMIT_PAUSE, Committer, Delivery, ErasedSource, SourceContext, SourceDef, Tell},
 };
 
 /// How often lag and age are measured, while rows come and while none do.
@@ -48,16 +49,23 @@ enum End {
     /// There is nothing more to read.
     Exhausted,
     Stopped,
-    /// Others have changed positions of the source.
-    Moved,
+    /// Positions are not kept any more.
+    Unkept,
     /// A delivery's task panicked.
     Died(JoinError),
+}
+
+/// How serving the flow ended.
+pub(super) enum Ended {
+    As(ServedOutcome),
+    /// The source has to be opened anew; whether because others have changed its positions.
+    Anew(bool),
 }
 
 /// What happens next.
 enum Event {
     Stop,
-    Moved,
+    Unkept,
     Room(Option<OwnedSemaphorePermit>),
     Done(Result<(), JoinError>),
     Tick,
@@ -65,18 +73,18 @@ enum Event {
 }
 
 impl Reader {
-    /// Serves the flow until it is asked to stop or its source ends; `None` if the source has to be
-    /// opened anew, since others have changed its positions.
+    /// Serves the flow until it is asked to stop, its source ends, or has to be opened anew.
     ///
     /// # Errors
     ///
     /// When the task of a delivery died; its rows are redelivered.
-    pub(super) async fn run(&self) -> Result<Option<ServedOutcome>, JoinError> {
+    pub(super) async fn run(&self) -> Result<Ended, JoinError> {
         let Some(mut source) = self.open().await else {
             self.state(SourceState::Stopped);
-            return Ok(Some(ServedOutcome::NotOpened));
+            return Ok(Ended::As(ServedOutcome::NotOpened));
         };
-        let committer = Committer::start(self.context.positions().clone(), COMMIT_PAUSE);
+        let positions = self.context.positions().clone();
+        let committer = Committer::start(positions, COMMIT_PAUSE, self.tells_failures());
         self.state(SourceState::Reading);
         info!(flow = self.flow(), source = self.desk.source.sname, "the source is open");
         let mut tasks = JoinSet::new();
@@ -85,7 +93,10 @@ impl Reader {
             self.state(SourceState::Stopped);
         }
         self.context.draining().cancel();
-        let drained = self.drain(&mut tasks, matches!(end, End::Exhausted)).await;
+        if let End::Died(_) = end {
+            committer.leave_gap();
+        }
+        let drained = self.drain(&mut tasks, &committer, matches!(end, End::Exhausted)).await;
         if let Ok(Err(error)) = timeout(PATIENCE, source.close()).await {
             let error = error_chain(&*error).to_string();
             warn!(flow = self.flow(), error, "a source could not be closed");
@@ -93,13 +104,15 @@ impl Reader {
         self.desk.books.observe();
         match (end, drained) {
             (End::Died(panic), _) | (_, Err(panic)) => Err(panic),
-            (End::Stopped, Ok(())) => Ok(Some(ServedOutcome::Stopped)),
+            (End::Stopped, Ok(())) => Ok(Ended::As(ServedOutcome::Stopped)),
             // What was done last may have found that they were.
-            (_, Ok(())) if committer.moved().is_cancelled() => Ok(None),
+            (_, Ok(())) if committer.ended().is_cancelled() => {
+                Ok(Ended::Anew(committer.is_moved()))
+            }
             (_, Ok(())) => {
                 self.state(SourceState::Ended);
                 info!(flow = self.flow(), ledger = %self.desk.books.ledger(), "the source has ended");
-                Ok(Some(ServedOutcome::Ended))
+                Ok(Ended::As(ServedOutcome::Ended))
             }
         }
     }
@@ -131,6 +144,8 @@ impl Reader {
         let rooms = Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)));
         // For the next delivery, if there is any.
         let mut room = None;
+        // Whether a row has been read.
+        let mut has_begun = false;
         let mut lanes = Lanes::new(conf.ordered.clone(), conf.in_flight);
         let mut backoff = Backoff::default();
         // Since when it is read without an error.
@@ -141,19 +156,21 @@ impl Reader {
         let mut has_read = false;
         loop {
             room = room.or_else(|| rooms.clone().try_acquire_owned().ok());
-            let full = tasks.len() >= MOST_OPEN.max(in_flight) || committer.is_behind();
+            // Where reading began is durable before the first row: it may be found nowhere later.
+            let is_beginning = !has_begun && !tasks.is_empty();
+            let is_full = tasks.len() >= MOST_OPEN.max(in_flight) || committer.is_behind();
             let event = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => Event::Stop,
-                () = committer.moved().cancelled() => Event::Moved,
+                () = committer.ended().cancelled() => Event::Unkept,
                 Some(done) = tasks.join_next() => Event::Done(done),
                 () = &mut tick => Event::Tick,
                 free = rooms.clone().acquire_owned(), if room.is_none() => Event::Room(free.ok()),
-                read = source.next(), if room.is_some() && !full => Event::Read(read),
+                read = source.next(), if room.is_some() && !is_full && !is_beginning => Event::Read(read),
             };
             match event {
                 Event::Stop => return End::Stopped,
-                Event::Moved => return End::Moved,
+                Event::Unkept => return End::Unkept,
                 Event::Room(free) => room = free,
                 Event::Done(Ok(())) => {}
                 Event::Done(Err(panic)) => return End::Died(panic),
@@ -176,6 +193,7 @@ impl Reader {
                         pause = TICK;
                         tick.as_mut().reset(Instant::now() + pause);
                     }
+                    has_begun |= !delivery.batch.is_empty();
                     let Some(room) = room.take() else { continue };
                     let parts = lanes.parts(&delivery);
                     let place = committer.begin(&mut delivery);
@@ -210,11 +228,19 @@ impl Reader {
     }
 
     /// Waits for what was read; after the end of the source, as long as it takes.
-    async fn drain(&self, tasks: &mut JoinSet<()>, unhurried: bool) -> Result<(), JoinError> {
+    async fn drain(
+        &self,
+        tasks: &mut JoinSet<()>,
+        committer: &Committer,
+        unhurried: bool,
+    ) -> Result<(), JoinError> {
         let all = async |tasks: &mut JoinSet<()>| {
             // One that dies does not take the others with it.
             let mut result = Ok(());
             while let Some(done) = tasks.join_next().await {
+                if done.is_err() {
+                    committer.leave_gap();
+                }
                 result = result.and(done);
             }
             result
@@ -245,6 +271,26 @@ impl Reader {
                 Ok(())
             }
         }
+    }
+
+    /// Reports that positions cannot be kept, while that is so.
+    fn tells_failures(&self) -> Tell {
+        let desk = self.desk.clone();
+        let mut wait = Wait::default();
+        Box::new(move |error| {
+            let Some(error) = error else {
+                wait.over();
+                return;
+            };
+            desk.books.metrics.errors.increment(1);
+            let error = error_chain(&**error).to_string();
+            let cause = format!(
+                "the position of the source cannot be kept; see to the store of positions: {error}"
+            );
+            if wait.tell_again(&desk, cause) {
+                warn!(flow = desk.flow.name(), error, "the position of the source cannot be kept");
+            }
+        })
     }
 
     /// Measures lag and age. Returns whether the source answered.

@@ -22,6 +22,13 @@ impl Wait {
         self.backoff.is_told()
     }
 
+    /// Reports the reason once more, to who pauses by itself. Returns whether to log it as well.
+    pub(super) fn tell_again(&mut self, desk: &Desk, cause: impl Into<String>) -> bool {
+        let is_told = self.tell(desk, cause);
+        self.backoff.next();
+        is_told
+    }
+
     /// Pauses, each time longer.
     pub(super) async fn pause(&mut self, desk: &Desk) -> Result<(), Interrupted> {
         desk.sleep(self.backoff.next()).await
@@ -29,6 +36,7 @@ impl Wait {
 
     /// Marks it as working. Returns `true` if it was not before.
     pub(super) fn over(&mut self) -> bool {
+        self.backoff.reset();
         self.trouble.take().is_some()
     }
 }

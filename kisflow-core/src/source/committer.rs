@@ -6,7 +6,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
 };
@@ -24,6 +24,7 @@ use super::{
     prefix::{Prefix, Ticket},
 };
 use crate::{
+    backoff::Backoff,
     durable::{Commit, CommitError},
     error::BoxError,
 };
@@ -43,6 +44,9 @@ pub(crate) struct Committer {
     _writer: AbortOnDropHandle<()>,
 }
 
+/// Is told each failure to keep positions, which is tried again, and `None` when it works again.
+pub(crate) type Tell = Box<dyn FnMut(Option<&BoxError>) + Send>;
+
 /// A delivery on its way.
 pub(crate) struct Place {
     partition: u64,
@@ -51,13 +55,13 @@ pub(crate) struct Place {
     committer: Arc<Committer>,
 }
 
-/// Why a position is not kept.
-#[derive(Clone, Debug)]
+/// Why a position is not kept, and never will be by this reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotKept {
     /// Others have changed positions of the source.
     Moved,
-    /// The store fails.
-    Outage(Arc<dyn Error + Send + Sync>),
+    /// The task that writes is gone, or a delivery before this one is.
+    Gone,
 }
 
 struct Shared {
@@ -65,9 +69,14 @@ struct Shared {
     state: Mutex<State>,
     /// There is something to write.
     wanted: Notify,
-    /// The end of each attempt to write.
-    attempts: watch::Sender<Option<NotKept>>,
+    /// How many commits there were.
+    commits: watch::Sender<u64>,
+    /// Others have changed positions.
     moved: CancellationToken,
+    /// The task that writes has ended.
+    ended: CancellationToken,
+    /// A delivery will never be done.
+    has_gap: CancellationToken,
 }
 
 #[derive(Default)]
@@ -91,6 +100,7 @@ struct Open {
 struct Slot {
     rows: usize,
     stage: AtomicU8,
+    is_marked: AtomicBool,
 }
 
 /// It is not done, or one before it is not.
@@ -103,15 +113,17 @@ const KEPT: u8 = 2;
 impl Committer {
     /// Starts the task that writes, with a pause between two commits; it ends when this and all places
     /// are dropped.
-    pub(crate) fn start(positions: Positions, pause: Duration) -> Arc<Self> {
+    pub(crate) fn start(positions: Positions, pause: Duration, tell: Tell) -> Arc<Self> {
         let shared = Arc::new(Shared {
             positions,
             state: Mutex::default(),
             wanted: Notify::new(),
-            attempts: watch::channel(None).0,
+            commits: watch::channel(0).0,
             moved: CancellationToken::new(),
+            ended: CancellationToken::new(),
+            has_gap: CancellationToken::new(),
         });
-        let writer = AbortOnDropHandle::new(tokio::spawn(write(shared.clone(), pause)));
+        let writer = AbortOnDropHandle::new(tokio::spawn(write(shared.clone(), pause, tell)));
         Arc::new(Self { shared, _writer: writer })
     }
 
@@ -122,7 +134,11 @@ impl Committer {
             return None;
         }
         let partition = delivery.partition;
-        let slot = Arc::new(Slot { rows: delivery.batch.len(), stage: AtomicU8::new(OPEN) });
+        let slot = Arc::new(Slot {
+            rows: delivery.batch.len(),
+            stage: AtomicU8::new(OPEN),
+            is_marked: AtomicBool::new(false),
+        });
         let mut state = self.shared.state();
         let prefix = state.partitions.entry(partition).or_default();
         let ticket = prefix.begin(Open { changes, slot: slot.clone() });
@@ -135,39 +151,52 @@ impl Committer {
         self.shared.state().behind >= MOST_BEHIND
     }
 
-    /// Cancelled when others have changed positions of the source.
-    pub(crate) fn moved(&self) -> &CancellationToken {
-        &self.shared.moved
+    /// Cancelled when nothing is kept any more: the source has to be opened anew.
+    pub(crate) fn ended(&self) -> &CancellationToken {
+        &self.shared.ended
+    }
+
+    /// Whether it ended because others have changed positions of the source.
+    pub(crate) fn is_moved(&self) -> bool {
+        self.shared.moved.is_cancelled()
+    }
+
+    /// A delivery will never be done: those behind it need not wait.
+    pub(crate) fn leave_gap(&self) {
+        self.shared.has_gap.cancel();
     }
 }
 
 impl Place {
-    /// Marks the delivery as done. Returns when that is durable.
+    /// Marks the delivery as done. Returns when that is durable, however long the store fails.
     ///
     /// # Errors
     ///
-    /// When the store fails: call it again. When the positions were moved: the delivery is not done.
+    /// When it will not be kept: the delivery is not done.
     ///
     /// # Cancel safety
     ///
     /// The delivery is marked by the first poll.
     pub(crate) async fn done(&self) -> Result<(), NotKept> {
         let shared = &self.committer.shared;
-        let mut attempts = shared.attempts.subscribe();
+        let mut commits = shared.commits.subscribe();
         self.mark();
         loop {
-            if self.slot.stage() == KEPT {
-                return Ok(());
-            }
+            let has_gap = match self.slot.stage() {
+                KEPT => return Ok(()),
+                OPEN => shared.has_gap.is_cancelled(),
+                _ => false,
+            };
             if shared.moved.is_cancelled() {
                 return Err(NotKept::Moved);
             }
-            // The sender is in the committer.
-            attempts.changed().await.ok();
-            if let Some(failed) = &*attempts.borrow_and_update()
-                && self.slot.stage() == REACHED
-            {
-                return Err(failed.clone());
+            if has_gap || shared.ended.is_cancelled() {
+                return Err(NotKept::Gone);
+            }
+            tokio::select! {
+                _ = commits.changed() => {}
+                () = shared.ended.cancelled() => {}
+                () = shared.has_gap.cancelled(), if self.slot.stage() == OPEN => {}
             }
         }
     }
@@ -176,21 +205,23 @@ impl Place {
     /// is harmless.
     pub(crate) fn mark(&self) -> bool {
         let shared = &self.committer.shared;
-        let mut guard = shared.state();
-        let state = &mut *guard;
-        let reached = state.partitions.get_mut(&self.partition).map(|it| it.done(self.ticket));
-        for Open { changes, slot } in reached.into_iter().flatten() {
-            slot.stage.store(REACHED, Ordering::Release);
-            state.reached.extend(changes);
-            state.behind += slot.rows;
-            state.slots.push(slot);
-        }
-        drop(guard);
-        let stage = self.slot.stage();
-        if stage == REACHED {
+        if !self.slot.is_marked.swap(true, Ordering::AcqRel) {
+            let mut guard = shared.state();
+            let state = &mut *guard;
+            let Some(prefix) = state.partitions.get_mut(&self.partition) else { return false };
+            for Open { changes, slot } in prefix.done(self.ticket) {
+                slot.stage.store(REACHED, Ordering::Release);
+                state.reached.extend(changes);
+                state.behind += slot.rows;
+                state.slots.push(slot);
+            }
+            if prefix.is_empty() {
+                // A source may have ever new partitions.
+                state.partitions.remove(&self.partition);
+            }
             shared.wanted.notify_one();
         }
-        stage != OPEN
+        self.slot.stage() != OPEN
     }
 }
 
@@ -204,6 +235,13 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Why positions were not kept.
+enum Failure {
+    Moved,
+    /// It is tried again.
+    Outage(BoxError),
 }
 
 /// Positions that are kept together.
@@ -230,24 +268,23 @@ impl Group {
     }
 
     /// Keeps what is not kept yet.
-    async fn keep(&mut self, positions: &Positions) -> Result<(), NotKept> {
-        let outage = |error: BoxError| NotKept::Outage(Arc::from(error));
+    async fn keep(&mut self, positions: &Positions) -> Result<(), Failure> {
         while !self.changes.is_empty() {
             let (commit, count) = match self.sent.take() {
                 // Nothing may take its place before its outcome is known.
                 Some((commit, count)) => (commit.sent_again(), count),
-                None => positions.commit(self.changes.iter()).await.map_err(outage)?,
+                None => positions.commit(self.changes.iter()).await.map_err(Failure::Outage)?,
             };
             let (commit, _) = self.sent.insert((commit, count));
             let kept = positions.apply(commit, self.changes.iter().take(count)).await;
             match kept {
                 Ok(()) => {}
-                Err(CommitError::Outage(error)) => return Err(outage(error)),
+                Err(CommitError::Outage(error)) => return Err(Failure::Outage(error)),
                 Err(error) => {
                     self.sent = None;
                     return Err(match error {
-                        CommitError::Conflict(_) | CommitError::Lost => NotKept::Moved,
-                        error => outage(error.into()),
+                        CommitError::Conflict(_) | CommitError::Lost => Failure::Moved,
+                        error => Failure::Outage(error.into()),
                     });
                 }
             }
@@ -258,36 +295,31 @@ impl Group {
     }
 }
 
-async fn write(shared: Arc<Shared>, pause: Duration) {
-    let mut failed: Option<Group> = None;
+async fn write(shared: Arc<Shared>, pause: Duration, mut tell: Tell) {
+    // However it ends, nobody may wait for it.
+    let _ended = shared.ended.clone().drop_guard();
     loop {
         shared.wanted.notified().await;
-        // After a failed group comes what was reached meanwhile.
-        while let Some(mut group) = failed.take().or_else(|| Group::take(&shared)) {
-            match group.keep(&shared.positions).await {
-                Ok(()) => {
-                    let rows: usize = group.slots.iter().map(|slot| slot.rows).sum();
-                    shared.state().behind -= rows;
-                    for slot in &group.slots {
-                        slot.stage.store(KEPT, Ordering::Release);
-                    }
-                    shared.attempts.send_replace(None);
-                    if !pause.is_zero() {
-                        sleep(pause).await;
-                    }
-                }
-                Err(NotKept::Moved) => {
-                    shared.moved.cancel();
-                    shared.attempts.send_replace(Some(NotKept::Moved));
-                    return;
-                }
-                Err(error) => {
-                    failed = Some(group);
-                    // Those who wait ask again.
-                    shared.attempts.send_replace(Some(error));
-                    break;
-                }
+        let Some(mut group) = Group::take(&shared) else { continue };
+        let mut backoff = Backoff::default();
+        while let Err(failure) = group.keep(&shared.positions).await {
+            match failure {
+                Failure::Moved => return shared.moved.cancel(),
+                Failure::Outage(error) => tell(Some(&error)),
             }
+            sleep(backoff.next()).await;
+        }
+        if backoff.attempts() > 0 {
+            tell(None);
+        }
+        let rows: usize = group.slots.iter().map(|slot| slot.rows).sum();
+        shared.state().behind -= rows;
+        for slot in &group.slots {
+            slot.stage.store(KEPT, Ordering::Release);
+        }
+        shared.commits.send_modify(|commits| *commits += 1);
+        if !pause.is_zero() {
+            sleep(pause).await;
         }
     }
 }
@@ -304,18 +336,9 @@ impl fmt::Display for NotKept {
             Self::Moved => {
                 "the positions of the source were changed by another process or by a command"
             }
-            Self::Outage(_) => {
-                "the position of the source cannot be kept; see to the store of positions"
-            }
+            Self::Gone => "the position is not kept any more: the source has to be opened anew",
         })
     }
 }
 
-impl Error for NotKept {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Moved => None,
-            Self::Outage(cause) => Some(&**cause),
-        }
-    }
-}
+impl Error for NotKept {}

@@ -131,8 +131,8 @@ pub trait Receipt: Send + Sync + 'static {
         String::new()
     }
 
-    /// Acknowledges the rows: every one is done, and the positions of the delivery are kept. A
-    /// source whose positions the engine keeps needs nothing else.
+    /// Acknowledges the rows: every one is done. It is not called for a delivery whose positions the
+    /// engine [keeps](Delivery::keep): these need nothing else.
     ///
     /// # Errors
     ///

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::{
-    committer::{Committer, NotKept, PAUSE as COMMIT_PAUSE, Place},
+    committer::{Committer, PAUSE as COMMIT_PAUSE, Place, Tell},
     context::SharedByType,
     erased::{ErasedSource, SourceDef},
     report::{ByteCount, SourceReport},

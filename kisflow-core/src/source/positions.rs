@@ -159,8 +159,14 @@ impl Positions {
             self.durable.commit(commit).await?;
         }
         let mut known = self.known();
+        let is_complete = known.is_complete;
         for (part, position) in changes {
-            known.versions.insert(part.clone(), position.as_ref().map(|_| commit.id()));
+            match position {
+                None if is_complete => drop(known.versions.remove(part)),
+                _ => drop(
+                    known.versions.insert(part.clone(), position.as_ref().map(|_| commit.id())),
+                ),
+            }
         }
         Ok(())
     }

@@ -22,6 +22,10 @@ impl<T> Prefix<T> {
         Ticket(self.first + self.open.len() as u64 - 1)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Marks a delivery as done. Returns those that are done and have no gap before them any more,
     /// in order. Calling it twice is harmless.
     pub(crate) fn done(&mut self, ticket: Ticket) -> Vec<T> {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use kisflow_core::{Delivery, Result};
+use kisflow_core::Result;
 use tracing::warn;
 
 use super::{
@@ -39,8 +39,7 @@ impl Reader {
             });
             if let Some((path, position)) = former.map(|(path, at)| (path.clone(), at.clone())) {
                 kept.remove(&path);
-                let moved = Delivery::progress().keep(name.clone(), position.encode());
-                self.progress.push_back(moved.forget(text(&path)));
+                self.over.push(text(&path));
                 begin.push((name, Begin::Moved(position)));
             } else {
                 begin.push((name, begins.begin()));
@@ -53,7 +52,7 @@ impl Reader {
                 let manner = Manner { returns: false, ..self.manner };
                 self.add(text(path), Begin::Kept(position.clone()), manner)?;
             } else {
-                self.forget(text(path));
+                self.over.push(text(path));
             }
         }
         for file in &files {
@@ -64,14 +63,9 @@ impl Reader {
                 (None, Some(position)) => Begin::Kept(position),
                 (None, None) => begins.begin(),
             };
-            let is_latest = matches!(begin, Begin::Latest);
             self.add(name, begin, Manner { returns: false, ..self.manner })?;
-            if is_latest {
-                let at = self.parts.len() - 1;
-                self.begin(at).await?;
-                self.keep_begin(at);
-            }
         }
+        self.keep_beginnings().await;
         if let (true, Some(many)) = (self.manner.follows, &self.many) {
             let listing: Weak<dyn Watched> = Arc::downgrade(many.listing()) as Weak<dyn Watched>;
             self.watch(listing)?;
@@ -108,15 +102,11 @@ impl Reader {
                 })
             };
             let is_over = |it: &mut Reading| !is_there(&it.part) && it.part.is_done();
-            let over: Vec<_> = self.parts.extract_if(.., is_over).map(|it| it.part.path).collect();
+            self.over.extend(self.parts.extract_if(.., is_over).map(|it| it.part.path));
             self.turn = self.turn.min(self.parts.len());
             for (name, begin) in new {
-                if let Begin::Moved(position) = &begin {
-                    self.pass(name.clone(), position);
-                }
                 self.add(name, begin, Manner { returns: false, ..self.manner })?;
             }
-            over.into_iter().for_each(|path| self.forget(path));
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use tracing::warn;
 use super::{
     disk::Identity,
     pattern::{Listed, Pattern, ordered},
-    position::{Position, UNREADABLE},
+    position::Position,
     watcher::Watched,
 };
 use crate::{error::FileError, params::Order};
@@ -93,7 +93,7 @@ impl Many {
             }
             match Position::decode(&position) {
                 Some(position) => drop(kept.insert(file, position)),
-                None => warn!(path, "{UNREADABLE}"),
+                None => warn!(path, "the position that was kept cannot be read, and is not used"),
             }
         }
         Ok(kept)

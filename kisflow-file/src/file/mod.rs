@@ -13,6 +13,7 @@ mod open;
 mod part;
 mod pattern;
 mod position;
+mod progress;
 mod reader;
 mod receipt;
 mod recent;

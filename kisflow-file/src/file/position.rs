@@ -7,10 +7,6 @@ pub(super) const HEAD: usize = 4096;
 /// How many of the last read bytes recognize a file.
 pub(super) const TAIL: usize = 4096;
 
-/// What is said of a position that no version of this crate has written.
-pub(super) const UNREADABLE: &str =
-    "the position that was kept cannot be read; the file is read from its start";
-
 /// The hash of some bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Print {

@@ -1,7 +1,6 @@
 //! [`Reader`]: all paths of a source, read one after the other while there is something to read.
 
 use std::{
-    collections::VecDeque,
     path::Path,
     sync::{Arc, Weak},
     time::{Duration, Instant},
@@ -22,7 +21,7 @@ use super::{
     open::{Begin, Opened},
     part::{Manner, Part},
     pattern::Pattern,
-    position::{Position, UNREADABLE},
+    position::Position,
     receipt::FileReceipt,
     step::{Left, Step},
     watcher::{Watched, Watcher},
@@ -64,13 +63,18 @@ pub(super) struct Reader {
     /// Which part is read, and up to where before another has its turn.
     pub(super) turn: usize,
     pub(super) until: Option<u64>,
-    /// Positions without a row, which are handed out before the next rows.
-    pub(super) progress: VecDeque<Delivery>,
+    /// Positions without a row, which are handed out before the next rows, all at once.
+    pub(super) progress: Option<Delivery>,
+    /// Paths that are not read any more, and whose positions are still there.
+    pub(super) over: Vec<Arc<str>>,
+    begins: Begins,
 }
 
 /// A path, and its pause after a failure.
 pub(super) struct Reading {
     pub(super) part: Part,
+    /// Whether its beginning is to be kept before anything is read.
+    pub(super) is_fresh: bool,
     failed: Option<(Instant, SourceProblem)>,
 }
 
@@ -102,7 +106,9 @@ impl Reader {
             parts: Vec::new(),
             turn: 0,
             until: None,
-            progress: VecDeque::new(),
+            progress: None,
+            over: Vec::new(),
+            begins,
             key,
             manner,
             framing,
@@ -130,7 +136,9 @@ impl Reader {
         let begin = match kept.as_deref().map(Position::decode) {
             Some(Some(position)) => Begin::Kept(position),
             Some(None) => {
-                warn!(%path, "{UNREADABLE}");
+                let warning =
+                    "the position that was kept cannot be read; the file is read from its start";
+                warn!(%path, "{warning}");
                 Begin::First
             }
             None => begins.begin(),
@@ -141,24 +149,6 @@ impl Reader {
             self.keep_begin(0);
         }
         Ok(())
-    }
-
-    /// Keeps the beginning of a part, for a process that restarts before the first row: it may
-    /// begin at the end, or in a file that is replaced by then.
-    pub(super) fn keep_begin(&mut self, at: usize) {
-        let Some(Reading { part, .. }) = self.parts.get_mut(at) else { return };
-        let (path, position) = (part.path.clone(), part.begins_at());
-        self.pass(path, &position);
-    }
-
-    /// Keeps a position without a row.
-    pub(super) fn pass(&mut self, path: Arc<str>, position: &Position) {
-        self.progress.push_back(Delivery::progress().keep(path, position.encode()));
-    }
-
-    /// Removes the position of a path that is not read any more.
-    pub(super) fn forget(&mut self, path: Arc<str>) {
-        self.progress.push_back(Delivery::progress().forget(path));
     }
 
     pub(super) fn add(
@@ -183,8 +173,15 @@ impl Reader {
             let watched: Arc<dyn Watched> = chain.clone();
             self.watch(Arc::downgrade(&watched))?;
         }
-        self.parts
-            .push(Reading { part: Part::new(path, chain, manner, framer, begin), failed: None });
+        // A file that is read from its first byte is found there again.
+        let is_fresh = self.many.is_some()
+            && match begin {
+                Begin::Latest | Begin::Moved(_) => true,
+                Begin::First | Begin::Behind(_) => matches!(self.begins, Begins::Latest),
+                Begin::Kept(_) => false,
+            };
+        let part = Part::new(path, chain, manner, framer, begin);
+        self.parts.push(Reading { part, is_fresh, failed: None });
         Ok(())
     }
 
@@ -213,7 +210,8 @@ impl Reader {
     pub(super) async fn next(&mut self) -> Result<Option<Delivery>> {
         loop {
             self.list()?;
-            if let Some(progress) = self.progress.pop_front() {
+            self.keep_beginnings().await;
+            if let Some(progress) = self.progress.take() {
                 return Ok(Some(progress));
             }
             let at = match self.choose() {
@@ -255,7 +253,7 @@ impl Reader {
         let mut earliest: Option<Instant> = None;
         let (before, from) = self.parts.split_at(self.turn.min(self.parts.len()));
         let turns = (from.iter().zip(self.turn..)).chain(before.iter().zip(0..));
-        for (Reading { part, failed }, at) in turns {
+        for (Reading { part, failed, .. }, at) in turns {
             let failed = failed.as_ref().map(|(until, _)| *until).filter(|until| *until > now);
             let until = match failed {
                 Some(until) => Some(until),
@@ -276,7 +274,7 @@ impl Reader {
         if self.until.is_none() {
             self.until = self.parts.get(at).and_then(|it| it.part.length());
         }
-        let Some(Reading { part, failed }) = self.parts.get_mut(at) else { return Ok(None) };
+        let Some(Reading { part, failed, .. }) = self.parts.get_mut(at) else { return Ok(None) };
         let cut = part.cut();
         let skipped = part.take_skipped();
         if skipped > 0 {
@@ -333,7 +331,7 @@ impl Reader {
                 self.parts.remove(at);
                 (self.turn, self.until) = (at, None);
                 if self.many.is_some() && self.manner.follows {
-                    self.forget(path);
+                    self.over.push(path);
                 }
             }
         }
@@ -366,8 +364,8 @@ impl Reader {
         }
     }
 
-    fn failed(&mut self, at: usize, error: &FileError) {
-        let Some(Reading { part, failed }) = self.parts.get_mut(at) else { return };
+    pub(super) fn failed(&mut self, at: usize, error: &FileError) {
+        let Some(Reading { part, failed, .. }) = self.parts.get_mut(at) else { return };
         let cause = error_chain(error).to_string();
         if failed.is_none() {
             warn!(path = %part.path, error = cause, "a file of a pattern cannot be read; it is tried again");
