@@ -95,6 +95,14 @@ impl Group {
         Ok(info.num_pending)
     }
 
+    /// How many rows readers of the consumer have, or had and did not acknowledge.
+    pub(crate) async fn unacknowledged(&self) -> Result<usize, NatsError> {
+        let stream = self.stream.get().map(String::as_str).unwrap_or_default();
+        let info = self.consumer(stream).await?;
+        // One that is gone is told by the next pull.
+        Ok(info.map_or(0, |info| info.num_ack_pending))
+    }
+
     async fn stream(&self) -> Result<stream::Info, NatsError> {
         let name = match self.stream.get().or(self.wanted.stream.as_ref()) {
             Some(name) => name.clone(),

@@ -49,6 +49,7 @@
 //! | `settings`, `address`, `name`, `tls` | the settings that follow from them |
 //! | `source` | [`Nats`]: a reader |
 //! | `pump`, `shelf` | the task that fetches; rows that are not handed out yet |
+//! | `hold` | older rows first, where rows keep their order |
 //! | `receipt` | acknowledging rows, and giving them back |
 //! | `group`, `difference` | the consumer: found, created, or different from the conf |
 //! | `link`, `greeting` | the connection; what else may be at an address |
@@ -61,6 +62,7 @@ mod difference;
 mod error;
 mod greeting;
 mod group;
+mod hold;
 mod link;
 mod name;
 mod params;

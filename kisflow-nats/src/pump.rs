@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::{
     error::NatsError,
     group::Group,
+    hold::{Hold, Now},
     link::Link,
     name::sequence,
     shelf::{Fetched, Shelf},
@@ -44,6 +45,9 @@ pub(crate) struct Pump {
     /// When rows on the shelf are looked at for their lease.
     renew_at: Instant,
     pause: Duration,
+    is_ordered: bool,
+    /// What keeps it from new rows, if they are to keep their order.
+    hold: Option<Hold>,
 }
 
 /// A pull that is on its way.
@@ -61,6 +65,7 @@ impl Pump {
         shelf: Arc<Shelf>,
         lease: Duration,
         consumer: PullConsumer,
+        is_ordered: bool,
     ) -> Result<Self, NatsError> {
         let link = group.link.clone();
         let inbox = link.client.new_inbox();
@@ -81,6 +86,8 @@ impl Pump {
             pull: None,
             renew_at: Instant::now() + lease / 3,
             pause: PAUSE,
+            is_ordered,
+            hold: is_ordered.then(|| Hold::new(lease)),
         })
     }
 
@@ -101,6 +108,10 @@ impl Pump {
             && let Some(message) = self.subscription.next().await
         {
             self.receive(message)?;
+        }
+        // Who closes gives back what is on the shelf.
+        if let Some(hold) = self.hold.take() {
+            self.shelf.put(hold.into_rows());
         }
         Ok(())
     }
@@ -133,6 +144,8 @@ impl Pump {
             match self.group.attach().await {
                 Ok(consumer) => {
                     self.consumer = consumer;
+                    // Rows may have been on their way when the connection broke.
+                    self.hold = self.is_ordered.then(|| Hold::new(self.lease));
                     return;
                 }
                 Err(trouble) => self.shelf.fail(trouble),
@@ -154,12 +167,14 @@ impl Pump {
             }
             if self.pull.is_none()
                 && let Some(rows) = self.shelf.wanted()
-                && let Err(trouble) = self.ask(rows).await
+                && let Err(trouble) = self.ask_in_order(rows).await
             {
                 return trouble;
             }
             let end = self.pull.as_ref().map(|pull| pull.end);
-            let next = end.map_or(self.renew_at, |end| end.min(self.renew_at));
+            let look_at = self.hold.as_ref().map(|hold| hold.look_at);
+            let look_at = look_at.filter(|at| end.is_none() && *at > Instant::now());
+            let next = [end, look_at].into_iter().flatten().fold(self.renew_at, Instant::min);
             tokio::select! {
                 // What has come counts before what has not come in time.
                 biased;
@@ -177,6 +192,28 @@ impl Pump {
                     }
                     if let Err(trouble) = self.renew().await {
                         return trouble;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks for rows, unless older ones have to come first.
+    async fn ask_in_order(&mut self, rows: usize) -> Result<(), NatsError> {
+        let Some(hold) = &mut self.hold else { return self.ask(rows).await };
+        if hold.look_at > Instant::now() {
+            return Ok(());
+        }
+        match hold.now(self.group.unacknowledged().await?) {
+            Now::Wait => Ok(()),
+            Now::Gather(pending) => self.ask(pending).await,
+            Now::Over => {
+                let gathered = self.hold.take().map(Hold::into_rows).unwrap_or_default();
+                match gathered.is_empty() {
+                    true => self.ask(rows).await,
+                    false => {
+                        self.shelf.put(gathered);
+                        Ok(())
                     }
                 }
             }
@@ -223,7 +260,10 @@ impl Pump {
         }
         if !rows.is_empty() {
             self.pause = PAUSE;
-            self.shelf.put(rows);
+        }
+        match &mut self.hold {
+            Some(hold) => hold.gather(rows),
+            None => self.shelf.put(rows),
         }
         said
     }
@@ -260,10 +300,10 @@ impl Pump {
             return Ok(());
         }
         self.renew_at = now + third / 2;
-        match now.checked_sub(third) {
-            Some(then) => self.link.tell(&self.shelf.renew(then), AckKind::Progress).await,
-            None => Ok(()),
-        }
+        let Some(then) = now.checked_sub(third) else { return Ok(()) };
+        let mut due = self.shelf.renew(then);
+        due.extend(self.hold.iter_mut().flat_map(|hold| hold.renew(then)));
+        self.link.tell(&due, AckKind::Progress).await
     }
 }
 

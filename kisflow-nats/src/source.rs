@@ -3,7 +3,9 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_nats::jetstream::AckKind;
-use kisflow_core::{Batch, Delivery, Result, Source, SourceConf, SourceContext, async_trait};
+use kisflow_core::{
+    Batch, Delivery, Ordered, Result, Source, SourceConf, SourceContext, async_trait,
+};
 use tokio::{
     sync::Notify,
     task::JoinHandle,
@@ -26,6 +28,10 @@ use crate::{
 /// The consumer has the name of the conf's `group` or of the flow; readers of one name share its
 /// rows. Each row is acknowledged separately, when it is done. While a batch is in progress, at
 /// most one more is fetched.
+///
+/// With `ordered` in the conf, a reader that is opened, or has lost its connection, hands out nothing while rows are pending that were handed out before, for at most a lease: these
+/// come first then, in their order. So after a crash, one process reads its rows in order, from a
+/// lease later on; after an orderly end, at once.
 ///
 /// A lost connection is made again, and a deleted consumer is created again where its group was, as
 /// far as this reader knows; [`next`](Source::next) fails meanwhile.
@@ -79,7 +85,8 @@ impl Source for Nats {
         let stream = Arc::from(consumer.cached_info().stream_name.as_str());
         let batch = usize::try_from(conf.batch.rows.max(1)).unwrap_or(usize::MAX);
         let shelf = Arc::new(Shelf::new(batch, conf.batch.wait, lease));
-        let pump = Pump::new(group.clone(), shelf.clone(), lease, consumer).await?;
+        let is_ordered = conf.ordered != Ordered::No;
+        let pump = Pump::new(group.clone(), shelf.clone(), lease, consumer, is_ordered).await?;
         let stop = Arc::new(Notify::new());
         let told = stop.clone();
         let pump = Task(tokio::spawn(pump.run(async move { told.notified().await })));

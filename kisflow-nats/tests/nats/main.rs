@@ -12,6 +12,7 @@ mod conformance;
 #[path = "../../../tests/support/nats_server.rs"]
 mod nats_server;
 mod opening;
+mod order;
 mod outage;
 mod reader;
 mod reading;

@@ -52,6 +52,14 @@ enum Making {
     Denied(FredError),
 }
 
+/// An entry that a reader has.
+pub(super) struct Pending {
+    pub(super) id: EntryId,
+    pub(super) consumer: String,
+    /// Since when it was handed out, or its lease renewed.
+    pub(super) idle: Duration,
+}
+
 /// How a group stands.
 struct Standing {
     last_delivered: Option<EntryId>,
@@ -217,6 +225,44 @@ impl Group {
     pub(super) async fn sweep(&self, idle: Duration) -> Result<(), RedisError> {
         let idle = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
         self.run(&self.sweep, &[idle], &[], "EVAL").await.map(|_| ())
+    }
+
+    /// The last of the entries that readers of the group have.
+    pub(super) async fn last_pending(&self) -> Result<Option<EntryId>, RedisError> {
+        let summary = self.ask_pending(Vec::new()).await?;
+        Ok(summary.get(2).and_then(|last| last.as_str()?.parse().ok()))
+    }
+
+    /// At most so many of the entries that readers of the group have, in order.
+    pub(super) async fn pending(
+        &self,
+        from: &str,
+        to: EntryId,
+        count: usize,
+    ) -> Result<Vec<Pending>, RedisError> {
+        let range = vec![from.into(), to.to_string().into(), count.to_string().into()];
+        let entries = self.ask_pending(range).await?;
+        let pending = |entry: &Value| match entry {
+            Value::Array(parts) => Some(Pending {
+                id: parts.first()?.as_str()?.parse().ok()?,
+                consumer: parts.get(1)?.as_string()?,
+                idle: Duration::from_millis(parts.get(2)?.as_u64()?),
+            }),
+            _ => None,
+        };
+        Ok(entries.iter().filter_map(pending).collect())
+    }
+
+    /// What `XPENDING` answers; nothing of a group that is gone.
+    async fn ask_pending(&self, range: Vec<Value>) -> Result<Vec<Value>, RedisError> {
+        let mut arguments = vec![self.stream.as_str().into(), self.name.as_str().into()];
+        arguments.extend(range);
+        match self.connection.ask("XPENDING", self.slot(), arguments).await? {
+            Ok(Value::Array(answer)) => Ok(answer),
+            Ok(_) => Ok(Vec::new()),
+            Err(cause) if is_gone(&cause) => Ok(Vec::new()),
+            Err(cause) => Err(self.refused("XPENDING", cause)),
+        }
     }
 
     /// How many entries the group has not been given, where Redis knows (from Redis 7 on, and not

@@ -4,6 +4,7 @@ mod entry;
 mod group;
 mod id;
 mod in_flight;
+mod left;
 mod params;
 mod reader;
 mod receipt;
@@ -12,7 +13,8 @@ use std::{sync::Arc, time::Duration};
 
 use fred::interfaces::ClientInterface;
 use kisflow_core::{
-    Batch, CancellationToken, Delivery, Result, Source, SourceConf, SourceContext, async_trait,
+    Batch, CancellationToken, Delivery, Ordered, Result, Source, SourceConf, SourceContext,
+    async_trait,
 };
 use tokio::{
     task::JoinSet,
@@ -50,7 +52,9 @@ use crate::{connection::Connection, error::RedisError};
 /// batch; entries stay in the stream, and its writers have to limit its length. Other readers take
 /// over the rows of a dead reader, in the order of the stream, when their lease has passed; at most
 /// a quarter of a lease or 2 seconds later, whichever is less. A redelivered row may then come
-/// after younger ones. An entry that is deleted while it is pending is not delivered again.
+/// after younger ones. With `ordered` in the conf, a reader that is opened reads nothing new before
+/// the rows that others had at that moment are done, or have passed to it: after a crash, one process
+/// reads its rows in order, from a lease later on. An entry that is deleted while it is pending is not delivered again.
 ///
 /// A user who may not run `XGROUP` or `XINFO` can read an existing group; the page on Redis users
 /// has the permissions for each task.
@@ -107,6 +111,7 @@ impl Source for RedisStream {
             group: Arc::new(Group::open(control, conf, name, lease).await?),
             connection: Arc::new(connection),
             reading: Reading {
+                is_ordered: conf.ordered != Ordered::No,
                 rows: usize::try_from(conf.batch.rows).unwrap_or(usize::MAX).max(1),
                 wait: conf.batch.wait,
                 field: RowField::new(params.field.as_deref()),

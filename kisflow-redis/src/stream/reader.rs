@@ -18,6 +18,7 @@ use super::{
     entry::{Page, RowField, Unreadable},
     group::{Group, is_gone},
     in_flight::Held,
+    left::{Left, Remaining},
 };
 use crate::{connection::Connection, error::RedisError};
 
@@ -29,7 +30,7 @@ const BLOCK: Duration = Duration::from_secs(1);
 const REMAKES: u32 = 3;
 
 /// Reads the entries of a group: what was lost on its way first, then what readers left behind that
-/// are gone, then what is new.
+/// are gone, then what is new. If the conf asks for an order, it waits for the former two.
 pub(super) struct Reader {
     group: Arc<Group>,
     /// Reads that block have a connection of their own.
@@ -45,11 +46,15 @@ pub(super) struct Reader {
     claim_from: Option<Bytes>,
     next_claim: Instant,
     next_sweep: Option<Instant>,
+    /// What others left behind, until that is done; if the rows are to keep their order.
+    left: Option<Left>,
 }
 
 /// What the conf says of reading.
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
+    /// Whether the rows are to keep their order.
+    pub(super) is_ordered: bool,
     pub(super) rows: usize,
     pub(super) wait: Duration,
     pub(super) field: RowField,
@@ -87,6 +92,7 @@ impl Reader {
         stop: CancellationToken,
     ) -> Self {
         let now = Instant::now();
+        let left = reading.is_ordered.then(Left::default);
         Self {
             group,
             connection,
@@ -97,6 +103,7 @@ impl Reader {
             claim_from: None,
             next_claim: now,
             next_sweep: Some(now),
+            left,
         }
     }
 
@@ -166,12 +173,32 @@ impl Reader {
         if self.next_sweep.is_some_and(|at| at <= now) {
             self.sweep().await?;
         }
+        if self.waits_for_order(now).await? {
+            return Ok(Page::default());
+        }
         if self.claim_from.is_some() || self.next_claim <= now {
             return self.claim().await;
         }
         let patience = self.next_claim.saturating_duration_since(now).min(BLOCK);
         let page = self.new_entries(self.reading.rows, Some(patience)).await?;
         if page.ids.is_empty() { Ok(page) } else { Ok(self.fill(page).await) }
+    }
+
+    /// Waits a while if older entries come first that cannot be had yet. Returns whether it did.
+    async fn waits_for_order(&mut self, now: Instant) -> Result<bool, Trouble> {
+        let mut waits = self.reading.is_ordered && self.look_again.is_some();
+        if let Some(left) = &mut self.left {
+            match left.remaining(&self.group).await? {
+                Remaining::None => self.left = None,
+                Remaining::Leased => waits = true,
+                Remaining::Free => self.next_claim = now,
+            }
+        }
+        if waits {
+            let pause = (self.group.lease / 8).clamp(Duration::from_millis(10), BLOCK);
+            self.stop.run_until_cancelled(sleep(pause)).await;
+        }
+        Ok(waits)
     }
 
     /// Entries that are ours, and that nobody here works on.

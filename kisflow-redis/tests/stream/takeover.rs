@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use kisflow_core::{Source, error_chain};
+use kisflow_core::{Ordered, Source, error_chain};
 use tokio::time::timeout;
 
 use crate::{
@@ -41,6 +41,52 @@ async fn rows_of_a_reader_that_died_come_in_order_when_their_lease_has_passed() 
     done(&fresh).await;
     assert_eq!(pending(&server), "0");
     reader.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ordered_reader_reads_nothing_new_before_what_a_dead_one_had_and_that_in_order() {
+    let server = RedisServer::start(&[]);
+    let conf = orders(server.addr()).batch(3, Duration::ZERO).param("lease_ms", 1_000);
+    let conf = conf.ordered(Ordered::Partition);
+    add(&server, 1..7);
+    let mut dead = open(&conf).await;
+    let taken = [next(&mut dead).await, next(&mut dead).await];
+    // The lease of the older rows passes last.
+    server.until(&["XPENDING", "orders", "g", "IDLE", "300", "-", "+", "9"], |said| {
+        said.contains("6-0")
+    });
+    taken[0].receipt().renew().await.unwrap();
+    drop(dead);
+    server.until(&["INFO", "clients"], |said| said.contains("blocked_clients:0"));
+    add(&server, 7..9);
+    let mut reader = open(&conf).await;
+    for expect in [1..4, 4..7, 7..9] {
+        let delivery = next(&mut reader).await;
+        assert_eq!(rows(&delivery), texts(expect));
+        done(&delivery).await;
+    }
+    reader.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ordered_reader_waits_for_what_others_had_when_it_was_opened() {
+    let server = RedisServer::start(&[]);
+    let conf = orders(server.addr()).param("lease_ms", 600_000);
+    let mut other = open(&conf).await;
+    add(&server, 1..3);
+    let first = next(&mut other).await;
+    let ordered = conf.clone().ordered(Ordered::Key("id".to_owned()));
+    let mut reader = open(&ordered).await;
+    assert!(timeout(Duration::from_millis(50), reader.next()).await.is_err());
+    // What they get from now on need not be waited for.
+    add(&server, 3..4);
+    let second = next(&mut other).await;
+    add(&server, 4..5);
+    done(&first).await;
+    let read = next(&mut reader).await;
+    assert_eq!(rows(&read), texts(4..5));
+    done(&read).await;
+    done(&second).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
