@@ -24,8 +24,8 @@ pub(crate) struct Hold {
     pause: Duration,
     /// When to look next.
     pub(crate) look_at: Instant,
-    /// Whether rows were asked for when all leases were over.
-    is_last: bool,
+    /// How many rows are still to be asked for, once all leases are over.
+    left: Option<usize>,
     gathered: Vec<Fetched>,
 }
 
@@ -45,20 +45,26 @@ impl Hold {
         let now = Instant::now();
         let pause = (lease / 8).clamp(Duration::from_millis(10), Duration::from_secs(1));
         let until = now + lease + MARGIN;
-        Self { until, pause, look_at: now, is_last: false, gathered: Vec::new() }
+        Self { until, pause, look_at: now, left: None, gathered: Vec::new() }
     }
 
     /// What to do when so many rows of the consumer are pending, those that were gathered included.
-    pub(crate) fn now(&mut self, pending: usize) -> Now {
+    /// At most `most` rows are asked for at once.
+    pub(crate) fn now(&mut self, pending: usize, most: usize) -> Now {
         let now = Instant::now();
         let others = pending.saturating_sub(self.gathered.len());
-        if others == 0 || self.is_last {
+        if others == 0 {
             return Now::Over;
         }
-        self.is_last = now >= self.until;
+        if now >= self.until {
+            let left = self.left.get_or_insert(others);
+            let count = most.min(*left);
+            *left -= count;
+            return if count > 0 { Now::Gather(count) } else { Now::Over };
+        }
         // New rows are bounded by those that are waited for.
-        if self.is_last || self.gathered.len() < others {
-            return Now::Gather(others);
+        if self.gathered.len() < others {
+            return Now::Gather(most.min(others));
         }
         self.look_at = (now + self.pause).min(self.until);
         Now::Wait

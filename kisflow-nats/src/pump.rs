@@ -204,7 +204,7 @@ impl Pump {
         if hold.look_at > Instant::now() {
             return Ok(());
         }
-        match hold.now(self.group.unacknowledged().await?) {
+        match hold.now(self.group.unacknowledged().await?, rows) {
             Now::Wait => Ok(()),
             Now::Gather(pending) => self.ask(pending).await,
             Now::Over => {

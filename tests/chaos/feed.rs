@@ -13,8 +13,11 @@ use kisflow_redis::fred::prelude::*;
 
 use crate::{process::ROWS, redis_server::RedisServer};
 
+/// How many rows have the same key, one after the other.
+pub(crate) const PER_KEY: u64 = 50;
+
 fn text(id: u64) -> String {
-    format!("{{\"id\":{id}}}")
+    format!("{{\"id\":{id},\"key\":{}}}", id / PER_KEY)
 }
 
 /// A file of all rows, a line each.

@@ -93,6 +93,39 @@ fn http_stage() -> (Stage, String) {
     (stage, addr)
 }
 
+/// The rows of a key stay in order, over every death of the worker: the last one wins.
+fn check_order(what: &str, stage: &mut Stage) {
+    let source = std::fs::read_to_string(stage.path("conf/source.yml")).unwrap();
+    let source = source.replace("rows: 500", "rows: 20");
+    stage.conf("source.yml", &format!("{source}ordered: {{key: key}}\nin_flight: 8\n"));
+    stage.conf(
+        "flow.yml",
+        "kistype: flow\nflow_name: Numbers\nsource: numbers\nflows:\n  - fname: KeepLastInRedis\n",
+    );
+    stage.conf(
+        "func.yml",
+        "kistype: func\nfname: KeepLastInRedis\nfmode: Save\noption: {cname: counts}\n",
+    );
+    check(what, stage, Dies::Worker);
+    stage.assert_last_rows(feed::PER_KEY);
+}
+
+#[test]
+fn the_last_row_of_a_key_of_a_file_wins_over_every_death() {
+    check_order("file, order", &mut file_stage());
+}
+
+#[test]
+fn the_last_row_of_a_key_of_a_redis_stream_wins_over_every_death() {
+    check_order("redis_stream, order", &mut stream_stage());
+}
+
+#[test]
+fn the_last_row_of_a_key_of_nats_wins_over_every_death() {
+    let server = NatsServer::start();
+    check_order("nats, order", &mut nats_stage(&server));
+}
+
 #[test]
 fn a_worker_that_reads_a_file_is_killed() {
     check("file, worker killed", &mut file_stage(), Dies::Worker);

@@ -142,6 +142,18 @@ impl Stage {
         assert!(met, "{seen} of {ids} ids are delivered, and no more come; the log:\n{logs}");
     }
 
+    /// The last row of each key won, as an upsert needs it.
+    pub(crate) fn assert_last_rows(&self, rows_of_a_key: u64) {
+        let lines = self.redis.cli(&["HGETALL", "last"]);
+        let lines: Vec<u64> = lines.lines().map(|line| line.parse().unwrap()).collect();
+        let stale: Vec<_> = lines
+            .chunks_exact(2)
+            .filter(|pair| pair[1] != pair[0] * rows_of_a_key + rows_of_a_key - 1)
+            .collect();
+        assert_eq!(lines.len() as u64, 2 * ROWS / rows_of_a_key);
+        assert!(stale.is_empty(), "{} keys have an older row: {stale:?}", stale.len());
+    }
+
     /// Every id is there; how many came more than once, and how often more.
     pub(crate) fn repeats(&self, ids: impl Iterator<Item = u64>) -> u64 {
         let lines = self.redis.cli(&["HGETALL", "delivered"]);
