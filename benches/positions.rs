@@ -1,5 +1,5 @@
-//! A flow that reads a file and keeps its position in the embedded store, against the same flow that
-//! keeps it in memory: what durability costs.
+//! A flow that reads a file and keeps its position in redb, Redis or PostgreSQL, each of which syncs
+//! every commit, against the same flow that keeps it in memory: what durability costs.
 //!
 //! `cargo bench --package kisflow-benches --bench positions` prints the table; `-- --smoke` only
 //! proves that it runs.
@@ -12,6 +12,14 @@
     reason = "a benchmark has no users, and fails loudly"
 )]
 
+#[path = "../tests/support/postgres_server.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod postgres_server;
+#[path = "../tests/support/redis_server.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod redis_server;
+#[path = "../tests/support/server.rs"]
+mod server;
 mod support;
 
 use std::{
@@ -26,6 +34,8 @@ use std::{
 };
 
 use kisflow::{AsDurable, QuarantineConf, RawParams, durable::MemoryStore, prelude::*};
+use postgres_server::PostgresServer;
+use redis_server::RedisServer;
 use support::{is_smoke, median};
 
 #[derive(Serialize, Deserialize)]
@@ -56,27 +66,29 @@ impl Connector for Unkept {
     }
 }
 
-/// Serves the whole file, and says how long that took.
-async fn serve(file: &Path, rows: u64, batch: u32, in_flight: u32, engine: &str) -> Duration {
-    let dir = tempfile::tempdir_in(file.parent().unwrap()).unwrap();
+/// Serves the whole file with a new position in this store, and says how long that took.
+async fn serve(file: &Path, rows: u64, batch: u32, in_flight: u32, store: ConnConf) -> Duration {
+    // The position of no run before.
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    let flow = format!("Readings {}", RUNS.fetch_add(1, Ordering::Relaxed));
     let sum = Arc::new(AtomicU64::new(0));
     let source = SourceConf::new("readings", "file").key(file.display().to_string());
-    let kept = dir.path().join("kept.redb").display().to_string();
     let conf = Conf::new()
-        .flow(FlowConf::new("Readings").source("readings").then::<sum_ids>())
+        .flow(FlowConf::new(&flow).source("readings").then::<sum_ids>())
         .source(source.batch(batch, Duration::from_millis(5)).in_flight(in_flight))
-        .connector(match engine {
-            "redb" => ConnConf::new("kept", engine).addrs(kept),
-            _ => ConnConf::new("kept", engine),
-        })
+        .connector(store)
         .global(GlobalConf::default().quarantine(QuarantineConf::on("kept")));
-    let registry =
-        Registry::linked().connector::<Redb>().connector::<Unkept>().source::<kisflow::File>();
+    let registry = Registry::linked()
+        .connector::<Redb>()
+        .connector::<Redis>()
+        .connector::<Postgres>()
+        .connector::<Unkept>()
+        .source::<kisflow::File>();
     let flows = registry.state(sum.clone()).link(conf).await.unwrap();
     let started = Instant::now();
     let served = flows.serve(pending()).await.unwrap();
     let elapsed = started.elapsed();
-    assert_eq!(served.flows["Readings"].ledger.delivered, rows);
+    assert_eq!(served.flows[&flow].ledger.delivered, rows);
     assert_eq!(sum.load(Ordering::Relaxed), rows * (rows - 1) / 2);
     elapsed
 }
@@ -90,16 +102,30 @@ async fn main() {
     let line =
         |id: u64| format!("{{\"id\":{id},\"celsius\":{}}}\n", 20.0 + (id % 100) as f64 / 10.0);
     fs::write(&file, (0..rows).map(line).collect::<String>()).unwrap();
-    println!("{rows} rows, medians of {rounds} rounds in turn\n");
-    println!("| rows a batch | in flight | redb rows/s | memory rows/s | ratio |");
-    println!("|---:|---:|---:|---:|---:|");
+    let redis = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let postgres = PostgresServer::start_with(&[]);
+    let redb = dir.path().join("kept.redb").display().to_string();
+    let store = |engine: &str| ConnConf::new("kept", engine);
+    let stores = [
+        store("unkept"),
+        store("redb").addrs(redb),
+        store("redis").addrs(redis.addr()),
+        store("postgres").addrs(postgres.url()),
+    ];
+    println!("{rows} rows, medians of {rounds} rounds in turn, rows/s and the share of memory's\n");
+    println!("| rows a batch | in flight | memory | redb | Redis | PostgreSQL |");
+    println!("|---:|---:|---:|---:|---:|---:|");
     for (batch, in_flight) in [(100, 1), (500, 4), (5_000, 1)] {
-        let (mut kept, mut unkept) = (Vec::new(), Vec::new());
+        let mut times = stores.each_ref().map(|_| Vec::new());
         for _ in 0..rounds {
-            kept.push(serve(&file, rows, batch, in_flight, "redb").await.as_secs_f64());
-            unkept.push(serve(&file, rows, batch, in_flight, "unkept").await.as_secs_f64());
+            for (store, times) in stores.iter().zip(&mut times) {
+                let time = serve(&file, rows, batch, in_flight, store.clone()).await;
+                times.push(time.as_secs_f64());
+            }
         }
-        let [kept, unkept] = [kept, unkept].map(|times| rows as f64 / median(times));
-        println!("| {batch} | {in_flight} | {kept:.0} | {unkept:.0} | {:.2} |", kept / unkept);
+        let rates = times.map(|times| rows as f64 / median(times));
+        let [memory, others @ ..] = rates;
+        let others = others.map(|rate| format!("{rate:.0} ({:.2})", rate / memory));
+        println!("| {batch} | {in_flight} | {memory:.0} | {} |", others.join(" | "));
     }
 }

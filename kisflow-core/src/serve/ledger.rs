@@ -215,7 +215,8 @@ impl Entry<'_> {
     /// Counts the rows as done.
     pub(super) fn done(mut self, tally: &Tally) {
         self.closed = true;
-        self.books.metrics.batches.increment(1);
+        // A source may come further without rows.
+        self.books.metrics.batches.increment(u64::from(self.rows > 0));
         self.books.close(self.id, self.rows, tally, 0);
     }
 }
