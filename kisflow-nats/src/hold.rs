@@ -24,6 +24,8 @@ pub(crate) struct Hold {
     pause: Duration,
     /// When to look next.
     pub(crate) look_at: Instant,
+    /// How many rows were pending in the beginning.
+    first: Option<usize>,
     /// How many rows are still to be asked for, once all leases are over.
     left: Option<usize>,
     gathered: Vec<Fetched>,
@@ -45,7 +47,7 @@ impl Hold {
         let now = Instant::now();
         let pause = (lease / 8).clamp(Duration::from_millis(10), Duration::from_secs(1));
         let until = now + lease + MARGIN;
-        Self { until, pause, look_at: now, left: None, gathered: Vec::new() }
+        Self { until, pause, look_at: now, first: None, left: None, gathered: Vec::new() }
     }
 
     /// What to do when so many rows of the consumer are pending, those that were gathered included.
@@ -63,8 +65,9 @@ impl Hold {
             return if count > 0 { Now::Gather(count) } else { Now::Over };
         }
         // New rows are bounded by those that are waited for.
-        if self.gathered.len() < others {
-            return Now::Gather(most.min(others));
+        let missing = self.first.get_or_insert(others).saturating_sub(self.gathered.len());
+        if missing > 0 {
+            return Now::Gather(most.min(missing));
         }
         self.look_at = (now + self.pause).min(self.until);
         Now::Wait

@@ -143,9 +143,20 @@ impl Pump {
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             match self.group.attach().await {
                 Ok(consumer) => {
+                    if consumer.cached_info().created != self.consumer.cached_info().created {
+                        // What this reader has, it cannot settle with another consumer.
+                        self.shelf.forget();
+                    }
                     self.consumer = consumer;
-                    // Rows may have been on their way when the connection broke.
-                    self.hold = self.is_ordered.then(|| Hold::new(self.lease));
+                    if self.is_ordered {
+                        // Rows may have been on their way when the connection broke, and come before
+                        // those that are here.
+                        self.shelf.drop_all();
+                        let gathered = self.hold.take().map(Hold::into_rows).unwrap_or_default();
+                        let sequences: Vec<u64> = gathered.iter().map(|row| row.sequence).collect();
+                        self.shelf.let_go(&sequences);
+                        self.hold = Some(Hold::new(self.lease));
+                    }
                     return;
                 }
                 Err(trouble) => self.shelf.fail(trouble),
@@ -163,6 +174,9 @@ impl Pump {
             }
             if self.link.connects() != connects {
                 // It is there again, but the pull went with the connection before.
+                return NatsError::unsure(&self.link.place);
+            }
+            if self.shelf.takes_gap() {
                 return NatsError::unsure(&self.link.place);
             }
             if self.pull.is_none()
@@ -261,6 +275,7 @@ impl Pump {
         if !rows.is_empty() {
             self.pause = PAUSE;
         }
+        let rows = self.shelf.only_new(rows);
         match &mut self.hold {
             Some(hold) => hold.gather(rows),
             None => self.shelf.put(rows),

@@ -5,11 +5,12 @@ use std::{sync::Arc, time::Duration};
 use async_nats::{Subject, datetime::DateTime, jetstream::AckKind};
 use kisflow_core::{Receipt, Result, Settled, async_trait};
 
-use crate::link::Link;
+use crate::{link::Link, shelf::Shelf};
 
 /// Rows of a stream that were handed out.
 pub(crate) struct Rows {
     pub(crate) link: Arc<Link>,
+    pub(crate) shelf: Arc<Shelf>,
     pub(crate) stream: Arc<str>,
     /// When the stream was created, if that is known.
     pub(crate) created: Option<DateTime>,
@@ -36,6 +37,7 @@ impl Receipt for Rows {
     }
 
     async fn release(&self) -> Result<()> {
+        self.shelf.let_go(&self.sequences);
         Ok(self.link.tell(&self.replies, AckKind::Nak(None)).await?)
     }
 
@@ -45,5 +47,12 @@ impl Receipt for Rows {
 
     async fn renew(&self) -> Result<()> {
         Ok(self.link.tell(&self.replies, AckKind::Progress).await?)
+    }
+}
+
+/// Rows that are not settled come again, to this reader as well.
+impl Drop for Rows {
+    fn drop(&mut self) {
+        self.shelf.let_go(&self.sequences);
     }
 }

@@ -1,7 +1,8 @@
-//! [`Shelf`]: rows that were fetched and are not handed out yet; never more than one batch.
+//! [`Shelf`]: rows that were fetched and are not handed out yet: no more than one batch, but where
+//! older rows were gathered first; and which rows this reader has at all.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -29,6 +30,7 @@ pub(crate) struct Shelf {
     batch: usize,
     wait: Duration,
     lease: Duration,
+    is_ordered: bool,
     /// There is something to take, or to tell.
     pub(crate) arrived: Notify,
     /// There is room.
@@ -38,6 +40,10 @@ pub(crate) struct Shelf {
 #[derive(Default)]
 struct State {
     rows: VecDeque<Fetched>,
+    /// The sequences of rows that are here, gathered, or handed out and not settled.
+    held: HashSet<u64>,
+    /// Rows that are to keep their order were dropped: they come again.
+    has_gap: bool,
     /// When the first of them came.
     first: Option<Instant>,
     /// Why none come.
@@ -55,12 +61,13 @@ pub(crate) enum Taken {
 }
 
 impl Shelf {
-    pub(crate) fn new(batch: usize, wait: Duration, lease: Duration) -> Self {
+    pub(crate) fn new(batch: usize, wait: Duration, lease: Duration, is_ordered: bool) -> Self {
         Self {
             state: Mutex::default(),
             batch,
             wait,
             lease,
+            is_ordered,
             arrived: Notify::new(),
             room: Notify::new(),
         }
@@ -74,6 +81,41 @@ impl Shelf {
 
     pub(crate) fn len(&self) -> usize {
         self.lock().rows.len()
+    }
+
+    /// Takes out rows that this reader has already, and remembers the others. They are delivered
+    /// again when a lease could not be renewed in time, and who has them settles them.
+    pub(crate) fn only_new(&self, mut rows: Vec<Fetched>) -> Vec<Fetched> {
+        let mut state = self.lock();
+        rows.retain(|row| state.held.insert(row.sequence));
+        rows
+    }
+
+    /// These rows are not held any more.
+    pub(crate) fn let_go(&self, sequences: &[u64]) {
+        let mut state = self.lock();
+        for sequence in sequences {
+            state.held.remove(sequence);
+        }
+    }
+
+    /// None of the rows is held any more.
+    pub(crate) fn forget(&self) {
+        self.lock().held.clear();
+    }
+
+    /// Whether rows that are to keep their order were dropped since this was asked last.
+    pub(crate) fn takes_gap(&self) -> bool {
+        std::mem::take(&mut self.lock().has_gap)
+    }
+
+    /// Drops all rows: they come again.
+    pub(crate) fn drop_all(&self) {
+        let state = &mut *self.lock();
+        for row in state.rows.drain(..) {
+            state.held.remove(&row.sequence);
+        }
+        state.first = None;
     }
 
     pub(crate) fn put(&self, rows: Vec<Fetched>) {
@@ -105,10 +147,32 @@ impl Shelf {
                 (_, due) => Taken::Wait(due),
             };
         }
-        let count = state.rows.len().min(self.batch);
         // Rows whose lease has run out in an outage are anybody's: they come again.
-        let rows: Vec<Fetched> =
-            state.rows.drain(..count).filter(|row| now < row.since + self.lease).collect();
+        let is_over = |row: &Fetched| now >= row.since + self.lease;
+        let lapsed = state.rows.iter().position(is_over);
+        let mut rows: Vec<Fetched> = match lapsed {
+            // So do those behind them, in their order.
+            Some(first) if self.is_ordered => {
+                state.has_gap = true;
+                let rest = state.rows.split_off(first);
+                for row in rest {
+                    state.held.remove(&row.sequence);
+                }
+                let count = state.rows.len().min(self.batch);
+                state.rows.drain(..count).collect()
+            }
+            _ => {
+                let count = state.rows.len().min(self.batch);
+                state.rows.drain(..count).collect()
+            }
+        };
+        rows.retain(|row| {
+            let is_over = is_over(row);
+            if is_over {
+                state.held.remove(&row.sequence);
+            }
+            !is_over
+        });
         state.first = (!state.rows.is_empty()).then_some(now);
         let due = state.first.map(|first| first + self.wait);
         drop(state);
@@ -159,7 +223,7 @@ mod tests {
     const LEASE: Duration = Duration::from_secs(30);
 
     fn shelf(wait: Duration) -> Shelf {
-        Shelf::new(3, wait, LEASE)
+        Shelf::new(3, wait, LEASE, false)
     }
 
     fn rows(sequences: std::ops::Range<u64>, since: Instant) -> Vec<Fetched> {
@@ -224,6 +288,31 @@ mod tests {
         shelf.put(rows(2..3, Instant::now()));
         tokio::time::advance(LEASE / 2).await;
         assert_eq!(taken(&shelf), Some(vec![2]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rows_that_keep_their_order_are_not_handed_out_before_one_whose_lease_ran_out() {
+        let shelf = Shelf::new(3, Duration::ZERO, LEASE, true);
+        shelf.put(shelf.only_new(rows(1..2, Instant::now())));
+        tokio::time::advance(LEASE / 2).await;
+        shelf.put(shelf.only_new(rows(2..4, Instant::now())));
+        tokio::time::advance(LEASE / 2).await;
+        assert_eq!(taken(&shelf), None);
+        assert!(shelf.takes_gap() && !shelf.takes_gap());
+        assert_eq!(shelf.only_new(rows(1..4, Instant::now())).len(), 3, "they come again");
+    }
+
+    #[test]
+    fn a_row_that_is_here_or_not_settled_is_not_taken_twice() {
+        let shelf = shelf(Duration::ZERO);
+        let new = |range| -> Vec<u64> {
+            let new = shelf.only_new(rows(range, Instant::now()));
+            new.iter().map(|row| row.sequence).collect()
+        };
+        assert_eq!(new(1..3), [1, 2]);
+        assert_eq!(new(1..4), [3]);
+        shelf.let_go(&[2]);
+        assert_eq!(new(1..4), [2]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -27,7 +27,8 @@ use crate::{
 ///
 /// The consumer has the name of the conf's `group` or of the flow; readers of one name share its
 /// rows. Each row is acknowledged separately, when it is done. While a batch is in progress, at
-/// most one more is fetched.
+/// most one more is fetched. A row whose lease has passed and that this reader still has is not handed
+/// out again.
 ///
 /// With `ordered` in the conf, a reader that is opened, or has lost its connection, hands out nothing while rows are pending that were handed out before, for at most a lease: these
 /// come first then, in their order. So after a crash, one process reads its rows in order, from a
@@ -84,8 +85,8 @@ impl Source for Nats {
             .map_err(|_| NatsError::silent(&link.place, "the stream and its consumer", limit))??;
         let stream = Arc::from(consumer.cached_info().stream_name.as_str());
         let batch = usize::try_from(conf.batch.rows.max(1)).unwrap_or(usize::MAX);
-        let shelf = Arc::new(Shelf::new(batch, conf.batch.wait, lease));
         let is_ordered = conf.ordered != Ordered::No;
+        let shelf = Arc::new(Shelf::new(batch, conf.batch.wait, lease, is_ordered));
         let pump = Pump::new(group.clone(), shelf.clone(), lease, consumer, is_ordered).await?;
         let stop = Arc::new(Notify::new());
         let told = stop.clone();
@@ -147,6 +148,7 @@ impl Nats {
         }
         let receipt = Rows {
             link: self.link.clone(),
+            shelf: self.shelf.clone(),
             stream: self.stream.clone(),
             created: self.group.created(),
             lease: self.lease,

@@ -1,7 +1,8 @@
 //! The files of a pattern: opened first, and followed as they come and go.
 
 use std::{
-    path::Path,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
     sync::{Arc, Weak},
 };
 
@@ -11,6 +12,8 @@ use tracing::warn;
 use super::{
     open::Begin,
     part::{Manner, Part},
+    pattern::Listed,
+    position::Position,
     reader::{Begins, Reader, Reading},
     watcher::Watched,
 };
@@ -24,27 +27,16 @@ impl Reader {
         if files.is_empty() && !self.manner.follows {
             warn!(key = %self.key, "no file has a name of the pattern");
         }
-        let mut begin = Vec::new();
-        for file in &files {
-            let name = text(&file.path);
-            if kept.contains_key(&file.path) {
-                continue;
-            }
-            // A file with a new name.
-            let inode = file.identity.inode;
-            let former = kept.iter().find(|(path, position)| {
-                position.print.inode == inode
-                    && position.offset > 0
-                    && !files.iter().any(|file| file.path == **path && file.identity.inode == inode)
-            });
-            if let Some((path, position)) = former.map(|(path, at)| (path.clone(), at.clone())) {
-                kept.remove(&path);
-                self.over.push(text(&path));
-                begin.push((name, Begin::Moved(position)));
-            } else {
-                begin.push((name, begins.begin()));
-            }
-        }
+        // Files that go on under another name, by their inode; their old name may have another file.
+        let is_elsewhere = |path: &Path, position: &Position| {
+            let is_it = |file: &Listed| file.identity.inode == position.print.inode;
+            position.offset > 0
+                && files.iter().any(|file| is_it(file) && file.path != *path)
+                && !files.iter().any(|file| is_it(file) && file.path == *path)
+        };
+        let moved: BTreeMap<PathBuf, Position> =
+            kept.extract_if(.., |path, position| is_elsewhere(path, position)).collect();
+        self.over.extend(moved.keys().map(|path| text(path)));
         // Files that are gone come first: their remaining rows are older.
         let gone = kept.iter().filter(|(path, _)| !files.iter().any(|it| it.path == **path));
         for (path, position) in gone {
@@ -57,10 +49,13 @@ impl Reader {
         }
         for file in &files {
             let name = text(&file.path);
-            let found = begin.iter().position(|(path, _)| *path == name);
-            let begin = match (found, kept.remove(&file.path)) {
-                (Some(at), _) => begin.swap_remove(at).1,
-                (None, Some(position)) => Begin::Kept(position),
+            let inode = file.identity.inode;
+            let former = moved.values().find(|position| position.print.inode == inode);
+            let begin = match (kept.remove(&file.path), former) {
+                (Some(position), _) => Begin::Kept(position),
+                (None, Some(position)) => Begin::Moved(position.clone()),
+                // It took the path of a file that goes on under another name.
+                (None, None) if moved.contains_key(&file.path) => Begin::First,
                 (None, None) => begins.begin(),
             };
             self.add(name, begin, Manner { returns: false, ..self.manner })?;

@@ -46,7 +46,7 @@ pub(super) struct Part {
     manner: Manner,
     framer: Framer,
     /// Where to begin, until something is open.
-    begin: Option<Begin>,
+    pub(super) begin: Option<Begin>,
     /// The file that is being read.
     entered: Option<u64>,
     /// Which of the files it is that were at the path, and the id of that file.

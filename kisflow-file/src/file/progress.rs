@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kisflow_core::Delivery;
 
 use super::{
+    open::Begin,
     position::Position,
     reader::{Reader, Reading},
 };
@@ -16,7 +17,8 @@ impl Reader {
         let Some(Reading { part, is_fresh, .. }) = self.parts.get_mut(at) else { return };
         *is_fresh = false;
         let (path, position) = (part.path.clone(), part.begins_at());
-        self.pass(path, &position);
+        let losses = self.losses.of(&path);
+        self.pass(path, &Position { losses, ..position });
     }
 
     /// Keeps a position without a row.
@@ -31,15 +33,32 @@ impl Reader {
         self.progress = Some(progress.forget(path));
     }
 
-    /// Keeps where files begin that a process would not find there again, then forgets those that are
-    /// over: one of them may go on under another name.
+    /// Keeps where files begin that a process would not find there again, and forgets those that are
+    /// over, all at once: one of them may go on under another name, or another file under its name.
     pub(super) async fn keep_beginnings(&mut self) {
         while let Some(at) = self.parts.iter().position(|it| it.is_fresh) {
-            if let Err(error) = self.begin(at).await {
-                self.failed(at, &error);
+            match self.begin(at).await {
+                Ok(()) => self.keep_begin(at),
+                Err(error) => {
+                    self.keep_moved(at);
+                    self.failed(at, &error);
+                }
             }
-            self.keep_begin(at);
         }
-        std::mem::take(&mut self.over).into_iter().for_each(|path| self.forget(path));
+        // A path that has a file again is not over.
+        let is_read = |path: &Arc<str>| self.parts.iter().any(|it| it.part.path == *path);
+        let over: Vec<_> = self.over.iter().filter(|path| !is_read(path)).cloned().collect();
+        self.over.clear();
+        over.into_iter().for_each(|path| self.forget(path));
+    }
+
+    /// Keeps where a file was left under another name that cannot be opened now.
+    fn keep_moved(&mut self, at: usize) {
+        let Some(Reading { part, is_fresh, .. }) = self.parts.get_mut(at) else { return };
+        *is_fresh = false;
+        if let Some(Begin::Moved(position)) = &part.begin {
+            let (path, position) = (part.path.clone(), position.clone());
+            self.pass(path, &position);
+        }
     }
 }

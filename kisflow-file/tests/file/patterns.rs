@@ -52,6 +52,38 @@ async fn files_are_read_by_name_or_by_time_and_then_the_source_ends() {
 }
 
 #[tokio::test]
+async fn files_that_take_each_others_names_while_nobody_reads_keep_their_positions() {
+    for (order, start) in [
+        ("time", Start::Earliest),
+        ("name", Start::Earliest),
+        ("time", Start::Latest),
+        ("name", Start::Latest),
+    ] {
+        let mut folder = Folder::new("o.log*");
+        folder.params = json!({"follow": true, "poll_ms": 5, "rotate_wait_ms": 20, "order": order});
+        folder.run("append o.log.1 0 10");
+        folder.run("append o.log 10 20");
+        let mut source = folder.open(4).await;
+        folder.until(&mut source, &(0..20).collect(), "all").await;
+        drop(source);
+        folder.run("mv o.log.1 o.log.2");
+        folder.run("mv o.log o.log.1");
+        folder.run("append o.log 20 30");
+        // The first time nobody gets to a row; every time each file has a position.
+        for rows in [0, 30] {
+            let mut source = folder.open_at(4, start.clone()).await;
+            let what = format!("{order} {start:?} {rows}");
+            folder.until(&mut source, &(0..rows).collect(), &what).await;
+            drop(source);
+        }
+        let mut source = folder.open_at(4, start.clone()).await;
+        folder.some(&mut source).await;
+        assert_eq!(folder.rows, 30, "{order} {start:?}: {:?}", folder.seen);
+        assert_eq!(folder.context.lost(), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_pattern_without_files_ends() {
     let mut folder = Folder::new("none-*.ndjson");
     folder.params = json!({});

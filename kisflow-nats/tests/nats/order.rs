@@ -29,6 +29,23 @@ async fn rows_of_a_dead_reader_come_before_new_ones_and_in_their_order() {
 }
 
 #[tokio::test]
+async fn rows_that_this_reader_has_are_not_handed_out_twice() {
+    let server = server(0..10).await;
+    let lease = params(|params| params.lease = Duration::from_millis(300));
+    let mut reader = open(&conf(&server), lease).await;
+    let held = next(&mut reader).await;
+    assert_eq!(rows_of(&held), texts(0..10));
+    // Nobody renews the lease: the server delivers the rows again.
+    assert!(timeout(Duration::from_millis(900), reader.next()).await.is_err());
+    // The acknowledgement counts, and what comes behind is handed out.
+    done(held.receipt()).await.unwrap();
+    server.publish("orders.new", texts(10..11)).await;
+    assert_eq!(read(&mut reader, 1).await, texts(10..11));
+    assert_eq!(reader.lag().await.unwrap(), Some(0));
+    drop(held);
+}
+
+#[tokio::test]
 async fn a_reader_waits_for_what_another_has_and_not_for_what_it_gave_back() {
     let server = server(0..30).await;
     let lease = params(|params| params.lease = Duration::from_secs(600));

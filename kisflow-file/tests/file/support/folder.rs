@@ -11,7 +11,7 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 use kisflow_core::{
-    Delivery, Source, SourceConf, SourceContext, conformance::Kept, durable::MemoryStore,
+    Delivery, Source, SourceConf, SourceContext, Start, conformance::Kept, durable::MemoryStore,
 };
 use kisflow_file::{File as FileSource, FileParams};
 use serde_json::{Value, json};
@@ -58,9 +58,14 @@ impl Folder {
 
     /// A new process, with the same store.
     pub(crate) async fn open(&mut self, rows: u32) -> Kept<FileSource> {
+        self.open_at(rows, Start::Earliest).await
+    }
+
+    /// The same, where files without a position begin there.
+    pub(crate) async fn open_at(&mut self, rows: u32, start: Start) -> Kept<FileSource> {
         let key = self.path(&self.key);
-        let conf =
-            SourceConf::new("lines", "file").key(key.to_str().unwrap()).batch(rows, Duration::ZERO);
+        let conf = SourceConf::new("lines", "file").key(key.to_str().unwrap()).start(start);
+        let conf = conf.batch(rows, Duration::ZERO);
         let params: FileParams = serde_json::from_value(self.params.clone()).unwrap();
         soon(Kept::open(&conf, params, self.context.clone())).await.unwrap()
     }
