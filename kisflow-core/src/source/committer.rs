@@ -301,15 +301,21 @@ async fn write(shared: Arc<Shared>, pause: Duration, mut tell: Tell) {
     loop {
         shared.wanted.notified().await;
         let Some(mut group) = Group::take(&shared) else { continue };
-        let mut backoff = Backoff::default();
+        let (mut backoff, mut has_failed) = (Backoff::default(), false);
+        let mut left = group.changes.len();
         while let Err(failure) = group.keep(&shared.positions).await {
             match failure {
                 Failure::Moved => return shared.moved.cancel(),
                 Failure::Outage(error) => tell(Some(&error)),
             }
+            has_failed = true;
+            if group.changes.len() < left {
+                left = group.changes.len();
+                backoff.reset();
+            }
             sleep(backoff.next()).await;
         }
-        if backoff.attempts() > 0 {
+        if has_failed {
             tell(None);
         }
         let rows: usize = group.slots.iter().map(|slot| slot.rows).sum();
