@@ -75,6 +75,8 @@ pub(super) struct SkippedFile {
 #[derive(Default)]
 struct FolderListing {
     entries: Vec<Entry>,
+    /// The file that was at the path before the pass, if it has been rotated since.
+    rotated: Option<Entry>,
     /// The names of all files, also of those that are no entries.
     names: HashSet<String>,
     /// Whether a file was another when it was opened.
@@ -233,12 +235,11 @@ impl Search<'_> {
                     && !(self.excluded)(&entry.path)
                     && is_newer(entry, time, own)
                     && !listing.has_plain_twin(entry)
+                    // Others have been at the path since: the next look finds what came after it.
+                    && listing.rotated.as_ref().is_none_or(|rotated| by_time(entry, rotated).is_le())
             })
             .collect();
-        between.sort_by(|one, other| {
-            let times = modified(&one.metadata).cmp(&modified(&other.metadata));
-            times.then_with(|| by_age(&one.name, &other.name))
-        });
+        between.sort_by(|one, other| by_time(one, other));
         for entry in between {
             let checked = listing.open(entry).and_then(|open| {
                 let Some(open) = open else { return Ok(None) };
@@ -298,9 +299,11 @@ impl Search<'_> {
             }
             listing.names.insert(name.clone());
             let identity = Identity::of(&metadata);
-            if self.current != Some(identity) && known.insert(identity) {
-                let path = entry.path();
-                listing.entries.push(Entry { path, name, metadata, is_kin, is_foreign });
+            let entry = Entry { path: entry.path(), name, metadata, is_kin, is_foreign };
+            if self.current == Some(identity) {
+                listing.rotated = Some(entry).filter(|entry| entry.is_kin);
+            } else if known.insert(identity) {
+                listing.entries.push(entry);
             }
         }
         Ok(())
@@ -321,6 +324,12 @@ pub(super) fn folder(path: &Path) -> PathBuf {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     }
+}
+
+/// Which of two files was written first; where times are equal, names tell.
+fn by_time(one: &Entry, other: &Entry) -> Ordering {
+    let times = modified(&one.metadata).cmp(&modified(&other.metadata));
+    times.then_with(|| by_age(&one.name, &other.name))
 }
 
 /// Whether a file was written after the one that was read.
