@@ -66,7 +66,7 @@ impl Client {
         let answer = loop {
             match exchange(&connect()?, &request) {
                 Ok(answer) => break answer,
-                // All its places are taken: it has not read the request.
+                // All its places are taken, or it is closing the file.
                 Err((Reached::Nothing, _)) if Instant::now() < end => thread::sleep(PAUSE),
                 Err((_, cause)) => return Err(RedbError::silent(&self.path, cause)),
             }
@@ -80,13 +80,16 @@ impl Client {
 }
 
 /// How far a request came.
-enum Reached {
-    /// The connection was closed before the process greeted.
+pub(super) enum Reached {
+    /// The connection was closed before the process greeted: it has done nothing.
     Nothing,
     Process,
 }
 
-fn exchange(stream: &UnixStream, request: &[u8]) -> Result<Vec<u8>, (Reached, io::Error)> {
+pub(super) fn exchange(
+    stream: &UnixStream,
+    request: &[u8],
+) -> Result<Vec<u8>, (Reached, io::Error)> {
     let mut timed = Timed::new(stream, PATIENCE);
     // A process without a place closes at once: what it greets with tells whether it listened.
     let sent = timed.write_all(GREETING).and_then(|()| frame::write(&mut timed, request));

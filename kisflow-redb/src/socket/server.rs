@@ -146,20 +146,40 @@ fn begin(stream: UnixStream, file: Weak<StoreFile>, open: &Arc<AtomicUsize>) {
 
 fn serve(stream: &UnixStream, file: &Weak<StoreFile>) -> io::Result<()> {
     let mut timed = Timed::new(stream, PATIENCE);
-    let is_known = frame::read_greeting(&mut timed)?;
-    io::Write::write_all(&mut timed, GREETING)?;
-    if !is_known {
-        return Ok(());
+    if !frame::read_greeting(&mut timed)? {
+        return io::Write::write_all(&mut timed, GREETING);
     }
     let request = frame::read(&mut timed, MOST_BYTES)?;
-    let answer: Answer = match (Request::decoded(&request), file.upgrade()) {
-        (None, _) => Err("the request cannot be read".to_owned()),
-        (_, None) => Err("the file is being closed".to_owned()),
-        (Some(request), Some(file)) => answer(&request, &file),
+    // Without a greeting the client knows that nothing was done, and tries to open the file itself.
+    let Some(file) = file.upgrade() else { return Ok(()) };
+    io::Write::write_all(&mut timed, GREETING)?;
+    let answer: Answer = match Request::decoded(&request) {
+        None => Err("the request cannot be read".to_owned()),
+        Some(request) => answer(&request, &file),
     };
+    // Who has the answer may open the file.
+    drop(file);
     frame::write(&mut Timed::new(stream, PATIENCE), &answer.encoded())
 }
 
 fn answer(request: &Request, file: &StoreFile) -> Answer {
     request.answer(file).map_err(|error| error_chain(&error).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        request::Look,
+        socket::client::{Reached, exchange},
+    };
+
+    #[test]
+    fn a_file_that_is_being_closed_has_not_done_what_was_asked() {
+        let (client, server) = UnixStream::pair().unwrap();
+        let serving = thread::spawn(move || serve(&server, &Weak::new()));
+        let asked = exchange(&client, &Request::Look(Look::Ping).encoded());
+        assert!(matches!(asked, Err((Reached::Nothing, _))), "{:?}", asked.err().map(|it| it.1));
+        serving.join().unwrap().unwrap();
+    }
 }
