@@ -99,7 +99,7 @@ impl Group {
     pub(crate) async fn unacknowledged(&self) -> Result<usize, NatsError> {
         let stream = self.stream.get().map(String::as_str).unwrap_or_default();
         let info = self.consumer(stream).await?;
-        // One that is gone is told by the next pull.
+        // The next pull reports a consumer that is gone.
         Ok(info.map_or(0, |info| info.num_ack_pending))
     }
 

@@ -33,7 +33,7 @@ pub(crate) struct Hold {
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Now {
+pub(crate) enum HoldStep {
     /// Wait until [`look_at`](Hold::look_at).
     Wait,
     /// Ask for so many rows.
@@ -52,25 +52,25 @@ impl Hold {
 
     /// What to do when so many rows of the consumer are pending, those that were gathered included.
     /// At most `most` rows are asked for at once.
-    pub(crate) fn now(&mut self, pending: usize, most: usize) -> Now {
+    pub(crate) fn step(&mut self, pending: usize, most: usize) -> HoldStep {
         let now = Instant::now();
         let others = pending.saturating_sub(self.gathered.len());
         if others == 0 {
-            return Now::Over;
+            return HoldStep::Over;
         }
         if now >= self.until {
             let left = self.left.get_or_insert(others);
             let count = most.min(*left);
             *left -= count;
-            return if count > 0 { Now::Gather(count) } else { Now::Over };
+            return if count > 0 { HoldStep::Gather(count) } else { HoldStep::Over };
         }
         // New rows are bounded by those that are waited for.
         let missing = self.first.get_or_insert(others).saturating_sub(self.gathered.len());
         if missing > 0 {
-            return Now::Gather(most.min(missing));
+            return HoldStep::Gather(most.min(missing));
         }
         self.look_at = (now + self.pause).min(self.until);
-        Now::Wait
+        HoldStep::Wait
     }
 
     pub(crate) fn gather(&mut self, rows: Vec<Fetched>) {

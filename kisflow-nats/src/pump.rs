@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::{
     error::NatsError,
     group::Group,
-    hold::{Hold, Now},
+    hold::{Hold, HoldStep},
     link::Link,
     name::sequence,
     shelf::{Fetched, Shelf},
@@ -109,7 +109,7 @@ impl Pump {
         {
             self.receive(message)?;
         }
-        // Who closes gives back what is on the shelf.
+        // Closing gives back what is on the shelf.
         if let Some(hold) = self.hold.take() {
             self.shelf.put(hold.into_rows());
         }
@@ -152,10 +152,9 @@ impl Pump {
                         // Rows may have been on their way when the connection broke, and come before
                         // those that are here.
                         self.shelf.drop_all();
-                        let gathered = self.hold.take().map(Hold::into_rows).unwrap_or_default();
-                        let sequences: Vec<u64> = gathered.iter().map(|row| row.sequence).collect();
-                        self.shelf.let_go(&sequences);
-                        self.hold = Some(Hold::new(self.lease));
+                        if let Some(hold) = self.hold.replace(Hold::new(self.lease)) {
+                            self.shelf.let_go(hold.into_rows().iter().map(|row| row.sequence));
+                        }
                     }
                     return;
                 }
@@ -218,10 +217,10 @@ impl Pump {
         if hold.look_at > Instant::now() {
             return Ok(());
         }
-        match hold.now(self.group.unacknowledged().await?, rows) {
-            Now::Wait => Ok(()),
-            Now::Gather(pending) => self.ask(pending).await,
-            Now::Over => {
+        match hold.step(self.group.unacknowledged().await?, rows) {
+            HoldStep::Wait => Ok(()),
+            HoldStep::Gather(pending) => self.ask(pending).await,
+            HoldStep::Over => {
                 let gathered = self.hold.take().map(Hold::into_rows).unwrap_or_default();
                 match gathered.is_empty() {
                     true => self.ask(rows).await,

@@ -37,7 +37,7 @@ impl Receipt for Rows {
     }
 
     async fn release(&self) -> Result<()> {
-        self.shelf.let_go(&self.sequences);
+        self.shelf.let_go(self.sequences.iter().copied());
         Ok(self.link.tell(&self.replies, AckKind::Nak(None)).await?)
     }
 
@@ -50,9 +50,9 @@ impl Receipt for Rows {
     }
 }
 
-/// Rows that are not settled come again, to this reader as well.
+/// Unsettled rows are redelivered, possibly to this reader.
 impl Drop for Rows {
     fn drop(&mut self) {
-        self.shelf.let_go(&self.sequences);
+        self.shelf.let_go(self.sequences.iter().copied());
     }
 }

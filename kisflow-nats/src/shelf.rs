@@ -1,5 +1,6 @@
-//! [`Shelf`]: rows that were fetched and are not handed out yet: no more than one batch, but where
-//! older rows were gathered first; and which rows this reader has at all.
+//! [`Shelf`]: rows that were fetched and are not handed out yet, and the sequences of all rows that
+//! this reader holds. It has at most one batch, or the rows that a [`Hold`](crate::hold::Hold)
+//! gathered.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -42,7 +43,7 @@ struct State {
     rows: VecDeque<Fetched>,
     /// The sequences of rows that are here, gathered, or handed out and not settled.
     held: HashSet<u64>,
-    /// Rows that are to keep their order were dropped: they come again.
+    /// Rows of an ordered source were dropped, and will be redelivered.
     has_gap: bool,
     /// When the first of them came.
     first: Option<Instant>,
@@ -92,10 +93,10 @@ impl Shelf {
     }
 
     /// These rows are not held any more.
-    pub(crate) fn let_go(&self, sequences: &[u64]) {
+    pub(crate) fn let_go(&self, sequences: impl IntoIterator<Item = u64>) {
         let mut state = self.lock();
         for sequence in sequences {
-            state.held.remove(sequence);
+            state.held.remove(&sequence);
         }
     }
 
@@ -104,12 +105,12 @@ impl Shelf {
         self.lock().held.clear();
     }
 
-    /// Whether rows that are to keep their order were dropped since this was asked last.
+    /// Returns whether rows of an ordered source were dropped since the last call.
     pub(crate) fn takes_gap(&self) -> bool {
         std::mem::take(&mut self.lock().has_gap)
     }
 
-    /// Drops all rows: they come again.
+    /// Drops all rows; they will be redelivered.
     pub(crate) fn drop_all(&self) {
         let state = &mut *self.lock();
         for row in state.rows.drain(..) {
@@ -149,23 +150,17 @@ impl Shelf {
         }
         // Rows whose lease has run out in an outage are anybody's: they come again.
         let is_over = |row: &Fetched| now >= row.since + self.lease;
-        let lapsed = state.rows.iter().position(is_over);
-        let mut rows: Vec<Fetched> = match lapsed {
-            // So do those behind them, in their order.
-            Some(first) if self.is_ordered => {
-                state.has_gap = true;
-                let rest = state.rows.split_off(first);
-                for row in rest {
-                    state.held.remove(&row.sequence);
-                }
-                let count = state.rows.len().min(self.batch);
-                state.rows.drain(..count).collect()
+        if let Some(first) = state.rows.iter().position(is_over)
+            && self.is_ordered
+        {
+            // None behind such a row may be handed out before it.
+            for row in state.rows.split_off(first) {
+                state.held.remove(&row.sequence);
             }
-            _ => {
-                let count = state.rows.len().min(self.batch);
-                state.rows.drain(..count).collect()
-            }
-        };
+            state.has_gap = true;
+        }
+        let count = state.rows.len().min(self.batch);
+        let mut rows: Vec<Fetched> = state.rows.drain(..count).collect();
         rows.retain(|row| {
             let is_over = is_over(row);
             if is_over {
@@ -311,7 +306,7 @@ mod tests {
         };
         assert_eq!(new(1..3), [1, 2]);
         assert_eq!(new(1..4), [3]);
-        shelf.let_go(&[2]);
+        shelf.let_go([2]);
         assert_eq!(new(1..4), [2]);
     }
 

@@ -8,7 +8,7 @@ use futures_util::poll;
 use crate::{
     conf::SourceConf,
     error::Result,
-    source::{Committer, Delivery, Place, Receipt, Settled, Source, SourceContext},
+    source::{Committer, Delivery, PendingCommit, Receipt, Settled, Source, SourceContext},
 };
 
 /// A source as the engine reads it, for tests: the receipts of deliveries with a
@@ -77,21 +77,21 @@ impl<S: Source> Source for Kept<S> {
 
 /// The delivery with another receipt; `None` if it has no rows and is done.
 async fn taken(committer: &Arc<Committer>, mut delivery: Delivery) -> Result<Option<Delivery>> {
-    let Some(place) = committer.begin(&mut delivery) else { return Ok(Some(delivery)) };
+    let Some(commit) = committer.begin(&mut delivery) else { return Ok(Some(delivery)) };
     if delivery.batch.is_empty() {
-        if place.mark() {
-            place.done().await?;
+        if commit.mark() {
+            commit.done().await?;
         }
         return Ok(None);
     }
     let Delivery { batch, receipt, partition, .. } = delivery;
-    let receipt = KeptReceipt { receipt, place };
+    let receipt = KeptReceipt { receipt, commit };
     Ok(Some(Delivery::new(batch, receipt).partition(partition)))
 }
 
 struct KeptReceipt {
     receipt: Arc<dyn Receipt>,
-    place: Place,
+    commit: PendingCommit,
 }
 
 #[async_trait]
@@ -104,12 +104,11 @@ impl Receipt for KeptReceipt {
         self.receipt.generation()
     }
 
-    async fn done(&self, settled: &Settled) -> Result<()> {
+    async fn done(&self, _: &Settled) -> Result<()> {
         // One that is done before others is not durable, however long it waits.
-        if self.place.mark() {
-            self.place.done().await?;
+        if self.commit.mark() {
+            self.commit.done().await?;
         }
-        let _ = settled;
         Ok(())
     }
 

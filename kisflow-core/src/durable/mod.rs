@@ -5,6 +5,8 @@ mod commit;
 mod commit_id;
 mod decision;
 mod error;
+#[cfg(test)]
+mod faulty;
 mod key;
 mod limits;
 mod memory;
@@ -16,6 +18,8 @@ use std::{sync::Arc, time::SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+#[cfg(test)]
+pub(crate) use self::faulty::Faulty;
 pub use self::{
     change::{Change, Check},
     commit::Commit,

@@ -24,7 +24,7 @@ use crate::{
     flow::{Flow, RunError, unavailable},
     health::Health,
     quarantine::{Quarantine, Quarantined},
-    source::{Delivery, Place, Receipt, Settled},
+    source::{Delivery, PendingCommit, Receipt, Settled},
 };
 
 /// What all deliveries of a flow share.
@@ -48,26 +48,26 @@ pub(super) struct Part {
 #[derive(Default)]
 pub(super) struct Turn {
     /// The functions are through with the rows.
-    pub(super) worked: Baton,
+    pub(super) worked: TurnSignal,
     /// The rows are acknowledged.
-    pub(super) settled: Baton,
+    pub(super) settled: TurnSignal,
 }
 
-/// What one turn in a lane hands to the next.
+/// A signal from each turn in a lane to the next.
 #[derive(Default)]
-pub(super) struct Baton {
-    /// Resolves when the turn before is so far.
+pub(super) struct TurnSignal {
+    /// Resolves when the turn before has sent it.
     pub(super) before: Option<oneshot::Receiver<()>>,
-    /// Signals that this turn is so far; dropped if it never is.
-    pub(super) on: Option<oneshot::Sender<()>>,
+    /// Sends it to the next turn; dropped if this turn fails.
+    pub(super) next: Option<oneshot::Sender<()>>,
 }
 
 /// A delivery on its way through the flow.
 pub(super) struct Task<'a> {
     pub(super) delivery: Delivery,
     pub(super) parts: Vec<Part>,
-    /// Where it is among those whose positions are kept, if it has one.
-    pub(super) place: Option<Place>,
+    /// The commit of its position, if it has one.
+    pub(super) commit: Option<PendingCommit>,
     pub(super) entry: Entry<'a>,
     /// Its room among those that are worked on at once.
     pub(super) room: OwnedSemaphorePermit,
@@ -96,8 +96,8 @@ pub(super) struct BadRow {
 impl Desk {
     /// Processes a delivery to its end, and settles its receipt.
     pub(super) async fn deliver(self: &Arc<Self>, task: Task<'_>) {
-        let Task { delivery, mut parts, place, entry, room } = task;
-        let settled: Vec<Baton> =
+        let Task { delivery, mut parts, commit, entry, room } = task;
+        let settled: Vec<TurnSignal> =
             parts.iter_mut().map(|part| std::mem::take(&mut part.turn.settled)).collect();
         let receipt = &*delivery.receipt;
         // A task of its own: a function that does not let go of its thread must not lose the lease.
@@ -119,16 +119,16 @@ impl Desk {
                 self.keep(named(bad, &receipt.generation())).await?;
             }
             let mut next = Vec::new();
-            for baton in settled {
-                next.extend(match place {
+            for signal in settled {
+                next.extend(match commit {
                     // Positions are kept in the order of the source.
-                    Some(_) => baton.on,
+                    Some(_) => signal.next,
                     // No row is acknowledged before one that it must not pass: after a crash the
-                    // older one would come again, behind it.
-                    None => self.take(baton).await?,
+                    // older one would be redelivered behind it.
+                    None => self.take(signal).await?,
                 });
             }
-            if place.is_none() {
+            if commit.is_none() {
                 self.acknowledge(receipt, &tally, rows).await?;
             }
             Ok::<_, Interrupted>((tally, next))
@@ -141,10 +141,10 @@ impl Desk {
         }
         match worked {
             Ok((tally, next)) => {
-                if let Some(place) = place {
+                if let Some(commit) = commit {
                     // The next delivery is worked on while the position of this one is kept.
                     drop((delivery, room));
-                    let kept = self.hard_stop.run_until_cancelled(place.done()).await;
+                    let kept = self.hard_stop.run_until_cancelled(commit.done()).await;
                     if !matches!(kept, Some(Ok(()))) {
                         return;
                     }
@@ -181,16 +181,16 @@ impl Desk {
         Ok(all)
     }
 
-    /// Waits until the turn before is as far as this one is to be. Returns what signals it to the next.
-    async fn take(&self, baton: Baton) -> Result<Option<oneshot::Sender<()>>, Interrupted> {
-        let Baton { before, on } = baton;
+    /// Waits for the signal of the turn before. Returns the sender for the next turn.
+    async fn take(&self, signal: TurnSignal) -> Result<Option<oneshot::Sender<()>>, Interrupted> {
+        let TurnSignal { before, next } = signal;
         if let Some(before) = before
             && !matches!(self.hard_stop.run_until_cancelled(before).await, Some(Ok(())))
         {
             // The rows before these are not done, and are redelivered: these must not overtake them.
             return Err(Interrupted);
         }
-        Ok(on)
+        Ok(next)
     }
 
     /// Returns the outage behind a failure: a connector is away, or the function said so. `None` if

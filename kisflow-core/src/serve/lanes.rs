@@ -6,7 +6,7 @@ use siphasher::sip::SipHasher13;
 use tokio::sync::oneshot;
 
 use super::{
-    delivery::{Baton, Part, Turn},
+    delivery::{Part, Turn, TurnSignal},
     piece::Piece,
 };
 use crate::{conf::Ordered, flow::Lineage, source::Delivery};
@@ -73,8 +73,8 @@ impl Lanes {
         let before = self.last.insert(lane, next);
         let before = before.unwrap_or(Last { worked: None, settled: None });
         Turn {
-            worked: Baton { before: before.worked, on: Some(worked) },
-            settled: Baton { before: before.settled, on: Some(settled) },
+            worked: TurnSignal { before: before.worked, next: Some(worked) },
+            settled: TurnSignal { before: before.settled, next: Some(settled) },
         }
     }
 }
@@ -162,7 +162,7 @@ mod tests {
         {
             let before = second.before.as_mut().unwrap();
             assert!(before.try_recv().is_err(), "the rows before are not so far");
-            first.on.unwrap().send(()).unwrap();
+            first.next.unwrap().send(()).unwrap();
             before.try_recv().unwrap();
         }
     }
@@ -179,15 +179,15 @@ mod tests {
 
     /// The functions are through with a part, and it is acknowledged.
     fn end(part: Part) {
-        part.turn.worked.on.unwrap().send(()).ok();
-        part.turn.settled.on.unwrap().send(()).ok();
+        part.turn.worked.next.unwrap().send(()).ok();
+        part.turn.settled.next.unwrap().send(()).ok();
     }
 
     #[test]
     fn a_lane_whose_last_turn_is_through_and_not_settled_is_remembered() {
         let mut lanes = Lanes::new(Ordered::Partition, 1);
         let [first] = lanes.parts(&delivery([1]).partition(7)).try_into().ok().unwrap();
-        first.turn.worked.on.unwrap().send(()).ok();
+        first.turn.worked.next.unwrap().send(()).ok();
         for partition in 100..200 {
             lanes.parts(&delivery([1]).partition(partition)).into_iter().for_each(end);
         }
@@ -195,7 +195,7 @@ mod tests {
         assert!(next.turn.worked.before.is_none(), "it is through");
         let mut settled = next.turn.settled.before.unwrap();
         assert!(settled.try_recv().is_err());
-        first.turn.settled.on.unwrap().send(()).unwrap();
+        first.turn.settled.next.unwrap().send(()).unwrap();
         settled.try_recv().unwrap();
     }
 

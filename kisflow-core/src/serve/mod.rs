@@ -160,13 +160,6 @@ const MOVED: &str = "the position of its source was changed by another process w
 /// What is said when the task that keeps positions is gone.
 const UNKEPT: &str = "the task that keeps the positions of its source died; the source is opened anew, and what was in progress is redelivered";
 
-/// Why the task of a flow is started again.
-enum Why {
-    /// With the message of the panic.
-    Died(String),
-    Unkept(&'static str),
-}
-
 /// Starts the task of a flow, and restarts it when it dies or its source is to be opened anew.
 struct Keeper {
     flows: Flows,
@@ -211,39 +204,33 @@ impl Keeper {
             let begun = Instant::now();
             // A task of its own, so that a panic ends no more than that.
             let task = AbortOnDropHandle::new(tokio::spawn(async move { reader.run().await }));
-            let died = match task.await {
-                Ok(Ok(Ended::As(outcome))) => return outcome,
-                Ok(Ok(Ended::Anew(is_moved))) => Why::Unkept(if is_moved { MOVED } else { UNKEPT }),
-                Ok(Err(panic)) | Err(panic) => Why::Died(panic.to_string()),
-            };
+            let ended = task.await.flatten();
             let flow = self.flow.name();
             if begun.elapsed() > LONG {
                 backoff.reset();
             }
             let pause = backoff.next();
-            let said = match &died {
-                Why::Died(panic) => {
-                    error!(
-                        flow,
-                        error = panic,
-                        ?pause,
-                        "the task of a flow died, and is started again"
-                    );
-                    self.books.metrics.restarts.increment(1);
-                    format!("its task died: {panic}")
+            let (why, if_stopped) = match ended {
+                Ok(Ended::As(outcome)) => return outcome,
+                Ok(Ended::Moved) => {
+                    self.books.metrics.moved.increment(1);
+                    warn!(flow, ?pause, "{MOVED}");
+                    (MOVED.to_owned(), ServedOutcome::Stopped)
                 }
-                Why::Unkept(why) => {
-                    warn!(flow, ?pause, "{why}");
-                    self.books.metrics.moved.increment(u64::from(*why == MOVED));
-                    (*why).to_owned()
+                Ok(Ended::Unkept) => {
+                    self.books.metrics.restarts.increment(1);
+                    error!(flow, ?pause, "{UNKEPT}");
+                    (UNKEPT.to_owned(), ServedOutcome::Stopped)
+                }
+                Err(died) => {
+                    self.books.metrics.restarts.increment(1);
+                    error!(flow, error = %died, ?pause, "the task of a flow died, and is started again");
+                    (format!("its task died: {died}"), ServedOutcome::Died(died.to_string()))
                 }
             };
-            self.flows.health().source(flow, SourceState::Failing(said));
+            self.flows.health().source(flow, SourceState::Failing(why));
             if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
-                return match died {
-                    Why::Died(panic) => ServedOutcome::Died(panic),
-                    Why::Unkept(_) => ServedOutcome::Stopped,
-                };
+                return if_stopped;
             }
         }
         ServedOutcome::NotOpened

@@ -58,8 +58,10 @@ enum End {
 /// How serving the flow ended.
 pub(super) enum Ended {
     As(ServedOutcome),
-    /// The source has to be opened anew; whether because others have changed its positions.
-    Anew(bool),
+    /// Others have changed positions of the source, which has to be opened anew.
+    Moved,
+    /// The task that keeps positions died.
+    Unkept,
 }
 
 /// What happens next.
@@ -105,10 +107,9 @@ impl Reader {
         match (end, drained) {
             (End::Died(panic), _) | (_, Err(panic)) => Err(panic),
             (End::Stopped, Ok(())) => Ok(Ended::As(ServedOutcome::Stopped)),
-            // What was done last may have found that they were.
-            (_, Ok(())) if committer.ended().is_cancelled() => {
-                Ok(Ended::Anew(committer.is_moved()))
-            }
+            // The commit of the last delivery may have found it.
+            (_, Ok(())) if committer.is_moved() => Ok(Ended::Moved),
+            (_, Ok(())) if committer.ended().is_cancelled() => Ok(Ended::Unkept),
             (_, Ok(())) => {
                 self.state(SourceState::Ended);
                 info!(flow = self.flow(), ledger = %self.desk.books.ledger(), "the source has ended");
@@ -196,11 +197,11 @@ impl Reader {
                     has_begun |= !delivery.batch.is_empty();
                     let Some(room) = room.take() else { continue };
                     let parts = lanes.parts(&delivery);
-                    let place = committer.begin(&mut delivery);
+                    let commit = committer.begin(&mut delivery);
                     let desk = self.desk.clone();
                     tasks.spawn(async move {
                         let entry = desk.books.open(delivery.batch.len());
-                        desk.deliver(Task { delivery, parts, place, entry, room }).await;
+                        desk.deliver(Task { delivery, parts, commit, entry, room }).await;
                     });
                 }
                 Event::Read(Ok(None)) => return End::Exhausted,

@@ -47,8 +47,8 @@ pub(crate) struct Committer {
 /// Is told each failure to keep positions, which is tried again, and `None` when it works again.
 pub(crate) type Tell = Box<dyn FnMut(Option<&BoxError>) + Send>;
 
-/// A delivery on its way.
-pub(crate) struct Place {
+/// The commit of a delivery's positions.
+pub(crate) struct PendingCommit {
     partition: u64,
     ticket: Ticket,
     slot: Arc<Slot>,
@@ -72,7 +72,7 @@ struct Shared {
     /// How many commits there were.
     commits: watch::Sender<u64>,
     /// Others have changed positions.
-    moved: CancellationToken,
+    is_moved: AtomicBool,
     /// The task that writes has ended.
     ended: CancellationToken,
     /// A delivery will never be done.
@@ -111,15 +111,15 @@ const REACHED: u8 = 1;
 const KEPT: u8 = 2;
 
 impl Committer {
-    /// Starts the task that writes, with a pause between two commits; it ends when this and all places
-    /// are dropped.
+    /// Starts the task that writes, with a pause between two commits; it ends when this and all pending
+    /// commits are dropped.
     pub(crate) fn start(positions: Positions, pause: Duration, tell: Tell) -> Arc<Self> {
         let shared = Arc::new(Shared {
             positions,
             state: Mutex::default(),
             wanted: Notify::new(),
             commits: watch::channel(0).0,
-            moved: CancellationToken::new(),
+            is_moved: AtomicBool::new(false),
             ended: CancellationToken::new(),
             has_gap: CancellationToken::new(),
         });
@@ -128,7 +128,7 @@ impl Committer {
     }
 
     /// Records a delivery, in the order of the source; `None` if it has no position.
-    pub(crate) fn begin(self: &Arc<Self>, delivery: &mut Delivery) -> Option<Place> {
+    pub(crate) fn begin(self: &Arc<Self>, delivery: &mut Delivery) -> Option<PendingCommit> {
         let changes = std::mem::take(&mut delivery.positions);
         if changes.is_empty() {
             return None;
@@ -143,7 +143,7 @@ impl Committer {
         let prefix = state.partitions.entry(partition).or_default();
         let ticket = prefix.begin(Open { changes, slot: slot.clone() });
         drop(state);
-        Some(Place { partition, ticket, slot, committer: self.clone() })
+        Some(PendingCommit { partition, ticket, slot, committer: self.clone() })
     }
 
     /// Whether so many rows wait for the store that no more should be read.
@@ -158,7 +158,7 @@ impl Committer {
 
     /// Whether it ended because others have changed positions of the source.
     pub(crate) fn is_moved(&self) -> bool {
-        self.shared.moved.is_cancelled()
+        self.shared.is_moved.load(Ordering::Acquire)
     }
 
     /// A delivery will never be done: those behind it need not wait.
@@ -167,7 +167,7 @@ impl Committer {
     }
 }
 
-impl Place {
+impl PendingCommit {
     /// Marks the delivery as done. Returns when that is durable, however long the store fails.
     ///
     /// # Errors
@@ -187,11 +187,11 @@ impl Place {
                 OPEN => shared.has_gap.is_cancelled(),
                 _ => false,
             };
-            if shared.moved.is_cancelled() {
-                return Err(NotKept::Moved);
-            }
             if has_gap || shared.ended.is_cancelled() {
-                return Err(NotKept::Gone);
+                return Err(match self.committer.is_moved() {
+                    true => NotKept::Moved,
+                    false => NotKept::Gone,
+                });
             }
             tokio::select! {
                 _ = commits.changed() => {}
@@ -238,7 +238,7 @@ impl Shared {
 }
 
 /// Why positions were not kept.
-enum Failure {
+enum CommitFailure {
     Moved,
     /// It is tried again.
     Outage(BoxError),
@@ -268,23 +268,25 @@ impl Group {
     }
 
     /// Keeps what is not kept yet.
-    async fn keep(&mut self, positions: &Positions) -> Result<(), Failure> {
+    async fn keep(&mut self, positions: &Positions) -> Result<(), CommitFailure> {
         while !self.changes.is_empty() {
             let (commit, count) = match self.sent.take() {
                 // Nothing may take its place before its outcome is known.
                 Some((commit, count)) => (commit.sent_again(), count),
-                None => positions.commit(self.changes.iter()).await.map_err(Failure::Outage)?,
+                None => {
+                    positions.commit(self.changes.iter()).await.map_err(CommitFailure::Outage)?
+                }
             };
             let (commit, _) = self.sent.insert((commit, count));
             let kept = positions.apply(commit, self.changes.iter().take(count)).await;
             match kept {
                 Ok(()) => {}
-                Err(CommitError::Outage(error)) => return Err(Failure::Outage(error)),
+                Err(CommitError::Outage(error)) => return Err(CommitFailure::Outage(error)),
                 Err(error) => {
                     self.sent = None;
                     return Err(match error {
-                        CommitError::Conflict(_) | CommitError::Lost => Failure::Moved,
-                        error => Failure::Outage(error.into()),
+                        CommitError::Conflict(_) | CommitError::Lost => CommitFailure::Moved,
+                        error => CommitFailure::Outage(error.into()),
                     });
                 }
             }
@@ -296,7 +298,7 @@ impl Group {
 }
 
 async fn write(shared: Arc<Shared>, pause: Duration, mut tell: Tell) {
-    // However it ends, nobody may wait for it.
+    // Also if it panics: no delivery waits for a writer that has ended.
     let _ended = shared.ended.clone().drop_guard();
     loop {
         shared.wanted.notified().await;
@@ -305,8 +307,8 @@ async fn write(shared: Arc<Shared>, pause: Duration, mut tell: Tell) {
         let mut left = group.changes.len();
         while let Err(failure) = group.keep(&shared.positions).await {
             match failure {
-                Failure::Moved => return shared.moved.cancel(),
-                Failure::Outage(error) => tell(Some(&error)),
+                CommitFailure::Moved => return shared.is_moved.store(true, Ordering::Release),
+                CommitFailure::Outage(error) => tell(Some(&error)),
             }
             has_failed = true;
             if group.changes.len() < left {

@@ -2,100 +2,22 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
-    time::{Duration, SystemTime},
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
 };
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use tokio::{
     sync::Semaphore,
     task::{JoinSet, yield_now},
     time::timeout,
 };
 
-use super::{Committer, Place, StoredPosition, committer::NotKept};
+use super::{Committer, PendingCommit, StoredPosition, committer::NotKept};
 use crate::{
     Delivery, Positions,
-    durable::{Commit, CommitError, Durable, Entry, Key, Limits, MemoryStore, Scan, Usage},
-    error::{BoxError, Result, error_chain},
+    durable::Faulty,
+    error::{BoxError, error_chain},
 };
-
-/// A store that counts commits, waits, and fails.
-struct Faulty {
-    store: MemoryStore,
-    commits: AtomicUsize,
-    /// If there is one, each commit takes a permit.
-    gate: Option<Semaphore>,
-    is_full: AtomicBool,
-    panics: AtomicBool,
-    /// So many commits take effect without an answer.
-    silent: AtomicU64,
-    /// Of ten commits, how many have no effect.
-    refuses: AtomicU64,
-}
-
-impl Faulty {
-    fn new(keys: usize) -> Self {
-        let limits = Limits { keys, bytes: 1 << 12, key_bytes: 1 << 10 };
-        Self {
-            store: MemoryStore::with_limits(limits),
-            commits: AtomicUsize::new(0),
-            gate: None,
-            is_full: AtomicBool::new(false),
-            panics: AtomicBool::new(false),
-            silent: AtomicU64::new(0),
-            refuses: AtomicU64::new(0),
-        }
-    }
-}
-
-#[async_trait]
-impl Durable for Faulty {
-    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
-        self.store.read(keys).await
-    }
-
-    async fn scan(&self, scan: &Scan) -> Result<Vec<(Bytes, Entry)>> {
-        self.store.scan(scan).await
-    }
-
-    async fn commit(&self, commit: &Commit) -> std::result::Result<(), CommitError> {
-        let outage = |what: &str| Err(CommitError::Outage(what.into()));
-        if let Some(gate) = &self.gate {
-            gate.acquire().await.unwrap().forget();
-        }
-        yield_now().await;
-        self.commits.fetch_add(1, Ordering::SeqCst);
-        assert!(!self.panics.load(Ordering::SeqCst), "the store breaks");
-        if self.is_full.load(Ordering::SeqCst)
-            || fastrand::u64(..10) < self.refuses.load(Ordering::SeqCst)
-        {
-            return outage("disk full");
-        }
-        self.store.commit(commit).await?;
-        let silent = |left: u64| left.checked_sub(1);
-        match self.silent.fetch_update(Ordering::SeqCst, Ordering::SeqCst, silent) {
-            Ok(_) => outage("the answer is lost"),
-            Err(_) => Ok(()),
-        }
-    }
-
-    fn limits(&self) -> Limits {
-        self.store.limits()
-    }
-
-    async fn now(&self) -> Result<SystemTime> {
-        self.store.now().await
-    }
-
-    async fn usage(&self, space: &str) -> Result<Usage> {
-        self.store.usage(space).await
-    }
-}
 
 /// Longer than anything here takes, also by a clock that stands still and jumps from one pause of an
 /// outage to the next.
@@ -119,11 +41,11 @@ fn delivery(part: &str, position: u64) -> Delivery {
     Delivery::progress().keep(part, position.to_string())
 }
 
-fn begin(committer: &Arc<Committer>, mut delivery: Delivery) -> Arc<Place> {
+fn begin(committer: &Arc<Committer>, mut delivery: Delivery) -> Arc<PendingCommit> {
     Arc::new(committer.begin(&mut delivery).unwrap())
 }
 
-async fn done(place: &Place) -> std::result::Result<(), NotKept> {
+async fn done(place: &PendingCommit) -> std::result::Result<(), NotKept> {
     timeout(LONG, place.done()).await.expect("it is not kept")
 }
 

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::{
-    committer::{Committer, PAUSE as COMMIT_PAUSE, Place, Tell},
+    committer::{Committer, PAUSE as COMMIT_PAUSE, PendingCommit, Tell},
     context::SharedByType,
     erased::{ErasedSource, SourceDef},
     report::{ByteCount, SourceReport},

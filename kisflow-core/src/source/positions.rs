@@ -39,12 +39,12 @@ pub(super) fn prefix(source: &str, flow: &str) -> Key {
 pub struct Positions {
     durable: Arc<dyn Durable>,
     key: Key,
-    known: Arc<Mutex<Known>>,
+    known: Arc<Mutex<KnownVersions>>,
 }
 
 /// What the store had when it was last read or written.
 #[derive(Default)]
-struct Known {
+struct KnownVersions {
     /// The commit that wrote the position of each part.
     versions: HashMap<Arc<str>, Option<CommitId>>,
     /// Whether parts that are missing have no position.
@@ -71,9 +71,7 @@ impl Positions {
     ///
     /// When the store cannot be read.
     pub async fn load(&self, part: &str) -> Result<Option<Bytes>> {
-        let found = self.durable.read(&[self.key.clone().text(part)]).await?;
-        let found = found.into_iter().flatten().next();
-        self.known().versions.insert(part.into(), found.as_ref().map(|entry| entry.version));
+        let found = self.read(&[part]).await?.into_iter().flatten().next();
         Ok(found.map(|entry| entry.value))
     }
 
@@ -85,6 +83,7 @@ impl Positions {
     pub async fn all(&self) -> Result<BTreeMap<String, Bytes>> {
         let mut all = BTreeMap::new();
         let mut versions = HashMap::new();
+        // The future of `each_page` would not be `Send`.
         let mut scan = Scan::of(SPACE).prefix(self.key.bytes()).limit(PAGE);
         loop {
             let page = self.durable.scan(&scan).await?;
@@ -97,7 +96,7 @@ impl Positions {
                 all.insert(part.to_owned(), value);
             }
         }
-        *self.known() = Known { versions, is_complete: true };
+        *self.known() = KnownVersions { versions, is_complete: true };
         Ok(all)
     }
 
@@ -159,13 +158,11 @@ impl Positions {
             self.durable.commit(commit).await?;
         }
         let mut known = self.known();
-        let is_complete = known.is_complete;
         for (part, position) in changes {
-            match position {
-                None if is_complete => drop(known.versions.remove(part)),
-                _ => drop(
-                    known.versions.insert(part.clone(), position.as_ref().map(|_| commit.id())),
-                ),
+            if position.is_none() && known.is_complete {
+                known.versions.remove(part);
+            } else {
+                known.versions.insert(part.clone(), position.as_ref().map(|_| commit.id()));
             }
         }
         Ok(())
@@ -179,13 +176,23 @@ impl Positions {
                 |part: &&str| !known.is_complete && !known.versions.contains_key(*part);
             parts.filter(is_unknown).collect()
         };
-        for part in unknown {
-            self.load(part).await?;
+        if !unknown.is_empty() {
+            self.read(&unknown).await?;
         }
         Ok(())
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    /// Reads the entries of parts, and remembers their versions.
+    async fn read(&self, parts: &[&str]) -> Result<Vec<Option<Entry>>> {
+        let keys: Vec<Key> = parts.iter().map(|part| self.key.clone().text(part)).collect();
+        let found = self.durable.read(&keys).await?;
+        let versions = found.iter().map(|entry| entry.as_ref().map(|entry| entry.version));
+        let parts = parts.iter().map(|part| Arc::from(*part));
+        self.known().versions.extend(parts.zip(versions));
+        Ok(found)
+    }
+
+    fn known(&self) -> MutexGuard<'_, KnownVersions> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

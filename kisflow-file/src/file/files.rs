@@ -1,7 +1,7 @@
 //! The files of a pattern: opened first, and followed as they come and go.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, Weak},
 };
@@ -12,7 +12,6 @@ use tracing::warn;
 use super::{
     open::Begin,
     part::{Manner, Part},
-    pattern::Listed,
     position::Position,
     reader::{Begins, Reader, Reading},
     watcher::Watched,
@@ -28,11 +27,13 @@ impl Reader {
             warn!(key = %self.key, "no file has a name of the pattern");
         }
         // Files that go on under another name, by their inode; their old name may have another file.
+        let mut paths: HashMap<u64, Vec<&Path>> = HashMap::new();
+        for file in &files {
+            paths.entry(file.identity.inode).or_default().push(&file.path);
+        }
         let is_elsewhere = |path: &Path, position: &Position| {
-            let is_it = |file: &Listed| file.identity.inode == position.print.inode;
-            position.offset > 0
-                && files.iter().any(|file| is_it(file) && file.path != *path)
-                && !files.iter().any(|file| is_it(file) && file.path == *path)
+            let paths = paths.get(&position.print.inode).filter(|_| position.offset > 0);
+            paths.is_some_and(|paths| !paths.contains(&path))
         };
         let moved: BTreeMap<PathBuf, Position> =
             kept.extract_if(.., |path, position| is_elsewhere(path, position)).collect();

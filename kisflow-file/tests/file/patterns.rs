@@ -69,7 +69,7 @@ async fn files_that_take_each_others_names_while_nobody_reads_keep_their_positio
         folder.run("mv o.log.1 o.log.2");
         folder.run("mv o.log o.log.1");
         folder.run("append o.log 20 30");
-        // The first time nobody gets to a row; every time each file has a position.
+        // The first process stops before it reads a row. Each file still has a position after it.
         for rows in [0, 30] {
             let mut source = folder.open_at(4, start.clone()).await;
             let what = format!("{order} {start:?} {rows}");

@@ -1,10 +1,10 @@
 //! [`RedisStream`]: a source that reads a Redis Stream, as a reader of a consumer group.
 
 mod entry;
+mod foreign;
 mod group;
 mod id;
 mod in_flight;
-mod left;
 mod params;
 mod reader;
 mod receipt;

@@ -16,9 +16,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     entry::{Page, RowField, Unreadable},
+    foreign::{ForeignEntries, ForeignState},
     group::{Group, is_gone},
     in_flight::Held,
-    left::{Left, Remaining},
 };
 use crate::{connection::Connection, error::RedisError};
 
@@ -46,8 +46,8 @@ pub(super) struct Reader {
     claim_from: Option<Bytes>,
     next_claim: Instant,
     next_sweep: Option<Instant>,
-    /// What others left behind, until that is done; if the rows are to keep their order.
-    left: Option<Left>,
+    /// Entries of other readers that come first, if the rows are to keep their order.
+    foreign: Option<ForeignEntries>,
 }
 
 /// What the conf says of reading.
@@ -92,7 +92,7 @@ impl Reader {
         stop: CancellationToken,
     ) -> Self {
         let now = Instant::now();
-        let left = reading.is_ordered.then(Left::default);
+        let foreign = reading.is_ordered.then(ForeignEntries::default);
         Self {
             group,
             connection,
@@ -103,7 +103,7 @@ impl Reader {
             claim_from: None,
             next_claim: now,
             next_sweep: Some(now),
-            left,
+            foreign,
         }
     }
 
@@ -187,11 +187,11 @@ impl Reader {
     /// Waits a while if older entries come first that cannot be had yet. Returns whether it did.
     async fn waits_for_order(&mut self, now: Instant) -> Result<bool, Trouble> {
         let mut waits = self.reading.is_ordered && self.look_again.is_some();
-        if let Some(left) = &mut self.left {
-            match left.remaining(&self.group).await? {
-                Remaining::None => self.left = None,
-                Remaining::Leased => waits = true,
-                Remaining::Free => self.next_claim = now,
+        if let Some(foreign) = &mut self.foreign {
+            match foreign.state(&self.group).await? {
+                ForeignState::None => self.foreign = None,
+                ForeignState::Leased => waits = true,
+                ForeignState::Free => self.next_claim = now,
             }
         }
         if waits {

@@ -2,73 +2,21 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::SystemTime,
+    sync::{Arc, atomic::AtomicU64},
 };
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use metrics::Counter;
 
 use crate::{
     conf::QuarantineConf,
-    durable::{Change, Commit, CommitError, Durable, Entry, Key, Limits, MemoryStore, Scan, Usage},
-    error::Result,
+    durable::{Durable, Entry, Faulty, Scan, Usage},
     metrics::QuarantineMetrics,
     millis::since_epoch,
     quarantine::{
         DISCARDED, KEPT, Quarantine, QuarantineError, QuarantineFilter, Quarantined, layout::Spaces,
     },
 };
-
-/// A store that can refuse to remove entries, and keep its answers to itself.
-pub(super) struct Faulty {
-    store: MemoryStore,
-    pub(super) removes_nothing: AtomicBool,
-    /// So many commits take effect without an answer.
-    pub(super) silent: AtomicU64,
-}
-
-#[async_trait]
-impl Durable for Faulty {
-    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
-        // Others get a chance between what is read and what is written.
-        tokio::task::yield_now().await;
-        self.store.read(keys).await
-    }
-
-    async fn scan(&self, scan: &Scan) -> Result<Vec<(Bytes, Entry)>> {
-        self.store.scan(scan).await
-    }
-
-    async fn commit(&self, commit: &Commit) -> std::result::Result<(), CommitError> {
-        let removes = commit.changes().any(|(_, change)| *change == Change::Remove);
-        if removes && self.removes_nothing.load(Ordering::SeqCst) {
-            return Err(CommitError::Outage("it removes nothing".into()));
-        }
-        self.store.commit(commit).await?;
-        let silent = |left: u64| left.checked_sub(1);
-        match self.silent.fetch_update(Ordering::SeqCst, Ordering::SeqCst, silent) {
-            Ok(_) => Err(CommitError::Outage("the answer is lost".into())),
-            Err(_) => Ok(()),
-        }
-    }
-
-    fn limits(&self) -> Limits {
-        self.store.limits()
-    }
-
-    async fn now(&self) -> Result<SystemTime> {
-        self.store.now().await
-    }
-
-    async fn usage(&self, space: &str) -> Result<Usage> {
-        self.store.usage(space).await
-    }
-}
 
 /// A quarantine, its store, and how many rows it says that it has dropped.
 pub(super) struct Fixture {
@@ -80,12 +28,7 @@ pub(super) struct Fixture {
 impl Fixture {
     /// A commit holds so many keys.
     pub(super) fn new(conf: QuarantineConf, keys: usize) -> Self {
-        let limits = Limits { keys, bytes: 1 << 12, key_bytes: 1 << 10 };
-        let store = Arc::new(Faulty {
-            store: MemoryStore::with_limits(limits),
-            removes_nothing: AtomicBool::default(),
-            silent: AtomicU64::default(),
-        });
+        let store = Arc::new(Faulty::new(keys));
         let dropped = Arc::<AtomicU64>::default();
         let mut metrics = QuarantineMetrics::new();
         metrics.dropped = Counter::from_arc(dropped.clone());

@@ -1,4 +1,4 @@
-//! [`Left`]: what other readers of a group left behind, for a reader that keeps the order.
+//! [`ForeignEntries`]: the pending entries of other readers, for a reader that keeps the order.
 
 use super::{
     group::{Group, Pending},
@@ -13,14 +13,14 @@ const PAGE: usize = 1_000;
 /// it died, unless others are alive. A reader that keeps the order reads nothing new before they are
 /// done, or its own.
 #[derive(Debug, Default)]
-pub(super) struct Left {
+pub(super) struct ForeignEntries {
     /// The last of the entries that were pending in the beginning; `None` before that is known.
     last: Option<EntryId>,
 }
 
-/// What remains of them.
+/// The state of the entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Remaining {
+pub(super) enum ForeignState {
     /// There are none.
     None,
     /// The lease of one has not passed.
@@ -29,34 +29,34 @@ pub(super) enum Remaining {
     Free,
 }
 
-impl Left {
-    /// What remains of them now.
+impl ForeignEntries {
+    /// Returns their state now.
     ///
     /// # Errors
     ///
     /// When Redis refuses or is lost.
-    pub(super) async fn remaining(&mut self, group: &Group) -> Result<Remaining, RedisError> {
+    pub(super) async fn state(&mut self, group: &Group) -> Result<ForeignState, RedisError> {
         let last = match self.last {
             Some(last) => last,
             None => {
-                let Some(last) = group.last_pending().await? else { return Ok(Remaining::None) };
+                let Some(last) = group.last_pending().await? else { return Ok(ForeignState::None) };
                 *self.last.insert(last)
             }
         };
-        let mut remaining = Remaining::None;
+        let mut state = ForeignState::None;
         let mut from = "-".to_owned();
         loop {
             let page = group.pending(&from, last, PAGE).await?;
             for Pending { consumer, idle, .. } in &page {
                 match *consumer != group.consumer {
-                    true if *idle < group.lease => return Ok(Remaining::Leased),
-                    true => remaining = Remaining::Free,
+                    true if *idle < group.lease => return Ok(ForeignState::Leased),
+                    true => state = ForeignState::Free,
                     false => {}
                 }
             }
             match page.last() {
                 Some(entry) if page.len() >= PAGE => from = format!("({}", entry.id),
-                _ => return Ok(remaining),
+                _ => return Ok(state),
             }
         }
     }
