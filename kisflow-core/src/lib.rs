@@ -62,7 +62,7 @@ pub use crate::{
         FlowConf, FunctionConf, FunctionSourceConf, GivenConf, GivenFile, GlobalConf, Mode,
         MustCheck, OnReject, OptionConf, Ordered, ParamError, Problem, QuarantineConf, RawParam,
         RawParams, RejectedConf, RowDefaults, SourceConf, Start, Status, StepConf, TestConf,
-        TestRecords, WhenFull,
+        TestRecords, WaitingConf, WhenFull,
     },
     connector::{
         AsDurable, AsStorage, Connector, Fields, Memory, MemoryParams, Private, PrivateServer,
@@ -81,8 +81,8 @@ pub use crate::{
     metrics::Exporter,
     parameter::{Caas, Conn, Cx, Parameter, Params, RecordError, State, Store, TestContext},
     quarantine::{
-        CauseCount, FieldError, Quarantine, QuarantineError, QuarantineFilter, Quarantined,
-        RetryFrom, RetryReport, RowText, fold_cause,
+        CauseCount, FieldError, OtherRows, Quarantine, QuarantineError, QuarantineFilter,
+        Quarantined, RetryFrom, RetryReport, RowText, fold_cause,
     },
     registry::Registry,
     reject::Reject,

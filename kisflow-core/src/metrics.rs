@@ -150,10 +150,14 @@ pub(crate) struct SourceMetrics {
     pub(crate) filtered: Counter,
     pub(crate) aborted: Counter,
     pub(crate) quarantined: Counter,
+    pub(crate) waiting: Counter,
+    pub(crate) resumed: Counter,
     pub(crate) added: Counter,
     pub(crate) folded: Counter,
     pub(crate) returned: Counter,
     pub(crate) in_flight: Gauge,
+    /// Rows of the flow that wait in the store.
+    pub(crate) waiting_now: Gauge,
     pub(crate) unaccounted: Gauge,
     pub(crate) lag: Gauge,
     pub(crate) lag_bytes: Gauge,
@@ -183,10 +187,13 @@ impl SourceMetrics {
             filtered: rows("filtered"),
             aborted: rows("aborted"),
             quarantined: rows("quarantined"),
+            waiting: rows("waiting"),
+            resumed: rows("resumed"),
             added: rows("added"),
             folded: rows("folded"),
             returned: rows("returned"),
             in_flight: level("kisflow_rows_in_flight"),
+            waiting_now: level("kisflow_rows_waiting"),
             unaccounted: level("kisflow_rows_unaccounted"),
             lag: level("kisflow_source_lag_rows"),
             lag_bytes: level("kisflow_source_lag_bytes"),
@@ -283,9 +290,13 @@ pub(crate) fn describe() {
 fn describe_sources() {
     describe_counter!(
         "kisflow_source_rows_total",
-        "Rows of a flow's source, by what became of them: read + added = delivered + filtered + aborted + quarantined + folded + returned + in flight."
+        "Rows of a flow's source, by what became of them: read + resumed + added = delivered + filtered + aborted + quarantined + waiting + folded + returned + in flight."
     );
     describe_gauge!("kisflow_rows_in_flight", "Rows that were read and are not done.");
+    describe_gauge!(
+        "kisflow_rows_waiting",
+        "Rows of a flow that wait in the store for what a function says is unavailable."
+    );
     describe_gauge!(
         "kisflow_rows_unaccounted",
         "Rows that the ledger of a flow's source cannot account for; anything but 0 is a bug in kisflow."

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use kisflow::{
     AbortScope, Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, MustCheck, OnReject,
-    Ordered, QuarantineConf, SourceConf, Start, Status, StepConf, WhenFull,
+    Ordered, QuarantineConf, SourceConf, Start, Status, StepConf, WaitingConf, WhenFull,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::Value;
@@ -232,11 +232,18 @@ fn quarantine() -> impl Strategy<Value = QuarantineConf> {
     )
 }
 
+fn waiting() -> impl Strategy<Value = WaitingConf> {
+    (duration(), duration(), any::<u64>(), any::<u64>()).prop_map(|(hold, max, rows, bytes)| {
+        WaitingConf::default().hold(hold).max_wait(max).limit(rows, bytes)
+    })
+}
+
 fn conf() -> impl Strategy<Value = Conf> {
-    let global = (any::<bool>(), text(), duration(), quarantine(), must_check());
-    let global = global.prop_map(|(enable, serve, grace, quarantine, check)| {
+    let kept = (quarantine(), waiting());
+    let global = (any::<bool>(), text(), duration(), kept, must_check());
+    let global = global.prop_map(|(enable, serve, grace, (quarantine, waiting), check)| {
         let global = GlobalConf::prometheus(serve).grace(grace);
-        let mut global = global.quarantine(quarantine);
+        let mut global = global.quarantine(quarantine).waiting(waiting);
         (global.prometheus_enable, global.must) = (enable, check);
         global
     });

@@ -75,7 +75,7 @@ fn check(registry: Registry, documents: &[&str], expected: &[&str]) {
 #[test]
 fn everything_that_a_source_may_say_is_read() {
     let source = "kistype: source\nsname: s\ntype: empty\naddrs: a:1\nkey: k\ngroup: g\nbatch: {rows: 7, wait_ms: 8}\nin_flight: 9\nstart: 17-0\nordered: {key: id}\nisolate: false\nretry_times: 5\nretry_duration: 6\nparams: {depth: 1}\n";
-    let global = "kistype: global\ngrace_ms: 5\nquarantine: {cname: kept, max_rows: 1, max_bytes: 2, max_age_ms: 3, when_full: drop_oldest}\n";
+    let global = "kistype: global\ngrace_ms: 5\nquarantine: {cname: kept, max_rows: 1, max_bytes: 2, max_age_ms: 3, when_full: drop_oldest}\nwaiting: {hold_ms: 4, max_wait_ms: 5, max_rows: 6, max_bytes: 7}\n";
     let kept = "kistype: conn\ncname: kept\ntype: redb\naddrs: kept.redb\n";
     check(registry(), &[FUNC, FLOW, source, global, kept], &[]);
 
@@ -96,7 +96,9 @@ fn everything_that_a_source_may_say_is_read() {
     assert_eq!(conf.sources.get("s"), Some(&expected));
     let quarantine =
         kisflow::QuarantineConf::on("kept").limit(1, 2).max_age(Duration::from_millis(3));
-    let global = GlobalConf::default().grace(Duration::from_millis(5));
+    let [hold, max_wait] = [4, 5].map(Duration::from_millis);
+    let waiting = kisflow::WaitingConf::default().hold(hold).max_wait(max_wait).limit(6, 7);
+    let global = GlobalConf::default().grace(Duration::from_millis(5)).waiting(waiting);
     assert_eq!(conf.global, global.quarantine(quarantine.when_full(WhenFull::DropOldest)));
 }
 

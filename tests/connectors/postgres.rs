@@ -55,7 +55,7 @@ async fn a_flow_keeps_its_position_and_its_quarantine_in_postgres() {
     let report = quarantine.edit(&third.id, "{\"n\":8}", RetryFrom::Start).await.unwrap();
     assert_eq!((report.delivered, report.failed), (1, 0));
     assert_eq!(numbers(&quarantine.list(&all, 10).await.unwrap()), ["7"]);
-    assert_eq!(numbers(&quarantine.discarded(&all, 10).await.unwrap()), ["5"]);
+    assert_eq!(numbers(&quarantine.discarded().list(&all, 10).await.unwrap()), ["5"]);
     assert_eq!(quarantine.usage().await.unwrap().entries, 1);
 
     // There is room for two.

@@ -270,6 +270,7 @@ async fn the_endpoint_serves_every_metric_with_its_labels_and_value() {
     for sample in [
         "kisflow_quarantine_rows_left_total{outcome=\"dropped\"}",
         "kisflow_rows_in_flight{flow=\"Served\",source=\"tape\"}",
+        "kisflow_rows_waiting{flow=\"Served\",source=\"tape\"}",
         "kisflow_rows_unaccounted{flow=\"Served\",source=\"tape\"}",
         "kisflow_source_oldest_unacknowledged_seconds{flow=\"Served\",source=\"tape\"}",
     ] {
@@ -299,6 +300,7 @@ async fn every_metric_has_help_and_the_type_and_unit_that_its_name_says() {
         ("kisflow_quarantine_rows_left_total", "counter"),
         ("kisflow_rows_in_flight", "gauge"),
         ("kisflow_rows_unaccounted", "gauge"),
+        ("kisflow_rows_waiting", "gauge"),
         ("kisflow_source_batch_splits_total", "counter"),
         ("kisflow_source_batches_total", "counter"),
         ("kisflow_source_errors_total", "counter"),

@@ -19,6 +19,7 @@ mod quarantine;
 mod stopping;
 mod tape;
 mod unavailable;
+mod waiting;
 
 use std::time::Duration;
 use std::{

@@ -85,7 +85,7 @@ async fn a_row_is_discarded_with_a_reason_and_remembered() {
     let id = quarantine.list(&all(), 10).await.unwrap()[0].id.clone();
     quarantine.discard(&id, "a test order").await.unwrap();
     assert!(quarantine.list(&all(), 10).await.unwrap().is_empty());
-    let gone = quarantine.discarded(&all(), 10).await.unwrap();
+    let gone = quarantine.discarded().list(&all(), 10).await.unwrap();
     assert_eq!(gone[0].discarded.as_deref(), Some("a test order"));
     let error = quarantine.discard(&id, "twice").await.unwrap_err();
     assert_eq!(error.to_string(), format!("no row in quarantine has the id \"{id}\""));
@@ -114,7 +114,7 @@ async fn rows_are_found_by_what_they_are_and_counted_by_cause() {
     assert!(ids.is_sorted());
     quarantine.discard(&ids[0], "a test order").await.unwrap();
     assert_eq!(quarantine.ids(&all()).await.unwrap(), ids[1..]);
-    assert_eq!(quarantine.discarded_ids(&all().function("Judge")).await.unwrap(), ids[..1]);
+    assert_eq!(quarantine.discarded().ids(&all().function("Judge")).await.unwrap(), ids[..1]);
     assert!(quarantine.ids(&all().cause("nothing of the kind")).await.unwrap().is_empty());
 }
 

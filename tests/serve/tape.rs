@@ -132,6 +132,12 @@ impl Tape {
         self.set(|tape| tape.bare = rows.into_iter().collect())
     }
 
+    /// Further rows.
+    pub(crate) fn refill(&self, rows: std::ops::Range<u64>) {
+        self.inner.lock().unwrap().waiting.extend(rows);
+        self.changed.notify_waiters();
+    }
+
     /// It never comes to be open.
     pub(crate) fn stuck(self: Arc<Self>) -> Arc<Self> {
         self.set(|tape| tape.stuck = true)
@@ -368,6 +374,7 @@ impl Receipt for Slip {
         inner.settlements += 1;
         inner.settled.delivered += settled.delivered;
         inner.settled.quarantined += settled.quarantined;
+        inner.settled.waiting += settled.waiting;
         inner.settled.bad_rows.clone_from(&settled.bad_rows);
         self.tape.changed.notify_waiters();
         Ok(())

@@ -135,14 +135,16 @@ pub(super) async fn copy(store: &Store, common: &Common, args: &CopyArgs) -> Res
             "positions": carried.positions,
             "quarantined": carried.quarantined,
             "discarded": carried.discarded,
+            "waiting": carried.waiting,
         }));
     }
     let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     terminal::print(&format!(
-        "{} copied, {} of the quarantine, {} that were discarded\n",
+        "{} copied, {} of the quarantine, {} that were discarded, {} that wait\n",
         counted(count(carried.positions), "position"),
         rows(count(carried.quarantined)),
-        rows(count(carried.discarded))
+        rows(count(carried.discarded)),
+        rows(count(carried.waiting))
     ))
 }
 

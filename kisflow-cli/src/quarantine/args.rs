@@ -97,6 +97,9 @@ pub(super) struct ListArgs {
     /// The rows that were discarded instead
     #[arg(long)]
     pub(super) discarded: bool,
+    /// The rows that wait for what is unavailable instead; the service tries them by itself
+    #[arg(long, conflicts_with = "discarded")]
+    pub(super) waiting: bool,
 }
 
 #[derive(ClapArgs)]

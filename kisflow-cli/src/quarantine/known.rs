@@ -32,7 +32,8 @@ async fn has_rows(
     filter: &QuarantineFilter,
 ) -> Result<bool, QuarantineError> {
     Ok(!quarantine.list(filter, 1).await?.is_empty()
-        || !quarantine.discarded(filter, 1).await?.is_empty())
+        || !quarantine.discarded().list(filter, 1).await?.is_empty()
+        || !quarantine.waiting().list(filter, 1).await?.is_empty())
 }
 
 /// A name that the conf does not have.

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use console::{measure_text_width, truncate_str};
 use indicatif::{HumanBytes, HumanCount};
-use kisflow_core::{CauseCount, Quarantine, QuarantineFilter, Quarantined, RowText};
+use kisflow_core::{CauseCount, OtherRows, QuarantineFilter, Quarantined, RowText};
 use serde::Serialize;
 
 use super::{
@@ -43,14 +43,19 @@ pub(super) async fn list(store: &Store, common: &Common, args: ListArgs) -> Resu
     let unlimited = if common.output == Output::Json { usize::MAX } else { LISTED };
     let limit = args.limit.map_or(unlimited, NonZeroUsize::get);
     let after = args.after.as_deref().unwrap_or_default();
-    let (listed, all) = match args.discarded {
-        false => {
+    let others = match (args.discarded, args.waiting) {
+        (true, _) => Some(quarantine.discarded()),
+        (false, true) => Some(quarantine.waiting()),
+        (false, false) => None,
+    };
+    let (listed, all) = match others {
+        None => {
             let listed = quarantine.list_after(&filter, after, limit).await;
             (listed, quarantine.count_after(&filter, after).await)
         }
-        true => {
-            let listed = quarantine.discarded_after(&filter, after, limit).await;
-            (listed, quarantine.discarded_count_after(&filter, after).await)
+        Some(others) => {
+            let listed = others.list_after(&filter, after, limit).await;
+            (listed, others.count_after(&filter, after).await)
         }
     };
     let listed = listed.map_err(|error| failed(&error))?;
@@ -96,7 +101,11 @@ fn more_rows(more: usize) -> String {
 
 pub(super) async fn show(store: &Store, common: &Common, args: &ShowArgs) -> Result<(), Failure> {
     let quarantine = store.look().await?;
-    let row = match discarded(&quarantine, &args.id).await? {
+    let mut row = other_row(&quarantine.discarded(), &args.id).await?;
+    if row.is_none() {
+        row = other_row(&quarantine.waiting(), &args.id).await?;
+    }
+    let row = match row {
         Some(row) => row,
         None => ids::row(&quarantine, &args.id).await?,
     };
@@ -106,13 +115,16 @@ pub(super) async fn show(store: &Store, common: &Common, args: &ShowArgs) -> Res
     }
 }
 
-/// The row of this id, if it was discarded.
-async fn discarded(quarantine: &Quarantine, id: &str) -> Result<Option<Quarantined>, Failure> {
-    let all = QuarantineFilter::new();
-    let ids = quarantine.discarded_ids(&all).await.map_err(|error| failed(&error))?;
+/// The row of this id, if it is among these.
+async fn other_row(others: &OtherRows, id: &str) -> Result<Option<Quarantined>, Failure> {
+    let ids = others.ids(&QuarantineFilter::new()).await.map_err(|error| failed(&error))?;
     let Ok(id) = ids::find(id, &ids) else { return Ok(None) };
-    let rows = quarantine.discarded(&all, usize::MAX).await.map_err(|error| failed(&error))?;
-    Ok(rows.into_iter().find(|row| row.id == id))
+    match others.show(&id).await {
+        Ok(row) => Ok(Some(row)),
+        // It is gone meanwhile.
+        Err(error) if error.is_unknown() => Ok(None),
+        Err(error) => Err(failed(&error)),
+    }
 }
 
 /// All there is to know of a row.

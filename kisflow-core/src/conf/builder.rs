@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     AbortScope, Conf, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GlobalConf, Mode,
     MustCheck, OnReject, OptionConf, Origin, Problem, QuarantineConf, RawParam, RowDefaults,
-    SourceConf, Status, StepConf, TestConf,
+    SourceConf, Status, StepConf, TestConf, WaitingConf,
 };
 use crate::function::Function;
 
@@ -351,6 +351,13 @@ impl GlobalConf {
     #[must_use]
     pub fn quarantine(mut self, quarantine: QuarantineConf) -> Self {
         self.quarantine = quarantine;
+        self
+    }
+
+    /// Sets how rows wait for what is unavailable.
+    #[must_use]
+    pub fn waiting(mut self, waiting: WaitingConf) -> Self {
+        self.waiting = waiting;
         self
     }
 }

@@ -13,6 +13,7 @@ mod params;
 mod parse;
 mod private;
 mod problem;
+mod quarantine;
 mod read;
 mod scalar;
 mod section;
@@ -34,8 +35,9 @@ pub(crate) use self::params::is_secret;
 pub use self::params::{ParamError, RawParam, RawParams, redact_secrets};
 pub use self::problem::{ConfError, Problem, suggest};
 pub(crate) use self::problem::{Origin, in_order, nearest};
+pub use self::quarantine::{QuarantineConf, WaitingConf, WhenFull};
 pub(crate) use self::section::name_fault;
-pub use self::source::{BatchConf, Ordered, QuarantineConf, SourceConf, Start, WhenFull};
+pub use self::source::{BatchConf, Ordered, SourceConf, Start};
 pub use self::test::{ExpectConf, GivenConf, RejectedConf, TestConf, TestRecords};
 pub(crate) use self::usage::InUse;
 
@@ -332,6 +334,9 @@ pub struct GlobalConf {
     /// The store of rows that cannot be processed.
     #[serde(skip_serializing_if = "is_default")]
     pub quarantine: QuarantineConf,
+    /// Rows that wait there for what is unavailable.
+    #[serde(skip_serializing_if = "is_default")]
+    pub waiting: WaitingConf,
     #[serde(skip)]
     pub(crate) origin: Origin,
 }
@@ -351,6 +356,7 @@ impl Default for GlobalConf {
             must: MustCheck::Reject,
             grace: GRACE,
             quarantine: QuarantineConf::default(),
+            waiting: WaitingConf::default(),
             origin: Origin::Code,
         }
     }

@@ -12,8 +12,9 @@ use super::{
     node::Node,
     parse::parse,
     private::test_engine,
+    quarantine::{quarantine, waiting},
     section::{Section, origin},
-    source::{quarantine, source},
+    source::source,
     suggest,
     test::test,
     variables::{Lookup, Unset, put_in},
@@ -280,6 +281,7 @@ fn global(section: &mut Section<'_>) -> GlobalConf {
         must: word(section, "must", MustCheck::WORDS).unwrap_or_default(),
         grace: section.duration("grace_ms").unwrap_or(GRACE),
         quarantine: quarantine(section),
+        waiting: waiting(section),
         origin: Origin::Code,
     }
 }

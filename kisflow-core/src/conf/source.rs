@@ -1,5 +1,4 @@
-//! `kistype: source`, and the keys of `kistype: global` for serving: the structs, their builders,
-//! and how they are read.
+//! `kistype: source`: the structs, their builders, and how they are read.
 
 use std::time::Duration;
 
@@ -10,7 +9,6 @@ use crate::millis;
 use super::{
     Origin, RawParam, RawParams,
     node::{Kind, Node},
-    read::word,
     scalar::boolean,
     section::Section,
 };
@@ -121,54 +119,6 @@ impl Serialize for Ordered {
     }
 }
 
-/// `quarantine` of the global conf: the store of rows that cannot be processed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct QuarantineConf {
-    /// The connector that keeps it (default: an embedded one, if the registry has such a type).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cname: Option<String>,
-    /// The most rows of one flow that it keeps (default 100,000). An empty quarantine takes any row.
-    pub max_rows: u64,
-    /// The most bytes of one flow that it keeps (default 1 GiB).
-    pub max_bytes: u64,
-    /// How long a row is kept (default: until it is sent on or discarded). An older row is dropped,
-    /// counted, and logged with its text. The key is `max_age_ms`.
-    #[serde(
-        rename = "max_age_ms",
-        with = "millis::option",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub max_age: Option<Duration>,
-    /// What happens when it is full (default `stop`).
-    pub when_full: WhenFull,
-}
-
-impl Default for QuarantineConf {
-    fn default() -> Self {
-        Self {
-            cname: None,
-            max_rows: 100_000,
-            max_bytes: 1 << 30,
-            max_age: None,
-            when_full: WhenFull::Stop,
-        }
-    }
-}
-
-/// What a full quarantine does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum WhenFull {
-    /// `stop`: the batch waits, unacknowledged, until there is room; its flow stops reading
-    /// meanwhile.
-    #[default]
-    Stop,
-    /// `drop_oldest`: the oldest rows are dropped; each is counted, and logged with its text.
-    DropOldest,
-}
-
 impl SourceConf {
     /// A source of a type: `redis_stream`, `nats`, `file`, …
     pub fn new(sname: impl Into<String>, engine: impl Into<String>) -> Self {
@@ -273,34 +223,6 @@ impl SourceConf {
     }
 }
 
-impl QuarantineConf {
-    /// A quarantine in a connector of the conf.
-    pub fn on(cname: impl Into<String>) -> Self {
-        Self { cname: Some(cname.into()), ..Self::default() }
-    }
-
-    /// Sets the most rows and bytes that it keeps.
-    #[must_use]
-    pub fn limit(mut self, rows: u64, bytes: u64) -> Self {
-        (self.max_rows, self.max_bytes) = (rows, bytes);
-        self
-    }
-
-    /// Sets how long a row is kept.
-    #[must_use]
-    pub fn max_age(mut self, age: Duration) -> Self {
-        self.max_age = Some(age);
-        self
-    }
-
-    /// Sets what happens when it is full.
-    #[must_use]
-    pub fn when_full(mut self, when_full: WhenFull) -> Self {
-        self.when_full = when_full;
-        self
-    }
-}
-
 pub(super) fn source(section: &mut Section<'_>) -> Option<SourceConf> {
     let name = section.name("sname");
     let engine = section.name("type");
@@ -354,20 +276,6 @@ fn ordered(section: &mut Section<'_>) -> Ordered {
             }
         },
     }
-}
-
-pub(super) fn quarantine(section: &mut Section<'_>) -> QuarantineConf {
-    section.section("quarantine", |section| {
-        let default = QuarantineConf::default();
-        let words = [("stop", WhenFull::Stop), ("drop_oldest", WhenFull::DropOldest)];
-        QuarantineConf {
-            cname: section.text("cname").filter(|name| !name.is_empty()),
-            max_rows: section.number("max_rows").unwrap_or(default.max_rows),
-            max_bytes: section.number("max_bytes").unwrap_or(default.max_bytes),
-            max_age: section.duration("max_age_ms"),
-            when_full: word(section, "when_full", words).unwrap_or_default(),
-        }
-    })
 }
 
 /// Defaults are left out of the global conf.

@@ -8,6 +8,7 @@ mod error;
 #[cfg(test)]
 mod faulty;
 mod key;
+mod lease;
 mod limits;
 mod memory;
 mod scan;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 
 #[cfg(test)]
 pub(crate) use self::faulty::Faulty;
+pub(crate) use self::lease::{HeldLease, Lease, Taken};
 pub use self::{
     change::{Change, Check},
     commit::Commit,

@@ -116,6 +116,7 @@ impl Flows {
             let kept = Quarantine::new(
                 durable.clone(),
                 conf.global.quarantine.clone(),
+                conf.global.waiting.clone(),
                 flows.clone(),
                 metrics,
                 linked.linker.registry.log_rows,

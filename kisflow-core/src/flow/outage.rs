@@ -1,6 +1,7 @@
 //! Whether something failed because of its rows, or because something that it depends on is away.
 
 use std::{
+    collections::HashSet,
     error::Error,
     iter::successors,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -23,17 +24,26 @@ pub(crate) fn unavailable<'a>(
     catch_unwind(AssertUnwindSafe(find)).unwrap_or(None)
 }
 
-/// Returns the outage during which a function rejected rows, if there was one. Its rows are then
-/// not at fault.
-pub(super) async fn rejected_in(node: &Node, faults: &[Fault]) -> Option<Unavailable> {
-    if let Some(said) = faults.iter().find_map(|fault| unavailable(&*fault.cause)) {
-        let cause = said.source().map(|cause| error_chain(cause).to_string());
-        return Some(Unavailable::new(cause.unwrap_or_default()));
-    }
+/// Rows that a function rejected during an outage: they are not at fault.
+pub(super) struct Away {
+    pub(super) outage: Unavailable,
+    /// Their positions in its input.
+    pub(super) rows: HashSet<usize>,
+}
+
+/// Returns the outage during which a function rejected rows, if there was one. If a connector does
+/// not answer, it may be the reason for each of them; otherwise they are those of which the function
+/// says so.
+pub(super) async fn rejected_in(node: &Node, faults: &[Fault]) -> Option<Away> {
     for slot in &node.connectors {
         if let Some(away) = slot.away().await {
-            return Some(Unavailable::new(away));
+            let rows = faults.iter().map(|fault| fault.index).collect();
+            return Some(Away { outage: Unavailable::new(away), rows });
         }
     }
-    None
+    let said = |fault: &&Fault| unavailable(&*fault.cause).is_some();
+    let first = unavailable(&*faults.iter().find(said)?.cause)?;
+    let cause = first.source().map(|cause| error_chain(cause).to_string());
+    let rows = faults.iter().filter(said).map(|fault| fault.index).collect();
+    Some(Away { outage: Unavailable::new(cause.unwrap_or_default()), rows })
 }

@@ -196,6 +196,14 @@ impl Report {
         self.functions().find(|function| &*function.function == name)
     }
 
+    /// Returns for each function of the chain whether it did its work for a row.
+    pub(crate) fn worked(&self) -> impl Iterator<Item = bool> {
+        self.steps.iter().map(|step| {
+            let RowCounts { rows_out, filtered, aborted, .. } = step.rows;
+            rows_out + filtered + aborted > 0
+        })
+    }
+
     /// Returns how many jumps the run made.
     pub(crate) fn jumps(&self) -> u32 {
         self.jumps

@@ -2,13 +2,17 @@
 
 mod end;
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
 
 use super::{
     Chain, Lineage, RowCounts, RunContext, Visit,
     call::{Fail, call},
     error::Kind,
-    outage::rejected_in,
+    outage::{Away, rejected_in},
     report::Deferred,
 };
 use crate::{
@@ -16,6 +20,7 @@ use crate::{
     batch::Batch,
     conf::{AbortScope, Mode, OnReject, suggest},
     function::Outcome,
+    reject::Fault,
 };
 
 /// How many functions of the walk are remembered for the error of an endless jump.
@@ -138,9 +143,11 @@ impl<'a> Walk<'a> {
                 _ => None,
             };
             let next = match (answer, outage) {
-                (Ok(outcome), None) => self.take(outcome, false),
-                (Ok(outcome), Some(_)) if self.may_defer(&outcome) => self.take(outcome, true),
-                (Ok(_), Some(outage)) => Err(self.fail(1, Fail::Error(outage.into()))),
+                (Ok(outcome), None) => self.take(outcome, &HashSet::new()),
+                (Ok(outcome), Some(away)) if self.may_defer(&outcome, &away) => {
+                    self.take(outcome, &away.rows)
+                }
+                (Ok(_), Some(away)) => Err(self.fail(1, Fail::Error(away.outage.into()))),
                 (Err((attempt, fail)), _) => Err(self.fail(attempt, fail)),
             };
             if let Err(end) = next {
@@ -157,10 +164,10 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether the rejected rows may wait by themselves.
-    fn may_defer(&self, outcome: &Outcome) -> bool {
+    /// Whether the rows that are not at fault may wait by themselves.
+    fn may_defer(&self, outcome: &Outcome, away: &Away) -> bool {
         self.context.isolation.defers
-            && outcome.faults.len() < self.current.len()
+            && away.rows.len() < self.current.len()
             && outcome.plan.jump.is_empty()
     }
 
@@ -176,15 +183,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Takes the answer of a function: sets the next function, or ends the walk. With `defers`, the
-    /// rows that it rejects are not at fault, and wait.
-    fn take(&mut self, outcome: Outcome, defers: bool) -> Result<(), End> {
+    /// Takes the answer of a function: sets the next function, or ends the walk. Of the rows that it
+    /// rejects, those of `away` are not at fault, and wait.
+    fn take(&mut self, outcome: Outcome, away: &HashSet<usize>) -> Result<(), End> {
         let Outcome { produced, plan, handled, filtered, mut faults, lineage, is_one_to_one } =
             outcome;
         if plan.abort && self.current.len() > 1 && self.aborts_rows() {
             return Err(self.fail(1, Fail::Aborted));
         }
-        let (rejected, deferred) = if defers { (0, faults.len()) } else { (faults.len(), 0) };
         // How many rows those that it hands on come from, by what it did. If they are fewer than it
         // handled, one is lost.
         let origins = match (plan.reuse || is_one_to_one, lineage.origins()) {
@@ -203,9 +209,12 @@ impl<'a> Walk<'a> {
             true => self.lineage.then(&lineage, self.current.len(), &faults),
             false => Lineage::Unknown,
         };
-        if deferred > 0 {
-            faults.sort_by_key(|fault| fault.index);
-            let rows: Vec<usize> = faults.iter().map(|fault| fault.index).collect();
+        faults.sort_by_key(|fault| fault.index);
+        let (deferred, faults): (Vec<Fault>, Vec<Fault>) =
+            faults.into_iter().partition(|fault| away.contains(&fault.index));
+        let rejected = faults.len();
+        if !deferred.is_empty() {
+            let rows: Vec<usize> = deferred.iter().map(|fault| fault.index).collect();
             self.deferred.push(Deferred {
                 at: self.at,
                 lineage: self.lineage.pick(rows.iter().copied()),
@@ -215,7 +224,6 @@ impl<'a> Walk<'a> {
         if rejected > 0 {
             let name =
                 self.chain.nodes.get(self.at).map(|node| node.name.clone()).unwrap_or_default();
-            faults.sort_by_key(|fault| fault.index);
             let before = self.rejected.len();
             self.rejected.extend(faults.into_iter().map(|fault| crate::Reject {
                 origin: self.lineage.of(fault.index),
@@ -241,7 +249,7 @@ impl<'a> Walk<'a> {
             None if plan.jump.is_empty() => handled,
             None => 0,
         };
-        let failed = deferred;
+        let failed = deferred.len();
         let counts = RowCounts { rows_out, filtered, aborted, ..RowCounts::default() };
         let mut rows = RowCounts { rejected, failed, ..counts };
         match origins {

@@ -3,7 +3,7 @@
 use super::{
     PAGE, Quarantined,
     draft::Draft,
-    layout::{DISCARDED, KEPT, Spaces, Stored},
+    layout::{DISCARDED, KEPT, Spaces, Stored, WAITING},
 };
 use crate::{
     durable::{CommitError, Durable, Key, Scan, each_page},
@@ -15,14 +15,16 @@ use crate::{
 pub(crate) struct CarriedRows {
     pub(crate) kept: u64,
     pub(crate) discarded: u64,
+    pub(crate) waiting: u64,
 }
 
-/// Copies the rows in quarantine, and the discarded ones, to another store. A row with the same id
+/// Copies the rows in quarantine, the discarded and the waiting ones, to another store. A row with the same id
 /// is replaced there.
 pub(crate) async fn carry_over(from: &dyn Durable, to: &dyn Durable) -> Result<CarriedRows> {
     let kept = carry_rows(from, to, KEPT).await?;
     let discarded = carry_rows(from, to, DISCARDED).await?;
-    Ok(CarriedRows { kept, discarded })
+    let waiting = carry_rows(from, to, WAITING).await?;
+    Ok(CarriedRows { kept, discarded, waiting })
 }
 
 async fn carry_rows(from: &dyn Durable, to: &dyn Durable, spaces: Spaces) -> Result<u64> {

@@ -1,7 +1,7 @@
 //! Rows that were taken out for good, and are kept with the reason.
 
 use super::{
-    Draft, Quarantine, QuarantineError, QuarantineFilter, Quarantined,
+    Draft, OtherRows, Quarantine, QuarantineError, Quarantined,
     layout::{DISCARDED, KEPT, bytes},
 };
 use crate::durable::{CommitError, Usage};
@@ -19,9 +19,9 @@ impl Quarantine {
     ) -> Result<(), QuarantineError> {
         let reason = reason.into();
         // If nothing is in the way, nothing more can be dropped.
-        let mut most = Some(&self.inner.conf);
+        let mut most = Some((&self.inner.conf).into());
         loop {
-            let kept = self.stored(id).await?;
+            let kept = self.stored(KEPT, id).await?;
             let row = Quarantined { discarded: Some(reason.clone()), ..kept.row.clone() };
             let before = self.read(DISCARDED, &[id.to_owned()]).await?.into_iter().flatten().next();
             let draft = Draft::default().set(KEPT, Some(&kept), None);
@@ -43,56 +43,9 @@ impl Quarantine {
         Ok(())
     }
 
-    /// Returns discarded rows, the oldest first, at most `limit`. As many of each flow are kept as
-    /// the quarantine may hold.
-    ///
-    /// # Errors
-    ///
-    /// When their store cannot be read.
-    pub async fn discarded(
-        &self,
-        filter: &QuarantineFilter,
-        limit: usize,
-    ) -> Result<Vec<Quarantined>, QuarantineError> {
-        self.list_space(DISCARDED, filter, "", limit).await
-    }
-
-    /// Like [`discarded`](Self::discarded), for the rows after this [cursor](Quarantined::cursor).
-    ///
-    /// # Errors
-    ///
-    /// As [`discarded`](Self::discarded).
-    pub async fn discarded_after(
-        &self,
-        filter: &QuarantineFilter,
-        cursor: &str,
-        limit: usize,
-    ) -> Result<Vec<Quarantined>, QuarantineError> {
-        self.list_space(DISCARDED, filter, cursor, limit).await
-    }
-
-    /// Like [`count_after`](Self::count_after), for discarded rows.
-    ///
-    /// # Errors
-    ///
-    /// When their store cannot be read.
-    pub async fn discarded_count_after(
-        &self,
-        filter: &QuarantineFilter,
-        cursor: &str,
-    ) -> Result<usize, QuarantineError> {
-        self.count_space(DISCARDED, filter, cursor).await
-    }
-
-    /// Returns the ids of all [discarded](Self::discarded) rows of a kind, sorted.
-    ///
-    /// # Errors
-    ///
-    /// When their store cannot be read.
-    pub async fn discarded_ids(
-        &self,
-        filter: &QuarantineFilter,
-    ) -> Result<Vec<String>, QuarantineError> {
-        self.ids_of(DISCARDED, filter).await
+    /// Returns the rows that were discarded. As many of each flow are kept as the quarantine may hold.
+    #[must_use]
+    pub fn discarded(&self) -> OtherRows {
+        OtherRows { quarantine: self.clone(), spaces: DISCARDED }
     }
 }

@@ -6,12 +6,9 @@ use bytes::Bytes;
 
 use super::{
     Quarantined,
-    layout::{Spaces, Stored, bytes},
+    layout::{Quota, Spaces, Stored, bytes},
 };
-use crate::{
-    conf::QuarantineConf,
-    durable::{Commit, Entry},
-};
+use crate::durable::{Commit, Entry};
 
 /// Changes of rows, and of what belongs to them.
 #[derive(Default)]
@@ -68,8 +65,8 @@ impl Draft {
     }
 
     /// The commit. With `most`, it fails if a flow would have more than that.
-    pub(crate) fn commit(self, most: Option<&QuarantineConf>) -> Commit {
-        let quota = most.map(|conf| [conf.max_rows, conf.max_bytes].map(signed));
+    pub(crate) fn commit(self, most: Option<Quota>) -> Commit {
+        let quota = most.map(|quota| [quota.rows, quota.bytes].map(signed));
         let quota = quota.unwrap_or([i64::MAX; 2]);
         let mut commit = self.commit;
         for ((spaces, flow), sums) in self.sums {

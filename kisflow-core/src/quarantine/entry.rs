@@ -58,6 +58,29 @@ pub struct Quarantined {
 }
 
 impl Quarantined {
+    /// A row of which nothing more is known yet.
+    pub(crate) fn of(flow: &str, source: &str) -> Self {
+        let now = since_epoch::now();
+        Self {
+            id: String::new(),
+            flow: flow.to_owned(),
+            source: source.to_owned(),
+            position: String::new(),
+            function: String::new(),
+            at: 0,
+            attempt: 1,
+            since: now,
+            tried: now,
+            field: None,
+            cause: String::new(),
+            row: RowText::default(),
+            origin: None,
+            unreadable: false,
+            csv: None,
+            discarded: None,
+        }
+    }
+
     /// Returns the row's place in the order of lists, the oldest first.
     #[must_use]
     pub fn cursor(&self) -> String {
@@ -67,6 +90,11 @@ impl Quarantined {
     /// Returns the row as it came from the source, if known.
     pub fn source_row(&self) -> Option<&RowText> {
         self.origin.as_ref().or((self.at == 0).then_some(&self.row))
+    }
+
+    /// Whether it is at the same function of the chain as another row.
+    pub(crate) fn is_at(&self, other: &Self) -> bool {
+        (self.at, &self.function) == (other.at, &other.function)
     }
 
     /// Logs what happens to it, with at most `most` characters of the row, and of the cause.

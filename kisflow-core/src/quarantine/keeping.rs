@@ -1,39 +1,84 @@
-//! [`Keeping`]: rows on their way into quarantine.
+//! [`Keeping`]: rows on their way into the store.
 
 use std::collections::VecDeque;
 
 use super::{
-    Draft, Quarantine, QuarantineError, Quarantined,
-    layout::{KEPT, Stored, bytes},
+    Draft, Fence, Quarantine, QuarantineError, Quarantined,
+    layout::{KEPT, Quota, Spaces, Stored, WAITING, bytes},
 };
 use crate::{
     conf::WhenFull,
-    durable::{Commit, CommitError, Usage},
+    durable::{Commit, CommitError, Entry, Usage},
 };
 
 /// How often room for a row may be taken by others before it counts as full.
 const MOST_REFUSALS: u32 = 100;
 
-/// The rows of a delivery, of one flow, on their way into quarantine.
+/// The rows of a delivery, of one flow, on their way into quarantine, or to those that wait.
 ///
 /// A delivery that was not acknowledged is redelivered with the same rows, and they have the same
 /// ids. A row that is there already is not kept twice, and stays as an operator left it.
 pub(crate) struct Keeping {
     quarantine: Quarantine,
+    place: Place,
     /// The rows that are not kept yet.
     rows: VecDeque<Quarantined>,
     /// The most rows of a commit that fits the store's limits, as far as is known.
     most: usize,
-    /// A commit without an answer, and for how many rows it is.
-    sent: Option<(Commit, usize)>,
+    /// A commit without an answer.
+    sent: Option<Sent>,
+    /// Tells whether it took effect, where others may remove the rows meanwhile.
+    fence: Option<Fence>,
+}
+
+/// A commit, and for how many rows it is.
+#[derive(Clone)]
+struct Sent {
+    commit: Commit,
+    rows: usize,
+    /// What the fence is if it takes effect.
+    fence: Option<Entry>,
+}
+
+/// Where rows are kept.
+#[derive(Clone, Copy)]
+struct Place {
+    spaces: Spaces,
+    quota: Quota,
+    when_full: WhenFull,
+    /// Whether a flow that has none there may keep any row.
+    takes_any: bool,
 }
 
 impl Quarantine {
     /// Begins to keep the rows of a delivery. Each has an id of its own.
     pub(crate) fn keeping(&self, rows: Vec<Quarantined>) -> Keeping {
-        // A row has two entries, and the flow two counters.
-        let most = (self.inner.durable.limits().keys.saturating_sub(2) / 2).max(1);
-        Keeping { quarantine: self.clone(), rows: rows.into(), most, sent: None }
+        let conf = &self.inner.conf;
+        let (quota, when_full) = (conf.into(), conf.when_full);
+        self.keeping_in(Place { spaces: KEPT, quota, when_full, takes_any: true }, rows, None)
+    }
+
+    /// Begins to move rows to those that wait. Each has an id of its own. With `is_moved` they were
+    /// among them before, and need no further room.
+    pub(crate) fn keeping_waiting(
+        &self,
+        rows: Vec<Quarantined>,
+        is_moved: bool,
+        fence: Fence,
+    ) -> Keeping {
+        let quota = match is_moved {
+            true => Quota { rows: u64::MAX, bytes: u64::MAX },
+            false => (&self.inner.waiting).into(),
+        };
+        let when_full = WhenFull::Stop;
+        let place = Place { spaces: WAITING, quota, when_full, takes_any: false };
+        self.keeping_in(place, rows, Some(fence))
+    }
+
+    fn keeping_in(&self, place: Place, rows: Vec<Quarantined>, fence: Option<Fence>) -> Keeping {
+        // A row has two entries, and the flow two counters and a fence.
+        let most = (self.inner.durable.limits().keys.saturating_sub(3) / 2).max(1);
+        Keeping { quarantine: self.clone(), place, rows: rows.into(), most, sent: None, fence }
     }
 }
 
@@ -45,17 +90,20 @@ impl Keeping {
     /// When they cannot be kept now: call it again.
     pub(crate) async fn keep(&mut self) -> Result<(), QuarantineError> {
         let quarantine = self.quarantine.clone();
-        quarantine.drop_expired().await;
+        if self.place.spaces == KEPT {
+            quarantine.drop_expired().await;
+        }
         // A full flow may have room for fewer; an empty one takes any row.
         let (mut most, mut is_bounded) = (self.most, true);
         let mut refusals = 0;
         while !self.rows.is_empty() {
-            let (commit, rows) = match self.sent.take() {
+            let sent = match self.sent.take() {
                 // Nothing may take its place before its outcome is known.
-                Some((commit, rows)) => (commit.sent_again(), rows),
+                Some(sent) => Sent { commit: sent.commit.sent_again(), ..sent },
                 None => self.next(most, is_bounded).await?,
             };
-            self.sent = Some((commit.clone(), rows));
+            let Sent { commit, rows, fence } = sent.clone();
+            self.sent = Some(sent);
             let committed = match commit.is_empty() {
                 true => Ok(()),
                 false => quarantine.commit(&commit).await,
@@ -65,6 +113,9 @@ impl Keeping {
             }
             match committed {
                 Ok(()) => {
+                    if let (Some(own), Some(entry)) = (&mut self.fence, fence) {
+                        own.passed(entry);
+                    }
                     self.rows.drain(..rows);
                     (most, is_bounded) = (self.most, true);
                     refusals = 0;
@@ -85,33 +136,53 @@ impl Keeping {
         Ok(())
     }
 
-    /// The commit for the first rows, at most so many, and for how many it is.
-    async fn next(
-        &self,
-        most: usize,
-        is_bounded: bool,
-    ) -> Result<(Commit, usize), QuarantineError> {
+    /// The commit for the first rows, at most so many.
+    async fn next(&self, most: usize, is_bounded: bool) -> Result<Sent, QuarantineError> {
         let quarantine = &self.quarantine;
         let rows: Vec<&Quarantined> = self.rows.iter().take(most).collect();
         let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
-        let there = quarantine.read(KEPT, &ids).await?;
+        let Place { spaces, quota, .. } = self.place;
+        let there = quarantine.read(spaces, &ids).await?;
         let draft =
             rows.iter().zip(&there).fold(Draft::default(), |draft, (row, there)| {
                 match there.as_ref().map(|there| Existing::of(there, row)) {
-                    None => draft.set(KEPT, None, Some(row)),
+                    None => draft.set(spaces, None, Some(row)),
                     Some(Existing::Same) => draft,
                     Some(Existing::Older(there)) => {
                         let row = Quarantined { since: there.row.since, ..(*row).clone() };
-                        draft.set(KEPT, Some(there), Some(&row))
+                        draft.set(spaces, Some(there), Some(&row))
                     }
                     Some(Existing::Other) => {
                         let row = Quarantined { id: row.another_id(), ..(*row).clone() };
-                        draft.set(KEPT, None, Some(&row))
+                        draft.set(spaces, None, Some(&row))
                     }
                 }
             });
-        let conf = is_bounded.then_some(&quarantine.inner.conf);
-        Ok((draft.commit(conf), rows.len()))
+        let commit = draft.commit(is_bounded.then_some(quota));
+        let (commit, fence) = match &self.fence {
+            Some(fence) if !commit.is_empty() => {
+                let (commit, entry) = fence.guard(commit);
+                (commit, Some(entry))
+            }
+            _ => (commit, None),
+        };
+        Ok(Sent { commit, rows: rows.len(), fence })
+    }
+
+    /// The fence, once nothing is unknown any more.
+    pub(crate) fn into_fence(self) -> Option<Fence> {
+        self.fence.filter(|_| self.sent.is_none())
+    }
+
+    /// How many rows are not kept yet: the last ones.
+    pub(crate) fn left(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether it is unknown if some rows are kept: [`keep`](Self::keep) has to be called until it
+    /// is known.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.sent.is_some()
     }
 
     /// The flow has no room for so many rows: makes room, or returns how many to try, and whether
@@ -121,18 +192,17 @@ impl Keeping {
         rows: usize,
         refusals: u32,
     ) -> Result<(usize, bool), QuarantineError> {
-        let (quarantine, conf) = (&self.quarantine, &self.quarantine.inner.conf);
+        let (quarantine, place) = (&self.quarantine, self.place);
+        let drops = place.when_full == WhenFull::DropOldest;
         let Some(first) = self.rows.front() else { return Ok((rows, true)) };
-        if conf.when_full == WhenFull::DropOldest
-            && quarantine.drop_oldest(KEPT, &first.flow, self.size(rows)).await?
-        {
+        if drops && quarantine.drop_oldest(place.spaces, &first.flow, self.size(rows)).await? {
             return Ok((rows, true));
         }
         // Others may have taken the room that was made, and may do so again.
-        let is_raced = conf.when_full == WhenFull::DropOldest && refusals < MOST_REFUSALS;
-        let usage = quarantine.usage_of(KEPT, &first.flow).await?;
+        let is_raced = drops && refusals < MOST_REFUSALS;
+        let usage = quarantine.usage_of(place.spaces, &first.flow).await?;
         match rows {
-            1 if usage.entries == 0 => Ok((1, false)),
+            1 if usage.entries == 0 && place.takes_any => Ok((1, false)),
             1 if self.fits(usage) || is_raced => Ok((1, true)),
             1 => Err(self.full(usage)),
             _ => Ok((rows / 2, true)),
@@ -141,8 +211,8 @@ impl Keeping {
 
     /// Whether there is room for one row by now.
     fn fits(&self, usage: Usage) -> bool {
-        let (conf, new) = (&self.quarantine.inner.conf, self.size(1));
-        usage.entries + new.entries <= conf.max_rows && usage.bytes + new.bytes <= conf.max_bytes
+        let (quota, new) = (self.place.quota, self.size(1));
+        usage.entries + new.entries <= quota.rows && usage.bytes + new.bytes <= quota.bytes
     }
 
     fn size(&self, rows: usize) -> Usage {
@@ -155,11 +225,20 @@ impl Keeping {
     }
 
     fn full(&self, usage: Usage) -> QuarantineError {
-        let conf = &self.quarantine.inner.conf;
-        let new = self.size(usize::MAX);
+        let (quota, new) = (self.place.quota, self.size(usize::MAX));
+        let (what, way_out) = match self.place.spaces {
+            WAITING => (
+                "there is no room for more waiting rows",
+                "what is unavailable stays with its source; raise `waiting.max_rows` or `max_bytes`",
+            ),
+            _ => (
+                "the quarantine is full",
+                "what cannot be processed stays with its source; mend or discard rows, or raise `quarantine.max_rows` or `max_bytes`, or set `when_full: drop_oldest`",
+            ),
+        };
         QuarantineError::full(format!(
-            "the quarantine is full ({} of {} rows of this flow, {} of {} bytes, and {} rows of {} bytes come), so what cannot be processed stays with its source; mend or discard rows, or raise `quarantine.max_rows` or `max_bytes`, or set `when_full: drop_oldest`",
-            usage.entries, conf.max_rows, usage.bytes, conf.max_bytes, new.entries, new.bytes
+            "{what} ({} of {} rows of this flow, {} of {} bytes, and {} rows of {} bytes come), so {way_out}",
+            usage.entries, quota.rows, usage.bytes, quota.bytes, new.entries, new.bytes
         ))
     }
 }

@@ -6,10 +6,14 @@
 //! | `quarantine_by_time` | flow, time in milliseconds, id | the bytes of the row |
 //! | `quarantine_usage` | flow, `rows` or `bytes` | a counter of the rows above |
 //! | `discarded`, `discarded_by_time`, `discarded_usage` | the same for discarded rows | |
+//! | `waiting`, `waiting_by_time`, `waiting_usage` | the same for rows that wait for what is unavailable | |
+//! | `waiting_lease` | flow | the lease of the process that tries its waiting rows |
+//! | `waiting_fence` | flow, a random id | when a task last moved rows to the waiting ones, in milliseconds |
 //!
 //! A row, its place in time and the counters change in one commit.
 
 use crate::{
+    conf::{QuarantineConf, WaitingConf},
     durable::{CommitId, Entry, Key, KeyPart, key_parts},
     error::Result,
     millis::since_epoch,
@@ -31,6 +35,41 @@ pub(crate) const KEPT: Spaces =
 /// Rows that were discarded, with the reason.
 pub(crate) const DISCARDED: Spaces =
     Spaces { rows: "discarded", by_time: "discarded_by_time", usage: "discarded_usage" };
+/// Rows that wait for what is unavailable.
+pub(crate) const WAITING: Spaces =
+    Spaces { rows: "waiting", by_time: "waiting_by_time", usage: "waiting_usage" };
+
+/// The lease of the process that tries the waiting rows of a flow.
+pub(crate) fn waiting_lease(flow: &str) -> Key {
+    Key::new("waiting_lease").text(flow)
+}
+
+/// What the fences of those that move rows of a flow begin with.
+pub(super) fn waiting_fence(flow: &str) -> Key {
+    Key::new(FENCES).text(flow)
+}
+
+/// The space of fences.
+pub(super) const FENCES: &str = "waiting_fence";
+
+/// The most that a flow may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quota {
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+}
+
+impl From<&QuarantineConf> for Quota {
+    fn from(conf: &QuarantineConf) -> Self {
+        Self { rows: conf.max_rows, bytes: conf.max_bytes }
+    }
+}
+
+impl From<&WaitingConf> for Quota {
+    fn from(conf: &WaitingConf) -> Self {
+        Self { rows: conf.max_rows, bytes: conf.max_bytes }
+    }
+}
 
 impl Spaces {
     pub(super) fn row(self, id: &str) -> Key {
@@ -79,7 +118,7 @@ pub(super) fn flow_and_place(key: &[u8]) -> Option<(String, TimeKey)> {
 /// A row as it is in the store.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
-    pub(super) row: Quarantined,
+    pub(crate) row: Quarantined,
     pub(super) version: CommitId,
     pub(super) bytes: u64,
 }

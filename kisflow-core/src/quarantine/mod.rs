@@ -8,14 +8,17 @@ mod discarded;
 mod draft;
 mod entry;
 mod error;
+mod fence;
 mod fields;
 mod filter;
 mod keeping;
 mod layout;
+mod other_rows;
 mod repair;
 mod room;
 #[cfg(test)]
 pub(crate) mod tests;
+mod waiting;
 
 use std::{
     collections::BTreeMap,
@@ -28,12 +31,14 @@ use tokio::time::timeout;
 
 use self::{
     by_time::ByTime,
-    layout::{Spaces, Stored, TimeKey},
+    layout::{Spaces, TimeKey},
 };
 pub(crate) use self::{
     carry_over::carry_over,
     draft::Draft,
-    layout::{DISCARDED, KEPT},
+    fence::Fence,
+    keeping::Keeping,
+    layout::{DISCARDED, KEPT, Stored, WAITING},
 };
 pub use self::{
     cause::fold_cause,
@@ -41,10 +46,11 @@ pub use self::{
     error::QuarantineError,
     fields::FieldError,
     filter::{CauseCount, QuarantineFilter},
+    other_rows::OtherRows,
     repair::{RetryFrom, RetryReport},
 };
 use crate::{
-    conf::QuarantineConf,
+    conf::{QuarantineConf, WaitingConf},
     durable::{Commit, CommitError, Durable, Usage},
     flow::Flow,
     metrics::QuarantineMetrics,
@@ -67,6 +73,7 @@ pub struct Quarantine {
 struct Inner {
     durable: Arc<dyn Durable>,
     conf: QuarantineConf,
+    waiting: WaitingConf,
     flows: BTreeMap<String, Flow>,
     metrics: QuarantineMetrics,
     /// The most characters of a row in a log line.
@@ -79,12 +86,15 @@ impl Quarantine {
     pub(crate) fn new(
         durable: Arc<dyn Durable>,
         conf: QuarantineConf,
+        waiting: WaitingConf,
         flows: BTreeMap<String, Flow>,
         metrics: QuarantineMetrics,
         log_rows: usize,
     ) -> Self {
         let expired = Mutex::default();
-        Self { inner: Arc::new(Inner { durable, conf, flows, metrics, log_rows, expired }) }
+        Self {
+            inner: Arc::new(Inner { durable, conf, waiting, flows, metrics, log_rows, expired }),
+        }
     }
 
     /// Returns the rows of a kind, the oldest first, at most `limit`.
@@ -192,7 +202,7 @@ impl Quarantine {
     ///
     /// When there is no row with this id, or the store cannot be read.
     pub async fn show(&self, id: &str) -> Result<Quarantined, QuarantineError> {
-        Ok(self.stored(id).await?.row)
+        Ok(self.stored(KEPT, id).await?.row)
     }
 
     /// Returns the number of rows of each kind: by flow, function and cause.
@@ -245,8 +255,8 @@ impl Quarantine {
         timeout(LOOK, self.usage()).await.ok();
     }
 
-    async fn stored(&self, id: &str) -> Result<Stored, QuarantineError> {
-        let found = self.read(KEPT, &[id.to_owned()]).await?;
+    async fn stored(&self, spaces: Spaces, id: &str) -> Result<Stored, QuarantineError> {
+        let found = self.read(spaces, &[id.to_owned()]).await?;
         found.into_iter().flatten().next().ok_or_else(|| QuarantineError::unknown(id))
     }
 

@@ -58,7 +58,7 @@ impl Quarantine {
     ///
     /// Dropping the future leaves the row in quarantine, possibly sent on in part.
     pub async fn retry(&self, id: &str, from: RetryFrom) -> Result<RetryReport, QuarantineError> {
-        let stored = self.stored(id).await?;
+        let stored = self.stored(KEPT, id).await?;
         Ok(self.send(stored, from).await?.report)
     }
 
@@ -78,7 +78,7 @@ impl Quarantine {
         text: impl Into<RowText>,
         from: RetryFrom,
     ) -> Result<RetryReport, QuarantineError> {
-        let stored = self.stored(id).await?;
+        let stored = self.stored(KEPT, id).await?;
         let mut row = Quarantined { unreadable: false, ..stored.row.clone() };
         match from {
             RetryFrom::Function => row.row = text.into(),
@@ -86,7 +86,7 @@ impl Quarantine {
             RetryFrom::Start => row.origin = Some(text.into()),
         }
         self.change(&stored, Draft::default().set(KEPT, Some(&stored), Some(&row))).await?;
-        Ok(self.send(self.stored(id).await?, from).await?.report)
+        Ok(self.send(self.stored(KEPT, id).await?, from).await?.report)
     }
 
     /// Sends on all rows of a kind that are in quarantine now, one after the other, and calls
@@ -205,7 +205,7 @@ impl Quarantine {
     }
 
     /// The flow for the row, the row's text, and the function at which it starts.
-    fn way(
+    pub(super) fn way(
         &self,
         row: &Quarantined,
         from: RetryFrom,

@@ -123,7 +123,11 @@ impl Quarantine {
 
     /// Removes rows of one flow, without those that others have changed or removed meanwhile.
     /// Returns how many.
-    async fn remove(&self, spaces: Spaces, rows: &[Stored]) -> Result<u64, QuarantineError> {
+    pub(super) async fn remove(
+        &self,
+        spaces: Spaces,
+        rows: &[Stored],
+    ) -> Result<u64, QuarantineError> {
         let mut removed = 0;
         // A row has two entries, and the flow two counters.
         let most = (self.inner.durable.limits().keys.saturating_sub(2) / 2).max(1);

@@ -1,7 +1,7 @@
 //! One delivery: runs its rows through the flow, keeps what cannot be processed, and settles the
 //! receipt.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::{
@@ -15,15 +15,18 @@ use tracing::warn;
 use super::{
     lease::renew,
     ledger::{Books, Entry, Tally},
+    names::Names,
     piece::Piece,
+    provenance::Provenance,
     wait::Wait,
+    waiting::Waiting,
 };
 use crate::{
     conf::SourceConf,
     error::error_chain,
-    flow::{Flow, RunError, unavailable},
+    flow::Flow,
     health::Health,
-    quarantine::{Quarantine, Quarantined},
+    quarantine::{Fence, Keeping, Quarantine, Quarantined},
     source::{Delivery, PendingCommit, Receipt, Settled},
 };
 
@@ -32,6 +35,7 @@ pub(super) struct Desk {
     pub(super) flow: Flow,
     pub(super) source: SourceConf,
     pub(super) quarantine: Quarantine,
+    pub(super) waiting: Arc<Waiting>,
     pub(super) books: Arc<Books>,
     pub(super) health: Health,
     /// Cancelled when the grace time is over.
@@ -81,6 +85,10 @@ pub(super) struct Interrupted;
 pub(super) struct Work {
     pub(super) tally: Tally,
     pub(super) bad: Vec<BadRow>,
+    /// Rows that waited in the store, and wait on.
+    pub(super) waiting: Vec<BadRow>,
+    /// The ids of rows that were moved to the store to wait.
+    pub(super) names: Names,
     /// Rows that wait for what is away, while others of their piece went on.
     pub(super) deferred: Vec<Piece>,
     /// How often rows were sent through the flow from its first function again.
@@ -113,10 +121,12 @@ impl Desk {
         }
         let worked = async {
             let delivery = &delivery;
-            let Work { tally, bad, .. } = self.work(delivery, parts).await?;
+            let from = Provenance::Delivery(delivery);
+            let Work { tally, bad, .. } = self.work(&from, parts).await?;
             let rows: Option<Vec<usize>> = bad.iter().map(|bad| bad.source_row).collect();
             if !bad.is_empty() {
-                self.keep(named(bad, &receipt.generation())).await?;
+                let bad = Names::default().name(bad, &from);
+                self.keep(self.quarantine.keeping(bad)).await?;
             }
             let mut next = Vec::new();
             for signal in settled {
@@ -163,12 +173,12 @@ impl Desk {
     }
 
     /// All parts, side by side; rows of one lane wait for each other.
-    async fn work(&self, delivery: &Delivery, parts: Vec<Part>) -> Result<Work, Interrupted> {
+    async fn work(&self, from: &Provenance<'_>, parts: Vec<Part>) -> Result<Work, Interrupted> {
         let one = |part: Part| async move {
             let Part { rows, turn } = part;
             let next = self.take(turn.worked).await?;
             let mut work = Work::default();
-            self.process(delivery, rows, &mut work).await?;
+            self.process(from, rows, &mut work).await?;
             next.into_iter().for_each(pass_on);
             Ok(work)
         };
@@ -193,24 +203,9 @@ impl Desk {
         Ok(next)
     }
 
-    /// Returns the outage behind a failure: a connector is away, or the function said so. `None` if
-    /// the rows are at fault.
-    pub(super) async fn outage(&self, error: &RunError) -> Option<String> {
-        if let Some(said) = std::error::Error::source(error).and_then(unavailable) {
-            return Some(error_chain(said).to_string());
-        }
-        for slot in self.flow.connectors() {
-            if let Some(cause) = slot.away().await {
-                return Some(cause);
-            }
-        }
-        None
-    }
-
-    /// Puts rows into quarantine; waits until they are durable there.
-    async fn keep(&self, bad: Vec<Quarantined>) -> Result<(), Interrupted> {
-        let rows = bad.len();
-        let mut keeping = self.quarantine.keeping(bad);
+    /// Keeps rows; waits until they are durable. Returns their fence, if they have one.
+    pub(super) async fn keep(&self, mut keeping: Keeping) -> Result<Option<Fence>, Interrupted> {
+        let rows = keeping.left();
         let mut wait = Wait::default();
         while let Err(error) = keeping.keep().await {
             let error = error_chain(&error).to_string();
@@ -224,7 +219,7 @@ impl Desk {
             }
             wait.pause(self).await?;
         }
-        Ok(())
+        Ok(keeping.into_fence())
     }
 
     /// Acknowledges the rows; waits until the source has the acknowledgement.
@@ -236,7 +231,8 @@ impl Desk {
     ) -> Result<(), Interrupted> {
         let rows = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX);
         let done = tally.delivered + tally.filtered + tally.aborted;
-        let settled = Settled::new(rows(done), rows(tally.quarantined));
+        let settled =
+            Settled::new(rows(done), rows(tally.quarantined)).waiting(rows(tally.waiting));
         let settled = match bad_rows {
             Some(rows) => settled.bad_rows(rows),
             None => settled,
@@ -262,19 +258,4 @@ impl Desk {
 fn pass_on(next: oneshot::Sender<()>) {
     // No turn may be waiting.
     next.send(()).ok();
-}
-
-/// Gives each row its id: the same at each redelivery, and different for each row. One row of the
-/// source may have become several that failed in one place.
-fn named(bad: Vec<BadRow>, generation: &str) -> Vec<Quarantined> {
-    let mut times: HashMap<String, usize> = HashMap::new();
-    let name = |BadRow { mut row, source_row }: BadRow| {
-        let id = |times| row.own_id(generation, source_row.is_some(), times);
-        let times = times.entry(id(0)).or_default();
-        let id = id(*times);
-        *times += 1;
-        row.id = id;
-        row
-    };
-    bad.into_iter().map(name).collect()
 }

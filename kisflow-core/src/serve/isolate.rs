@@ -1,14 +1,19 @@
 //! Finds the rows of a batch that cannot be processed: splits what fails until they are isolated,
 //! and everything else gets through.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::{
     delivery::{BadRow, Desk, Interrupted, Work},
+    outage::Onward,
     piece::Piece,
+    provenance::Provenance,
     wait::Wait,
 };
 use crate::{
@@ -16,10 +21,8 @@ use crate::{
     conf::Ordered,
     error::error_chain,
     flow::{Deferred, Isolation, Lineage, Report, RunError},
-    millis::since_epoch::now,
     quarantine::Quarantined,
     reject::Reject,
-    source::Delivery,
     text::excerpt_chain,
 };
 
@@ -50,7 +53,7 @@ impl Desk {
     /// Runs rows until each is through or among the bad ones.
     pub(super) async fn process(
         &self,
-        delivery: &Delivery,
+        from: &Provenance<'_>,
         piece: Piece,
         work: &mut Work,
     ) -> Result<(), Interrupted> {
@@ -58,7 +61,7 @@ impl Desk {
         let mut failed = 0;
         while let Some(Waiting { mut piece, failed_before }) = waiting.pop() {
             piece.suspect = failed_before == Some(failed);
-            let attempt = self.attempt(delivery, piece, work).await?;
+            let attempt = self.attempt(from, piece, work).await?;
             if !work.deferred.is_empty() {
                 // Last: what they wait for may be away for long.
                 let deferred = work.deferred.drain(..).rev();
@@ -83,7 +86,7 @@ impl Desk {
     /// Runs a piece, again and again while it waits for what is away.
     async fn attempt(
         &self,
-        delivery: &Delivery,
+        from: &Provenance<'_>,
         mut piece: Piece,
         work: &mut Work,
     ) -> Result<Attempt, Interrupted> {
@@ -103,33 +106,38 @@ impl Desk {
                     if outage.over() {
                         info!(flow = self.flow.name(), "what the batch waited for is back");
                     }
-                    self.finish(delivery, &piece, &report, work);
+                    self.finish(from, &piece, &report, work);
                     return Ok(Attempt::Through);
                 }
                 Err(error) if error.is_cancelled() => return Err(Interrupted),
                 Err(error) => error,
             };
             if error.is_early_jump()
-                && work.restarts < RESTARTS * delivery.batch.len()
-                && let Some(anew) = from_the_start(delivery, &piece, work)
+                && work.restarts < RESTARTS * from.len()
+                && let Some(anew) = from_the_start(from, &piece, work)
             {
                 piece = anew;
                 continue;
             }
             if error.is_abort() {
-                return Ok(Attempt::Failed(self.failed(delivery, piece, &error, work)));
+                return Ok(Attempt::Failed(self.failed(from, piece, &error, work)));
             }
-            if let Some(cause) = self.outage(&error).await {
-                self.wait_out(&mut outage, &error, &cause).await?;
+            if let Some(found) = self.outage(&error).await {
                 // The functions before have done their work; the rows continue where they were.
-                let failures = piece.failures;
-                piece = Piece { failures, ..self.failed(delivery, piece, &error, work) };
+                let (failures, waits_since) = (piece.failures, piece.waits_since);
+                let left = self.failed(from, piece, &error, work);
+                let left = Piece { failures, waits_since, ..left };
+                match self.wait(from, left, (&error, found), &mut outage, work).await? {
+                    Onward::Again(left) => piece = left,
+                    Onward::Split(left) => return Ok(Attempt::Failed(left)),
+                    Onward::Waiting => return Ok(Attempt::Through),
+                }
                 continue;
             }
             // Everything answers: if something was away, it is back, and this is about the rows.
             outage.over();
             let failures = piece.failures;
-            let mut failed = self.failed(delivery, piece, &error, work);
+            let mut failed = self.failed(from, piece, &error, work);
             if failed.len() > 1 && self.source.isolate {
                 debug!(
                     flow = self.flow.name(),
@@ -146,34 +154,16 @@ impl Desk {
                 piece = failed;
                 continue;
             }
-            self.give_up(delivery, &failed, failures + 1, &error, work);
+            self.give_up(from, &failed, failures + 1, &error, work);
             return Ok(Attempt::GivenUp);
         }
-    }
-
-    /// Waits a while for something that the flow needs and that is away.
-    async fn wait_out(
-        &self,
-        outage: &mut Wait,
-        error: &RunError,
-        cause: &str,
-    ) -> Result<(), Interrupted> {
-        if !outage.has_begun() {
-            self.books.metrics.outages.increment(1);
-        }
-        if outage.tell(self, cause) {
-            let (flow, function) = (self.flow.name(), error.function().unwrap_or_default());
-            let error = excerpt_chain(error, self.flow.log_rows());
-            warn!(flow, function, cause, error, "a batch waits for what it needs");
-        }
-        outage.pause(self).await
     }
 
     /// Returns what is left of a piece whose run failed: the input of the function that failed.
     /// Rows that ended before it are counted.
     fn failed(
         &self,
-        delivery: &Delivery,
+        from: &Provenance<'_>,
         piece: Piece,
         error: &RunError,
         work: &mut Work,
@@ -192,7 +182,7 @@ impl Desk {
             // again or kept, so those that led to it are not done.
             return piece;
         }
-        self.finish(delivery, &piece, report, work);
+        self.finish(from, &piece, report, work);
         let lineage = compose(&piece.lineage, error.lineage(), error.input().len());
         Piece::new(error.at(), error.input().clone(), lineage)
     }
@@ -206,23 +196,25 @@ impl Desk {
     }
 
     /// Counts what a run did, and records what it rejected.
-    fn finish(&self, delivery: &Delivery, piece: &Piece, report: &Report, work: &mut Work) {
+    fn finish(&self, from: &Provenance<'_>, piece: &Piece, report: &Report, work: &mut Work) {
         work.tally.run(report.rows());
+        self.waiting.note(report);
         for reject in report.rejected() {
-            work.bad.push(self.rejected(delivery, piece, reject));
+            work.bad.push(self.rejected(from, piece, reject));
             work.tally.quarantined += 1;
         }
         for Deferred { at, rows, lineage } in report.deferred() {
             let lineage = compose(&piece.lineage, lineage, rows.len());
-            work.deferred.push(Piece::new(*at, rows.clone(), lineage));
+            let waits_since = piece.waits_since.or_else(|| Some(Instant::now()));
+            work.deferred.push(Piece { waits_since, ..Piece::new(*at, rows.clone(), lineage) });
         }
     }
 
-    fn rejected(&self, delivery: &Delivery, piece: &Piece, reject: &Reject) -> BadRow {
+    fn rejected(&self, from: &Provenance<'_>, piece: &Piece, reject: &Reject) -> BadRow {
         self.bad_row(
-            delivery,
+            from,
             Bad {
-                function: reject.function(),
+                function: reject.function().to_owned(),
                 at: reject.at,
                 source_row: reject.origin.and_then(|origin| piece.lineage.of(origin)),
                 row: reject.row().clone(),
@@ -236,87 +228,81 @@ impl Desk {
     /// Records every row of a piece that failed for good.
     fn give_up(
         &self,
-        delivery: &Delivery,
+        from: &Provenance<'_>,
         piece: &Piece,
         attempt: u32,
         error: &RunError,
         work: &mut Work,
     ) {
         let cause = error_chain(error).to_string();
-        // The function at which the rows are and from which they can be sent on: not the one that
-        // failed, if the whole chain has to start again.
-        let conf = self.flow.conf();
-        let function = conf.flows.get(piece.at).map_or("", |step| step.fname.as_str());
         for index in 0..piece.len() {
-            let bad = Bad {
-                function,
-                at: piece.at,
-                source_row: piece.lineage.of(index),
-                row: piece.rows.row_text(index),
-                field: None,
-                cause: cause.clone(),
-                attempt,
-            };
-            let bad = self.bad_row(delivery, bad);
-            let why = "a row cannot be processed and goes to quarantine";
-            bad.row.warn(why, self.flow.log_rows());
-            work.bad.push(bad);
+            self.give_up_row(from, piece, index, (&cause, attempt), work);
         }
-        work.tally.quarantined += piece.len() as u64;
     }
 
-    fn bad_row(&self, delivery: &Delivery, bad: Bad<'_>) -> BadRow {
-        let Bad { function, at, source_row, row, field, cause, attempt } = bad;
-        let receipt = &*delivery.receipt;
-        let last = delivery.batch.len().saturating_sub(1);
-        let position = match source_row {
-            Some(row) => receipt.position(row),
-            None => format!("{}..{}", receipt.position(0), receipt.position(last)),
-        };
-        let origin = source_row.filter(|_| at > 0).map(|row| delivery.batch.row_text(row).into());
-        let row = Quarantined {
-            id: String::new(),
-            flow: self.flow.name().to_owned(),
-            source: self.source.sname.clone(),
-            position,
-            function: function.to_owned(),
-            at,
+    /// Records a row of a piece that failed for good, in this attempt.
+    pub(super) fn give_up_row(
+        &self,
+        from: &Provenance<'_>,
+        piece: &Piece,
+        index: usize,
+        (cause, attempt): (&str, u32),
+        work: &mut Work,
+    ) {
+        let bad = Bad {
+            function: self.function_at(piece.at),
+            at: piece.at,
+            source_row: piece.lineage.of(index),
+            row: piece.rows.row_text(index),
+            field: None,
+            cause: cause.to_owned(),
             attempt,
-            since: now(),
-            tried: now(),
-            field,
-            cause,
-            row: row.into(),
-            origin,
-            unreadable: at == 0 && source_row.is_some_and(|row| delivery.batch.is_unreadable(row)),
-            csv: source_row.and_then(|_| delivery.batch.csv_form()).map(|form| (*form).clone()),
-            discarded: None,
         };
-        BadRow { row, source_row }
+        let bad = self.bad_row(from, bad);
+        let why = "a row cannot be processed and goes to quarantine";
+        bad.row.warn(why, self.flow.log_rows());
+        work.bad.push(bad);
+        work.tally.quarantined += 1;
+    }
+
+    /// The function at which rows are and from which they can be sent on: not the one that failed, if
+    /// the whole chain has to start again.
+    pub(super) fn function_at(&self, at: usize) -> String {
+        let conf = self.flow.conf();
+        conf.flows.get(at).map(|step| step.fname.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn bad_row(&self, from: &Provenance<'_>, bad: Bad) -> BadRow {
+        let Bad { function, at, source_row, row, field, cause, attempt } = bad;
+        let mut kept = Quarantined::of(self.flow.name(), &self.source.sname);
+        (kept.function, kept.at, kept.attempt) = (function, at, attempt);
+        (kept.row, kept.field, kept.cause) = (row.into(), field, cause);
+        from.describe(&mut kept, source_row, at);
+        BadRow { row: kept, source_row }
     }
 }
 
-/// A row that cannot be processed.
-struct Bad<'a> {
-    function: &'a str,
-    at: usize,
-    /// Its position in the delivery, if known.
-    source_row: Option<usize>,
-    row: Bytes,
-    field: Option<String>,
-    cause: String,
-    attempt: u32,
+/// A row that cannot be processed, or not now.
+pub(super) struct Bad {
+    pub(super) function: String,
+    pub(super) at: usize,
+    /// The row that it was made from, by its position among those that came, if known.
+    pub(super) source_row: Option<usize>,
+    pub(super) row: Bytes,
+    pub(super) field: Option<String>,
+    pub(super) cause: String,
+    pub(super) attempt: u32,
 }
 
 /// Rows that continued where they had failed, and jump to before that place: as they came from the
 /// source, if known.
-fn from_the_start(delivery: &Delivery, piece: &Piece, work: &mut Work) -> Option<Piece> {
+fn from_the_start(from: &Provenance<'_>, piece: &Piece, work: &mut Work) -> Option<Piece> {
     let rows: Option<BTreeSet<usize>> = (0..piece.len()).map(|row| piece.lineage.of(row)).collect();
     let rows = rows?;
     // Several that one row had become are that row again.
     work.tally.folded += (piece.len() - rows.len()) as u64;
     let lineage = Lineage::Same.pick(rows.iter().copied());
-    let batch = delivery.batch.pick(rows.into_iter().collect());
+    let batch = from.batch(rows.into_iter().collect())?;
     work.restarts += 1;
     Some(Piece { failures: piece.failures, ..Piece::new(0, batch, lineage) })
 }

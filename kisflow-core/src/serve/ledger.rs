@@ -13,8 +13,8 @@ use crate::{flow::RowCounts, metrics::SourceMetrics};
 
 /// The account of every row that a source gave to a flow.
 ///
-/// `read + added = delivered + filtered + aborted + quarantined + folded + returned + in_flight`, always:
-/// rows made from others are `added`, rows that became part of others `folded`.
+/// `read + resumed + added = delivered + filtered + aborted + quarantined + waiting + folded + returned +
+/// in_flight`, always: rows made from others are `added`, rows that became part of others `folded`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Ledger {
@@ -28,6 +28,10 @@ pub struct Ledger {
     pub aborted: u64,
     /// Rows that are durably in quarantine.
     pub quarantined: u64,
+    /// Rows that were moved to the store to wait for what is unavailable.
+    pub waiting: u64,
+    /// Rows that waited in the store and are done now. They may have come there in another process.
+    pub resumed: u64,
     /// Rows made from others.
     pub added: u64,
     /// Rows that became part of others.
@@ -42,9 +46,9 @@ impl Ledger {
     /// Returns the number of rows missing from the ledger: anything but 0 is a bug in kisflow.
     #[must_use]
     pub fn unaccounted(&self) -> i64 {
-        let entered = self.read + self.added;
+        let entered = self.read + self.resumed + self.added;
         let done = self.delivered + self.filtered + self.aborted + self.quarantined + self.folded;
-        let left = done + self.returned + self.in_flight;
+        let left = done + self.waiting + self.returned + self.in_flight;
         entered.cast_signed().wrapping_sub(left.cast_signed())
     }
 }
@@ -57,6 +61,8 @@ impl fmt::Display for Ledger {
             ("filtered", self.filtered),
             ("aborted", self.aborted),
             ("quarantined", self.quarantined),
+            ("waiting", self.waiting),
+            ("resumed", self.resumed),
             ("added", self.added),
             ("folded", self.folded),
             ("returned", self.returned),
@@ -93,6 +99,7 @@ pub(super) struct Tally {
     pub(super) filtered: u64,
     pub(super) aborted: u64,
     pub(super) quarantined: u64,
+    pub(super) waiting: u64,
     pub(super) added: u64,
     pub(super) folded: u64,
 }
@@ -113,6 +120,7 @@ impl Tally {
         self.filtered += other.filtered;
         self.aborted += other.aborted;
         self.quarantined += other.quarantined;
+        self.waiting += other.waiting;
         self.added += other.added;
         self.folded += other.folded;
     }
@@ -179,34 +187,50 @@ impl Books {
         self.metrics.oldest.set(oldest.unwrap_or_default().as_secs_f64());
     }
 
+    /// Sets how many rows of the flow wait in the store.
+    pub(super) fn waits(&self, rows: u64) {
+        self.metrics.waiting_now.set(rows as f64);
+    }
+
+    /// Counts rows that waited in the store and are done, and what became of them.
+    pub(super) fn resumed(&self, rows: u64, tally: &Tally) {
+        let mut inner = self.lock();
+        inner.ledger.resumed += rows;
+        self.metrics.resumed.increment(rows);
+        self.count(&mut inner.ledger, tally);
+    }
+
     fn close(&self, id: u64, rows: u64, tally: &Tally, returned: u64) {
         let mut inner = self.lock();
         inner.open.remove(&id);
         let ledger = &mut inner.ledger;
         ledger.in_flight -= rows;
         ledger.returned += returned;
-        ledger.delivered += tally.delivered;
-        ledger.filtered += tally.filtered;
-        ledger.aborted += tally.aborted;
-        ledger.quarantined += tally.quarantined;
-        ledger.added += tally.added;
-        ledger.folded += tally.folded;
+        if returned > 0 {
+            self.metrics.returned.increment(returned);
+        }
+        self.metrics.in_flight.set(ledger.in_flight as f64);
+        self.count(ledger, tally);
+    }
+
+    /// Adds what became of rows.
+    fn count(&self, ledger: &mut Ledger, tally: &Tally) {
         let metrics = &self.metrics;
         let count = [
-            (&metrics.delivered, tally.delivered),
-            (&metrics.filtered, tally.filtered),
-            (&metrics.aborted, tally.aborted),
-            (&metrics.quarantined, tally.quarantined),
-            (&metrics.added, tally.added),
-            (&metrics.folded, tally.folded),
-            (&metrics.returned, returned),
+            (&mut ledger.delivered, &metrics.delivered, tally.delivered),
+            (&mut ledger.filtered, &metrics.filtered, tally.filtered),
+            (&mut ledger.aborted, &metrics.aborted, tally.aborted),
+            (&mut ledger.quarantined, &metrics.quarantined, tally.quarantined),
+            (&mut ledger.waiting, &metrics.waiting, tally.waiting),
+            (&mut ledger.added, &metrics.added, tally.added),
+            (&mut ledger.folded, &metrics.folded, tally.folded),
         ];
-        for (counter, rows) in count {
+        for (sum, counter, rows) in count {
             if rows > 0 {
+                *sum += rows;
                 counter.increment(rows);
             }
         }
-        metrics.in_flight.set(ledger.in_flight as f64);
         metrics.unaccounted.set(ledger.unaccounted() as f64);
     }
 }
@@ -242,6 +266,8 @@ mod tests {
             filtered: 1,
             aborted: 1,
             quarantined: 1,
+            waiting: 2,
+            resumed: 2,
             folded: 1,
             returned: 2,
             in_flight: 3,
@@ -249,5 +275,7 @@ mod tests {
         assert_eq!(even.unaccounted(), 0);
         assert_eq!(Ledger { delivered: 4, ..even }.unaccounted(), 1);
         assert_eq!(Ledger { quarantined: 3, ..even }.unaccounted(), -2);
+        assert_eq!(Ledger { waiting: 1, ..even }.unaccounted(), 1);
+        assert_eq!(Ledger { resumed: 1, ..even }.unaccounted(), -1);
     }
 }

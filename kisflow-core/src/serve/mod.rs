@@ -5,44 +5,37 @@ mod isolate;
 mod lanes;
 mod lease;
 mod ledger;
+mod names;
+mod outage;
 mod piece;
+mod provenance;
 mod reader;
 mod served;
 mod shutdown;
+mod supervisor;
 mod wait;
+mod waiting;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     error::Error,
     fmt,
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use futures_util::{FutureExt, future::FusedFuture, poll};
-use tokio::{task::JoinSet, time::sleep};
+use tokio::task::JoinSet;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 pub(crate) use self::ledger::Books;
-use self::{
-    delivery::Desk,
-    reader::{Ended, Reader},
-};
+use self::supervisor::Supervisor;
 pub use self::{
     ledger::Ledger,
     served::{Served, ServedFlow, ServedOutcome},
     shutdown::{Shutdown, termination},
 };
-use crate::{
-    backoff::Backoff,
-    conf::Status,
-    error::error_chain,
-    flow::{Flow, Flows},
-    health::SourceState,
-    metrics::SourceMetrics,
-    source::{ByteCount, Positions, SharedByType, SourceContext, SourceReport},
-};
+use crate::{error::error_chain, flow::Flows, source::SharedByType};
 
 impl Flows {
     /// Runs every flow that has a source, until `shutdown` completes (any future, or a
@@ -51,7 +44,9 @@ impl Flows {
     /// Rows are read in batches while there is room for another (`in_flight`), run through the
     /// flow, and acknowledged when each is delivered, filtered, or safely in quarantine. A failed
     /// batch is split until the rows that cannot be processed are isolated. While a connector of
-    /// the flow is away, its batches wait. One flow never waits for another.
+    /// the flow is away, its batches wait. Rows for which a function says that something is
+    /// [`Unavailable`](crate::Unavailable) wait as well, after a while in the store, from which they
+    /// are tried again. One flow never waits for another.
     ///
     /// On shutdown it stops reading, works on what it has read for the global conf's `grace_ms`,
     /// and gives the rest back.
@@ -101,9 +96,9 @@ impl Flows {
         let mut tasks = JoinSet::new();
         let mut names = HashMap::new();
         for flow in self.iter() {
-            if let Some(keeper) = Keeper::new(self, flow, &shared, &stop, &at_once) {
-                self.books().insert(flow.name().to_owned(), keeper.books.clone());
-                let task = tasks.spawn(keeper.run());
+            if let Some(supervisor) = Supervisor::new(self, flow, &shared, &stop, &at_once) {
+                self.books().insert(flow.name().to_owned(), supervisor.books.clone());
+                let task = tasks.spawn(supervisor.run());
                 names.insert(task.id(), flow.name().to_owned());
             }
         }
@@ -113,7 +108,16 @@ impl Flows {
         // For the metrics: what is there from before. A store that does not answer must not keep
         // anybody from telling the flows to stop.
         let _shown = self.quarantine().ok().map(|quarantine| {
-            AbortOnDropHandle::new(tokio::spawn(async move { quarantine.usage().await.ok() }))
+            let served: HashSet<String> = names.values().cloned().collect();
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                quarantine.usage().await.ok();
+                quarantine.remove_old_fences().await.ok();
+                for flow in quarantine.flows_with_waiting().await.unwrap_or_default() {
+                    if !served.contains(&flow) {
+                        warn!(flow, "rows wait in the store for a flow that is not served");
+                    }
+                }
+            }))
         });
         // Dropped, the set ends its tasks, and they end theirs.
         let mut outcomes = HashMap::new();
@@ -148,118 +152,6 @@ impl Flows {
             (name, ServedFlow { ledger, outcome })
         });
         Ok(Served { flows: flows.collect() })
-    }
-}
-
-/// A task that lived this long is past the failure of the one before.
-const LONG: Duration = Duration::from_secs(60);
-
-/// What is said when the position in the store is not the one that this reader kept.
-const MOVED: &str = "the position of its source was changed by another process with the same store, or by a command; the source is read from there, and what was in progress is redelivered (processes that read different files of one path need sources of different names)";
-
-/// What is said when the task that keeps positions is gone.
-const UNKEPT: &str = "the task that keeps the positions of its source died; the source is opened anew, and what was in progress is redelivered";
-
-/// Starts the task of a flow, and restarts it when it dies or its source is to be opened anew.
-struct Keeper {
-    flows: Flows,
-    flow: Flow,
-    shared: Arc<SharedByType>,
-    stop: CancellationToken,
-    at_once: CancellationToken,
-    books: Arc<Books>,
-    report: Arc<SourceReport>,
-}
-
-impl Keeper {
-    fn new(
-        flows: &Flows,
-        flow: &Flow,
-        shared: &Arc<SharedByType>,
-        stop: &CancellationToken,
-        at_once: &CancellationToken,
-    ) -> Option<Self> {
-        let conf = flow.conf();
-        let source = conf.source.filter(|_| conf.status == Status::Enabled)?;
-        let metrics = flows.with_recorder(|| SourceMetrics::new(flow.name(), &source));
-        let report = SourceReport {
-            health: flows.health().clone(),
-            lost: ByteCount::new(metrics.lost.clone()),
-            skipped: ByteCount::new(metrics.skipped.clone()),
-        };
-        Some(Self {
-            flows: flows.clone(),
-            flow: flow.clone(),
-            shared: shared.clone(),
-            stop: stop.clone(),
-            at_once: at_once.clone(),
-            books: Arc::new(Books::new(metrics)),
-            report: Arc::new(report),
-        })
-    }
-
-    async fn run(self) -> ServedOutcome {
-        let mut backoff = Backoff::default();
-        while let Some(reader) = self.reader() {
-            let begun = Instant::now();
-            // A task of its own, so that a panic ends no more than that.
-            let task = AbortOnDropHandle::new(tokio::spawn(async move { reader.run().await }));
-            let ended = task.await.flatten();
-            let flow = self.flow.name();
-            if begun.elapsed() > LONG {
-                backoff.reset();
-            }
-            let pause = backoff.next();
-            let (why, if_stopped) = match ended {
-                Ok(Ended::As(outcome)) => return outcome,
-                Ok(Ended::Moved) => {
-                    self.books.metrics.moved.increment(1);
-                    warn!(flow, ?pause, "{MOVED}");
-                    (MOVED.to_owned(), ServedOutcome::Stopped)
-                }
-                Ok(Ended::Unkept) => {
-                    self.books.metrics.restarts.increment(1);
-                    error!(flow, ?pause, "{UNKEPT}");
-                    (UNKEPT.to_owned(), ServedOutcome::Stopped)
-                }
-                Err(died) => {
-                    self.books.metrics.restarts.increment(1);
-                    error!(flow, error = %died, ?pause, "the task of a flow died, and is started again");
-                    (format!("its task died: {died}"), ServedOutcome::Died(died.to_string()))
-                }
-            };
-            self.flows.health().source(flow, SourceState::Failing(why));
-            if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
-                return if_stopped;
-            }
-        }
-        ServedOutcome::NotOpened
-    }
-
-    /// `None` if linking would have refused the flow.
-    fn reader(&self) -> Option<Reader> {
-        let (source, def) = self.flows.source_of(&self.flow)?;
-        let durable = self.flows.durable()?;
-        let conf = self.flow.conf();
-        let flow: Arc<str> = conf.flow_name.as_str().into();
-        let context = SourceContext {
-            positions: Positions::new(durable, &source.sname, &flow),
-            flow,
-            shared: self.shared.clone(),
-            draining: CancellationToken::new(),
-            report: self.report.clone(),
-        };
-        let desk = Desk {
-            flow: self.flow.clone(),
-            quarantine: self.flows.quarantine().ok()?,
-            books: self.books.clone(),
-            health: self.flows.health().clone(),
-            hard_stop: CancellationToken::new(),
-            source,
-        };
-        let grace = self.flows.grace();
-        let (stop, at_once) = (self.stop.clone(), self.at_once.clone());
-        Some(Reader { desk: Arc::new(desk), def, context, stop, at_once, grace })
     }
 }
 

@@ -28,7 +28,7 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 const IDLE_TICK: Duration = Duration::from_secs(5);
 /// How long a source may take to report its lag, and to close.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How many deliveries may be done behind one that is not, or whose positions are being kept.
 const MOST_OPEN: usize = 4096;
 

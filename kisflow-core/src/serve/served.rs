@@ -26,7 +26,7 @@ pub struct ServedFlow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServedOutcome {
-    /// Its source ended, and every row that was read is done.
+    /// Its source ended, every row that was read is done, and none waits in the store.
     Ended,
     /// It was asked to stop, and finished what it had read.
     Stopped,
@@ -40,7 +40,8 @@ pub enum ServedOutcome {
 }
 
 impl Served {
-    /// Returns `true` if every row that was read is done: delivered, filtered or in quarantine.
+    /// Returns `true` if every row that was read is done: delivered, filtered, aborted, in quarantine,
+    /// or waiting in the store.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let is_done = |Ledger { returned, .. }: &Ledger| *returned == 0;

@@ -1,5 +1,7 @@
 //! [`Wait`]: a wait of rows for something that does not work now, reported with its reason.
 
+use std::time::Duration;
+
 use super::delivery::{Desk, Interrupted};
 use crate::{backoff::Backoff, health::Trouble};
 
@@ -31,7 +33,16 @@ impl Wait {
 
     /// Pauses, each time longer.
     pub(super) async fn pause(&mut self, desk: &Desk) -> Result<(), Interrupted> {
-        desk.sleep(self.backoff.next()).await
+        self.pause_up_to(desk, Duration::MAX).await
+    }
+
+    /// Pauses, each time longer, at most for so long.
+    pub(super) async fn pause_up_to(
+        &mut self,
+        desk: &Desk,
+        limit: Duration,
+    ) -> Result<(), Interrupted> {
+        desk.sleep(self.backoff.next().min(limit)).await
     }
 
     /// Marks it as working. Returns `true` if it was not before.

@@ -90,6 +90,8 @@ pub struct Settled {
     pub delivered: usize,
     /// Rows that are durably in quarantine. One row of the delivery may have become several.
     pub quarantined: usize,
+    /// Rows that wait durably in the store for what a function says is unavailable.
+    pub waiting: usize,
     /// The positions in the delivery, ascending, of the rows that those in quarantine come from;
     /// `None` unless it is known for each.
     pub bad_rows: Option<Vec<usize>>,
@@ -100,7 +102,14 @@ impl Settled {
     /// the latter.
     pub fn new(delivered: usize, quarantined: usize) -> Self {
         let bad_rows = (quarantined == 0).then(Vec::new);
-        Self { delivered, quarantined, bad_rows }
+        Self { delivered, quarantined, waiting: 0, bad_rows }
+    }
+
+    /// Sets how many rows wait in the store.
+    #[must_use]
+    pub fn waiting(mut self, waiting: usize) -> Self {
+        self.waiting = waiting;
+        self
     }
 
     /// Sets which rows of the delivery are in quarantine.

@@ -9,7 +9,7 @@ use crate::{
     durable::{Durable, Key, Scan, commit_all, each_page, key_parts},
     error::Result,
     millis::since_epoch,
-    quarantine::{DISCARDED, KEPT as QUARANTINED, carry_over as carry_rows},
+    quarantine::{DISCARDED, KEPT as QUARANTINED, WAITING, carry_over as carry_rows},
 };
 
 /// How many entries are looked at in one go.
@@ -119,11 +119,13 @@ pub struct CarriedOver {
     pub quarantined: u64,
     /// Discarded rows.
     pub discarded: u64,
+    /// Rows that wait for what is unavailable.
+    pub waiting: u64,
     /// Entries that differ in the other store. Without `replace`, nothing was written.
     pub conflicts: u64,
 }
 
-/// Copies the positions and the quarantine of a store to another. An entry that differs there is a
+/// Copies the positions, the quarantine and the waiting rows of a store to another. An entry that differs there is a
 /// conflict: nothing is written, unless `replace` is set.
 ///
 /// No service may use either store meanwhile. After an interruption, call it again.
@@ -137,7 +139,7 @@ pub async fn carry_over(
     replace: bool,
 ) -> Result<CarriedOver> {
     let mut carried = CarriedOver::default();
-    for space in [SPACE, QUARANTINED.rows, DISCARDED.rows] {
+    for space in [SPACE, QUARANTINED.rows, DISCARDED.rows, WAITING.rows] {
         each_page(from, Scan::of(space).limit(PAGE), async |page| {
             let keys: Vec<Key> = page.iter().map(|(key, _)| Key::raw(space, &**key)).collect();
             for (there, (_, entry)) in to.read(&keys).await?.into_iter().zip(page) {
@@ -162,6 +164,7 @@ pub async fn carry_over(
     }
     let rows = carry_rows(from, to).await?;
     (carried.quarantined, carried.discarded) = (rows.kept, rows.discarded);
+    carried.waiting = rows.waiting;
     Ok(carried)
 }
 
@@ -172,7 +175,7 @@ mod tests {
     use super::{StoredPosition, carry_over, has_position};
     use crate::{
         durable::{Commit, Durable, Key, Limits, MemoryStore},
-        quarantine::{DISCARDED, Draft, KEPT as QUARANTINED, Quarantined, tests::row},
+        quarantine::{DISCARDED, Draft, KEPT as QUARANTINED, Quarantined, WAITING, tests::row},
         source::Positions,
     };
 
@@ -245,6 +248,7 @@ mod tests {
             };
         put(&from, QUARANTINED, &mut rows(0..500)).await;
         put(&from, DISCARDED, &mut rows(500..501)).await;
+        put(&from, WAITING, &mut rows(501..504)).await;
         from.commit(&Commit::new().put(key("positions", "p"), "1")).await.unwrap();
         put(&to, QUARANTINED, &mut rows(0..1)).await;
         to.commit(&Commit::new().put(key("positions", "p"), "2")).await.unwrap();
@@ -255,6 +259,7 @@ mod tests {
 
         let carried = carry_over(&from, &to, true).await.unwrap();
         assert_eq!((carried.positions, carried.quarantined, carried.discarded), (1, 500, 1));
+        assert_eq!(carried.waiting, 3);
         let found = to.read(&[key("positions", "p")]).await.unwrap();
         assert_eq!(found[0].as_ref().unwrap().value, "1");
         assert_eq!(to.usage("quarantine").await.unwrap().entries, 500);

@@ -223,7 +223,7 @@ fn a_number_that_cannot_be_had_is_told_as_it_was_written() {
 
 #[test]
 fn a_duration_is_written_with_units_or_as_milliseconds() {
-    let file = "kistype: source\nsname: S\ntype: file\nbatch: {wait_ms: 1s}\nretry_duration: 1m30s\n---\nkistype: func\nfname: F\nfmode: Verify\noption: {timeout: 5s, retry_duration: 250}\n---\nkistype: func\nfname: G\nfmode: Verify\noption: {return_duration: 2s}\n---\nkistype: global\ngrace_ms: 1h\nquarantine: {max_age_ms: 7d}\n";
+    let file = "kistype: source\nsname: S\ntype: file\nbatch: {wait_ms: 1s}\nretry_duration: 1m30s\n---\nkistype: func\nfname: F\nfmode: Verify\noption: {timeout: 5s, retry_duration: 250}\n---\nkistype: func\nfname: G\nfmode: Verify\noption: {return_duration: 2s}\n---\nkistype: global\ngrace_ms: 1h\nquarantine: {max_age_ms: 7d}\nwaiting: {hold_ms: 2s, max_wait_ms: 1h}\n";
     let conf = Conf::read(dir(file).path()).unwrap();
     assert_eq!(
         (conf.sources["S"].batch.wait, conf.sources["S"].retry_duration),
@@ -237,6 +237,8 @@ fn a_duration_is_written_with_units_or_as_milliseconds() {
     assert_eq!(option("G").retry_duration, Some(Duration::from_secs(2)));
     assert_eq!(conf.global.grace, Duration::from_secs(3_600));
     assert_eq!(conf.global.quarantine.max_age, Some(Duration::from_secs(604_800)));
+    let waiting = &conf.global.waiting;
+    assert_eq!((waiting.hold.as_secs(), waiting.max_wait.as_secs()), (2, 3_600));
     let expected =
         "expected milliseconds or a duration such as `250ms`, `5s`, `1m30s`, `7d`, found";
     check(

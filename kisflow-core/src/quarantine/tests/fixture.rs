@@ -9,7 +9,7 @@ use bytes::Bytes;
 use metrics::Counter;
 
 use crate::{
-    conf::QuarantineConf,
+    conf::{QuarantineConf, WaitingConf},
     durable::{Durable, Entry, Faulty, Scan, Usage},
     metrics::QuarantineMetrics,
     millis::since_epoch,
@@ -32,7 +32,14 @@ impl Fixture {
         let dropped = Arc::<AtomicU64>::default();
         let mut metrics = QuarantineMetrics::new();
         metrics.dropped = Counter::from_arc(dropped.clone());
-        let quarantine = Quarantine::new(store.clone(), conf, BTreeMap::new(), metrics, 120);
+        let quarantine = Quarantine::new(
+            store.clone(),
+            conf,
+            WaitingConf::default(),
+            BTreeMap::new(),
+            metrics,
+            120,
+        );
         Self { quarantine, store, dropped }
     }
 
@@ -79,22 +86,7 @@ impl Fixture {
 }
 
 pub(crate) fn row(flow: &str, id: &str, since_ms: u64) -> Quarantined {
-    Quarantined {
-        id: id.to_owned(),
-        flow: flow.to_owned(),
-        source: String::new(),
-        position: String::new(),
-        function: String::new(),
-        at: 0,
-        attempt: 1,
-        since: since_epoch::time(since_ms),
-        tried: since_epoch::time(since_ms),
-        field: None,
-        cause: String::new(),
-        row: "{}".into(),
-        origin: None,
-        unreadable: false,
-        csv: None,
-        discarded: None,
-    }
+    let since = since_epoch::time(since_ms);
+    let (id, row) = (id.to_owned(), "{}".into());
+    Quarantined { id, row, since, tried: since, ..Quarantined::of(flow, "") }
 }

@@ -26,7 +26,7 @@ fn limited(rows: u64, when_full: WhenFull) -> QuarantineConf {
 async fn a_row_of_a_delivery_that_comes_again_is_the_same_one_and_stays_as_an_operator_left_it() {
     let it = Fixture::new(QuarantineConf::default(), 100);
     it.keep(vec![row("A", "1", 1), row("A", "2", 1)]).await.unwrap();
-    let stored = it.quarantine.stored("1").await.unwrap();
+    let stored = it.quarantine.stored(KEPT, "1").await.unwrap();
     let edited = Quarantined { row: "edited".into(), ..stored.row.clone() };
     let edit = Draft::default().set(KEPT, Some(&stored), Some(&edited));
     it.quarantine.commit(&edit.commit(None)).await.unwrap();
@@ -49,7 +49,7 @@ async fn of_a_row_whose_text_is_another_each_time_the_later_one_is_kept_unless_s
     let kept = it.quarantine.show("1").await.unwrap();
     assert_eq!((kept.row.to_string(), since_epoch::of(kept.since)), ("two".to_owned(), 1));
     // Sent on and failed again.
-    let stored = it.quarantine.stored("1").await.unwrap();
+    let stored = it.quarantine.stored(KEPT, "1").await.unwrap();
     let touched = Quarantined { tried: since_epoch::time(9), ..stored.row.clone() };
     let touch = Draft::default().set(KEPT, Some(&stored), Some(&touched));
     it.quarantine.commit(&touch.commit(None)).await.unwrap();
@@ -76,7 +76,7 @@ fn the_own_id_of_a_row_is_the_same_on_every_machine_and_differs_by_generation() 
 async fn what_becomes_of_a_row_may_be_more_than_a_commit_holds() {
     let it = Fixture::new(QuarantineConf::default(), 20);
     it.keep(vec![row("A", "1", 1)]).await.unwrap();
-    let stored = it.quarantine.stored("1").await.unwrap();
+    let stored = it.quarantine.stored(KEPT, "1").await.unwrap();
     let made: Vec<_> = (10..60).map(|id| row("A", &id.to_string(), 2)).collect();
     it.quarantine.become_these(&stored, None, &made).await.unwrap();
     assert_eq!(it.ids().await, (10..60).map(|id| id.to_string()).collect::<Vec<_>>());
@@ -92,7 +92,7 @@ async fn discarded_rows_make_room_for_the_reason_of_the_next() {
         it.keep(vec![row("A", id, id.parse().unwrap())]).await.unwrap();
         it.quarantine.discard(id, "x".repeat(200)).await.unwrap();
     }
-    let left = it.quarantine.discarded_ids(&QuarantineFilter::new()).await.unwrap();
+    let left = it.quarantine.discarded().ids(&QuarantineFilter::new()).await.unwrap();
     assert_eq!(left, ["4"]);
     it.audit().await;
 }
@@ -106,7 +106,7 @@ async fn a_row_that_an_operator_took_out_before_its_delivery_comes_again_is_not_
     it.keep(vec![row("A", "1", 2)]).await.unwrap();
     assert_eq!(it.ids().await, ["1"]);
     it.quarantine.discard("1", "twice").await.unwrap();
-    let discarded = it.quarantine.discarded(&QuarantineFilter::new(), 9).await.unwrap();
+    let discarded = it.quarantine.discarded().list(&QuarantineFilter::new(), 9).await.unwrap();
     assert_eq!(discarded.len(), 1);
     assert_eq!(discarded[0].discarded.as_deref(), Some("twice"));
     it.audit().await;

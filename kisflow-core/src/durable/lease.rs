@@ -1,0 +1,239 @@
+//! [`Lease`]: what only one process does at a time.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::debug;
+
+use super::{Commit, CommitError, Durable, Entry, Key};
+use crate::{
+    backoff::Backoff,
+    error::{Result, error_chain},
+    millis::since_epoch,
+};
+
+/// How long a lease lasts unless it is renewed.
+const LENGTH: Duration = Duration::from_secs(15);
+
+/// How often a lease is given back if the store does not answer: it runs out otherwise.
+const MOST_RELEASES: u32 = 4;
+
+/// Something that only one process does at a time: the one that has the lease of this key.
+///
+/// A process that stops for longer than the lease may go on although another has taken it over: what
+/// must not happen twice needs a check in its commit as well.
+#[derive(Clone)]
+pub(crate) struct Lease {
+    durable: Arc<dyn Durable>,
+    key: Key,
+}
+
+/// A lease that this process has, and renews until this is dropped.
+pub(crate) struct HeldLease {
+    state: Arc<Mutex<State>>,
+    released: CancellationToken,
+    renewing: AbortOnDropHandle<()>,
+}
+
+/// How an attempt to take a lease ended.
+pub(crate) enum Taken {
+    Held(HeldLease),
+    /// Another process has it, for so long at least.
+    Elsewhere(Duration),
+}
+
+struct State {
+    /// The entry that this process wrote.
+    entry: Entry,
+    /// Until when it holds, by the clock of this process.
+    until: Instant,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Value {
+    #[serde(rename = "until_ms", with = "since_epoch")]
+    until: SystemTime,
+}
+
+impl Lease {
+    pub(crate) fn new(durable: Arc<dyn Durable>, key: Key) -> Self {
+        Self { durable, key }
+    }
+
+    /// Takes the lease, unless another process has it.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer for as long as the lease would last.
+    pub(crate) async fn take(&self) -> Result<Taken> {
+        let sent = Instant::now();
+        let found = self.durable.read(std::slice::from_ref(&self.key)).await?;
+        let found = found.into_iter().flatten().next();
+        let now = self.durable.now().await?;
+        // One that cannot be read is not a lease of this version.
+        let held = found.as_ref().and_then(|entry| {
+            let value: Value = serde_json::from_slice(&entry.value).ok()?;
+            value.until.duration_since(now).ok().filter(|left| !left.is_zero())
+        });
+        if let Some(left) = held {
+            return Ok(Taken::Elsewhere(left));
+        }
+        let (mut commit, entry) = self.commit(found.as_ref(), now);
+        let mut backoff = Backoff::default();
+        loop {
+            match self.durable.commit(&commit).await {
+                Ok(()) => return Ok(Taken::Held(self.held(entry, sent + LENGTH))),
+                Err(CommitError::Conflict(_) | CommitError::Lost) => {
+                    return Ok(Taken::Elsewhere(LENGTH));
+                }
+                // It may have been taken: nobody else would try for as long as it lasts.
+                Err(CommitError::Outage(_)) if sent.elapsed() < LENGTH => {
+                    sleep(backoff.next()).await;
+                    commit = commit.sent_again();
+                }
+                Err(error) => return Err(error.into_cause()),
+            }
+        }
+    }
+
+    /// The commit that takes or renews it, and the entry that it writes.
+    fn commit(&self, found: Option<&Entry>, now: SystemTime) -> (Commit, Entry) {
+        let value = Value { until: now + LENGTH };
+        // Only a number: it always has a JSON form.
+        let value = bytes::Bytes::from(serde_json::to_vec(&value).unwrap_or_default());
+        let commit = Commit::new().replace(self.key.clone(), found, value.clone());
+        let version = commit.id();
+        (commit, Entry { value, version })
+    }
+
+    fn held(&self, entry: Entry, until: Instant) -> HeldLease {
+        let state = Arc::new(Mutex::new(State { entry, until }));
+        let released = CancellationToken::new();
+        let renewing = renew(self.clone(), state.clone(), released.clone());
+        HeldLease { state, released, renewing: AbortOnDropHandle::new(tokio::spawn(renewing)) }
+    }
+}
+
+impl HeldLease {
+    /// Whether no other process can have it.
+    pub(crate) fn is_held(&self) -> bool {
+        Instant::now() < lock(&self.state).until
+    }
+
+    /// Gives it back, so that another process need not wait until it has run out.
+    pub(crate) async fn release(self) {
+        self.released.cancel();
+        // If it failed, the lease runs out.
+        self.renewing.await.ok();
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Renews a lease until it is released or lost.
+async fn renew(lease: Lease, state: Arc<Mutex<State>>, released: CancellationToken) {
+    // A commit without an answer, and what it writes.
+    let mut unanswered: Option<(Commit, Entry)> = None;
+    while released.run_until_cancelled(sleep(LENGTH / 3)).await.is_some() {
+        let sent = Instant::now();
+        let renewal = async {
+            let (commit, entry) = match unanswered.take() {
+                Some((commit, entry)) => (commit.sent_again(), entry),
+                None => {
+                    let now = lease.durable.now().await.map_err(CommitError::Outage)?;
+                    let found = lock(&state).entry.clone();
+                    lease.commit(Some(&found), now)
+                }
+            };
+            unanswered = Some((commit.clone(), entry.clone()));
+            lease.durable.commit(&commit).await.map(|()| (commit.is_sent_again(), entry))
+        };
+        match renewal.await {
+            Ok((is_old, entry)) => {
+                unanswered = None;
+                let mut state = lock(&state);
+                state.entry = entry;
+                // What was sent before has not more than what was known then.
+                if !is_old {
+                    state.until = sent + LENGTH;
+                }
+            }
+            Err(CommitError::Outage(error)) => {
+                let error = error_chain(&*error).to_string();
+                debug!(key = ?lease.key, error, "a lease could not be renewed");
+            }
+            // Others have it.
+            Err(_) => {
+                lock(&state).until = Instant::now();
+                return;
+            }
+        }
+    }
+    let entry = lock(&state).entry.clone();
+    let commit = Commit::new().remove_unchanged(lease.key.clone(), &entry);
+    let mut backoff = Backoff::default();
+    while let Err(CommitError::Outage(error)) = lease.durable.commit(&commit).await {
+        if backoff.attempts() >= MOST_RELEASES {
+            let error = error_chain(&*error).to_string();
+            debug!(key = ?lease.key, error, "a lease could not be given back: it runs out");
+            return;
+        }
+        sleep(backoff.next()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::durable::MemoryStore;
+
+    fn lease(store: &Arc<MemoryStore>) -> Lease {
+        Lease::new(store.clone(), Key::new("leases").text("a"))
+    }
+
+    async fn take(lease: &Lease) -> Option<HeldLease> {
+        match lease.take().await.unwrap() {
+            Taken::Held(held) => Some(held),
+            Taken::Elsewhere(_) => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn one_process_has_it_until_it_gives_it_back() {
+        let lease = lease(&Arc::default());
+        let held = take(&lease).await.unwrap();
+        assert!(held.is_held());
+        assert!(take(&lease).await.is_none());
+        held.release().await;
+        let next = take(&lease).await.unwrap();
+        assert!(next.is_held());
+    }
+
+    #[tokio::test]
+    async fn one_that_ran_out_is_taken_over_and_its_holder_notices() {
+        let store = Arc::<MemoryStore>::default();
+        let lease = lease(&store);
+        let held = take(&lease).await.unwrap();
+        // As if its process had stopped for long: another takes it over.
+        let entry = Entry { value: "{\"until_ms\":1}".into(), ..lock(&held.state).entry.clone() };
+        let commit = Commit::new().put(lease.key.clone(), entry.value);
+        store.commit(&commit).await.unwrap();
+        let next = take(&lease).await.unwrap();
+        assert!(next.is_held());
+        let state = held.state.clone();
+        let renewing = renew(lease.clone(), state.clone(), CancellationToken::new());
+        tokio::time::pause();
+        renewing.await;
+        assert!(lock(&state).until <= Instant::now(), "it knows that others have it");
+        assert!(next.is_held());
+        held.release().await;
+        assert!(take(&lease).await.is_none(), "it gave back what was not its own any more");
+    }
+}

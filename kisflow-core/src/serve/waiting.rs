@@ -1,0 +1,331 @@
+//! Rows that wait in the store for what is unavailable: one process tries them again and again.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use tokio::{sync::Notify, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{
+    delivery::{Desk, Interrupted, Work},
+    ledger::Tally,
+    names::Names,
+    piece::Piece,
+    provenance::Provenance,
+    wait::Wait,
+};
+use crate::{
+    backoff::Backoff,
+    batch::Batch,
+    conf::WaitingConf,
+    durable::{HeldLease, Taken},
+    error::{BoxError, error_chain},
+    flow::{Lineage, Report},
+    health::Trouble,
+    millis::since_epoch::now,
+    quarantine::{Fence, Quarantined, Stored},
+};
+
+/// How often a flow without waiting rows looks whether another process has left some.
+const LOOK: Duration = Duration::from_secs(60);
+/// How often it looks whether another process still tries them.
+const TAKE: Duration = Duration::from_secs(5);
+
+/// What the deliveries of a flow and the task that tries its waiting rows know of each other.
+pub(super) struct Waiting {
+    pub(super) conf: WaitingConf,
+    /// Rows were moved to the store.
+    pub(super) added: Notify,
+    /// The fence of the rows that deliveries move. One moves them at a time.
+    pub(super) fence: tokio::sync::Mutex<Option<Fence>>,
+    /// When a function of the chain last did its work for a row, by its place.
+    worked: Mutex<Vec<Option<SystemTime>>>,
+}
+
+impl Waiting {
+    pub(super) fn new(conf: WaitingConf) -> Self {
+        Self {
+            conf,
+            added: Notify::new(),
+            fence: tokio::sync::Mutex::default(),
+            worked: Mutex::default(),
+        }
+    }
+
+    /// Notes which functions did their work for rows.
+    pub(super) fn note(&self, report: &Report) {
+        let mut worked = self.worked.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = now();
+        for (at, did) in report.worked().enumerate() {
+            if worked.len() <= at {
+                worked.push(None);
+            }
+            if let Some(worked) = worked.get_mut(at).filter(|_| did) {
+                *worked = Some(now);
+            }
+        }
+    }
+
+    /// Whether a function has done its work for a row since then, in this process: it is not away for
+    /// all.
+    pub(super) fn has_worked_since(&self, at: usize, since: SystemTime) -> bool {
+        let worked = self.worked.lock().unwrap_or_else(PoisonError::into_inner);
+        worked.get(at).copied().flatten().is_some_and(|worked| worked > since)
+    }
+}
+
+/// The task that tries the waiting rows of a flow.
+pub(super) struct WaitingWorker {
+    pub(super) desk: Arc<Desk>,
+    /// Cancelled when it is to try no more.
+    pub(super) stop: CancellationToken,
+    /// Cancelled when it is to end as soon as no row waits.
+    pub(super) source_ended: CancellationToken,
+}
+
+/// Where a pass over the waiting rows is.
+#[derive(Default)]
+struct Pass {
+    /// The lease of the flow's waiting rows, while this process has it.
+    lease: Option<HeldLease>,
+    /// The row that was tried last.
+    cursor: Option<String>,
+    /// The pauses while no row gets through.
+    backoff: Backoff,
+    /// What the rows wait for, if none gets through.
+    trouble: Option<Trouble>,
+}
+
+/// What is to be done next.
+enum Step {
+    /// No row waits.
+    Idle,
+    /// Nothing for now: another process tries the rows, or all have been tried.
+    Pause(Duration),
+    Try(Vec<Stored>),
+}
+
+/// What became of rows that were tried.
+#[derive(Default)]
+struct Tried {
+    rows: usize,
+    /// Those that wait on.
+    waiting: usize,
+    /// What they wait for, if their function does its work for no other row either.
+    outage: Option<String>,
+}
+
+impl WaitingWorker {
+    /// Tries waiting rows until it is told to stop, or the source has ended and none waits: then
+    /// returns `true`.
+    pub(super) async fn run(&self) -> bool {
+        let mut pass = Pass::default();
+        let is_done = self.desk.hard_stop.run_until_cancelled(self.work(&mut pass)).await;
+        if let Some(lease) = pass.lease {
+            lease.release().await;
+        }
+        is_done.unwrap_or(false)
+    }
+
+    async fn work(&self, pass: &mut Pass) -> bool {
+        let flow = self.desk.flow.name();
+        let mut store = Wait::default();
+        while !self.stop.is_cancelled() {
+            // What it gave before its end is counted then.
+            let has_ended = self.source_ended.is_cancelled();
+            let pause = match self.step(pass).await {
+                Ok(Step::Idle) if has_ended => return true,
+                Ok(Step::Idle) => {
+                    let added = tokio::time::timeout(LOOK, self.desk.waiting.added.notified());
+                    tokio::select! {
+                        () = self.stop.cancelled() => {}
+                        () = self.source_ended.cancelled() => {}
+                        _ = added => {}
+                    }
+                    continue;
+                }
+                Ok(Step::Pause(pause)) => pause,
+                Ok(Step::Try(rows)) => {
+                    pass.cursor = rows.last().map(|stored| stored.row.cursor());
+                    let Ok(tried) = self.try_rows(rows).await else { return false };
+                    pass.trouble = tried.outage.map(|cause| self.desk.health.trouble(flow, cause));
+                    if tried.waiting < tried.rows {
+                        pass.backoff.reset();
+                        continue;
+                    }
+                    pass.backoff.next()
+                }
+                Err(error) => {
+                    let error = error_chain(&*error).to_string();
+                    if store.tell(&self.desk, format!("waiting rows cannot be read: {error}")) {
+                        warn!(flow, error, "waiting rows cannot be read");
+                    }
+                    if store.pause(&self.desk).await.is_err() {
+                        return false;
+                    }
+                    continue;
+                }
+            };
+            store.over();
+            self.stop.run_until_cancelled(sleep(pause)).await;
+        }
+        false
+    }
+
+    /// Looks what is to be done next.
+    async fn step(&self, pass: &mut Pass) -> Result<Step, BoxError> {
+        let (flow, quarantine) = (self.desk.flow.name(), &self.desk.quarantine);
+        if pass.cursor.is_none() || !pass.lease.as_ref().is_some_and(HeldLease::is_held) {
+            let waiting = quarantine.waiting_usage(flow).await?.entries;
+            self.desk.books.waits(waiting);
+            if waiting == 0 {
+                let lease = std::mem::take(pass).lease;
+                if let Some(lease) = lease {
+                    lease.release().await;
+                }
+                return Ok(Step::Idle);
+            }
+            if !pass.lease.as_ref().is_some_and(HeldLease::is_held) {
+                pass.cursor = None;
+                pass.lease = match quarantine.waiting_lease(flow).take().await? {
+                    Taken::Held(lease) => Some(lease),
+                    Taken::Elsewhere(left) => return Ok(Step::Pause(left.min(TAKE))),
+                };
+            }
+        }
+        let rows = quarantine.waiting_page(flow, pass.cursor.as_deref()).await?;
+        if !rows.is_empty() {
+            return Ok(Step::Try(rows));
+        }
+        Ok(Step::Pause(match pass.cursor.take() {
+            // All were tried, and there were pauses while none got through.
+            Some(_) => Duration::ZERO,
+            // The count is ahead of the rows.
+            None => pass.backoff.next(),
+        }))
+    }
+
+    /// Tries rows once. Rows at the same function are tried together, in batches as from the source.
+    async fn try_rows(&self, rows: Vec<Stored>) -> Result<Tried, Interrupted> {
+        let mut gone = Vec::new();
+        let mut places: BTreeMap<usize, Vec<Stored>> = BTreeMap::new();
+        let mut all = Tried::default();
+        for stored in rows {
+            match self.desk.quarantine.place_of(&stored.row) {
+                Ok(at) => places.entry(at).or_default().push(stored),
+                Err(error) => gone.push((stored, error_chain(&error).to_string())),
+            }
+        }
+        all.rows += gone.len();
+        self.give_up(gone).await?;
+        let size = usize::try_from(self.desk.source.batch.rows).unwrap_or(usize::MAX).max(1);
+        for (at, rows) in places {
+            for rows in rows.chunks(size) {
+                let tried = self.try_batch(at, rows).await?;
+                all.rows += tried.rows;
+                all.waiting += tried.waiting;
+                all.outage = all.outage.or(tried.outage);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Tries rows of one function once, and records what became of them.
+    async fn try_batch(&self, at: usize, stored: &[Stored]) -> Result<Tried, Interrupted> {
+        let rows: Vec<Quarantined> = stored.iter().map(|stored| stored.row.clone()).collect();
+        let from = Provenance::Waiting(&rows);
+        let batch = Batch::json(rows.iter().map(|row| row.row.bytes().clone()));
+        let mut work = Work::default();
+        self.desk.process(&from, Piece::new(at, batch, Lineage::Same), &mut work).await?;
+        let Work { mut tally, bad, waiting, .. } = work;
+        let mut bad = Names::default().name(bad, &from);
+        let waiting = Names::default().name(waiting, &from);
+        // A row with its own id is where it was; another is further on.
+        let ids: BTreeMap<&str, &Quarantined> =
+            rows.iter().map(|row| (row.id.as_str(), row)).collect();
+        let (same, further): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|row| ids.contains_key(row.id.as_str()));
+        let mut stay = Vec::with_capacity(same.len());
+        for row in same {
+            let since = ids.get(row.id.as_str()).map_or(row.since, |before| before.since);
+            let row = Quarantined { since, ..row };
+            if self.is_overdue(&row) {
+                let why = "a row has waited for as long as it may and goes to quarantine";
+                row.warn(why, self.desk.flow.log_rows());
+                bad.push(Quarantined { since: row.tried, ..row });
+                tally.quarantined += 1;
+            } else {
+                stay.push(row);
+            }
+        }
+        tally.waiting += further.len() as u64;
+        let oldest = stay.iter().min_by_key(|row| row.since);
+        let outage = oldest.filter(|oldest| {
+            stay.len() == rows.len() && !self.desk.waiting.has_worked_since(at, oldest.since)
+        });
+        let tried = Tried {
+            rows: rows.len(),
+            waiting: stay.len(),
+            outage: outage.map(|row| row.cause.clone()),
+        };
+        self.desk.keep(self.desk.quarantine.keeping(bad)).await?;
+        if !further.is_empty() {
+            let fence = Fence::new(self.desk.flow.name());
+            let further = self.desk.quarantine.keeping_waiting(further, true, fence);
+            if let Some(fence) = self.desk.keep(further).await? {
+                self.desk.quarantine.remove_fence(&fence).await;
+            }
+        }
+        self.settle(stored, &stay).await?;
+        self.desk.books.resumed((rows.len() - stay.len()) as u64, &tally);
+        Ok(tried)
+    }
+
+    /// Whether a row has waited for as long as it may, and its function does its work for others.
+    fn is_overdue(&self, row: &Quarantined) -> bool {
+        let waited = row.tried.duration_since(row.since).unwrap_or_default();
+        let Waiting { conf, .. } = &*self.desk.waiting;
+        waited >= conf.max_wait && self.desk.waiting.has_worked_since(row.at, row.since)
+    }
+
+    /// Puts rows into quarantine whose function is gone.
+    async fn give_up(&self, gone: Vec<(Stored, String)>) -> Result<(), Interrupted> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let (stored, bad): (Vec<Stored>, Vec<Quarantined>) = gone
+            .into_iter()
+            .map(|(stored, cause)| {
+                let since = now();
+                let row = Quarantined { cause, since, tried: since, ..stored.row.clone() };
+                row.warn("a waiting row goes to quarantine", self.desk.flow.log_rows());
+                (stored, row)
+            })
+            .unzip();
+        let rows = bad.len() as u64;
+        self.desk.keep(self.desk.quarantine.keeping(bad)).await?;
+        self.settle(&stored, &[]).await?;
+        self.desk.books.resumed(rows, &Tally { quarantined: rows, ..Tally::default() });
+        Ok(())
+    }
+
+    /// Records which rows wait on, in their new state; the others are not among the waiting ones any
+    /// more.
+    async fn settle(&self, stored: &[Stored], stay: &[Quarantined]) -> Result<(), Interrupted> {
+        let mut wait = Wait::default();
+        while let Err(error) = self.desk.quarantine.settle_waiting(stored, stay).await {
+            let flow = self.desk.flow.name();
+            let error = error_chain(&error).to_string();
+            if wait.tell(&self.desk, format!("what became of waiting rows cannot be kept: {error}"))
+            {
+                warn!(flow, error, "what became of waiting rows cannot be kept");
+            }
+            wait.pause(&self.desk).await?;
+        }
+        Ok(())
+    }
+}
