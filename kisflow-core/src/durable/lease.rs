@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::debug;
 
-use super::{Commit, CommitError, Durable, Entry, Key};
+use super::{Commit, CommitError, CommitId, Durable, Entry, Key};
 use crate::{
     backoff::Backoff,
     error::{Result, error_chain},
@@ -47,6 +47,12 @@ pub(crate) enum Taken {
     Elsewhere(Duration),
 }
 
+/// The lease of another process, as it was seen.
+pub(crate) struct SeenLease {
+    version: CommitId,
+    since: Instant,
+}
+
 struct State {
     /// The entry that this process wrote.
     entry: Entry,
@@ -65,12 +71,13 @@ impl Lease {
         Self { durable, key }
     }
 
-    /// Takes the lease, unless another process has it.
+    /// Takes the lease, unless another process has it. `seen` is what the last attempt saw: one that
+    /// was not renewed for its length has run out, whatever the clock of the store says by now.
     ///
     /// # Errors
     ///
     /// When the store does not answer for as long as the lease would last.
-    pub(crate) async fn take(&self) -> Result<Taken> {
+    pub(crate) async fn take(&self, seen: &mut Option<SeenLease>) -> Result<Taken> {
         let sent = Instant::now();
         let found = self.durable.read(std::slice::from_ref(&self.key)).await?;
         let found = found.into_iter().flatten().next();
@@ -78,10 +85,17 @@ impl Lease {
         // One that cannot be read is not a lease of this version.
         let held = found.as_ref().and_then(|entry| {
             let value: Value = serde_json::from_slice(&entry.value).ok()?;
-            value.until.duration_since(now).ok().filter(|left| !left.is_zero())
+            let left = value.until.duration_since(now).ok().filter(|left| !left.is_zero())?;
+            Some((entry.version, left))
         });
-        if let Some(left) = held {
-            return Ok(Taken::Elsewhere(left));
+        if let Some((version, left)) = held {
+            let first = seen.take().filter(|seen| seen.version == version);
+            let first = first.unwrap_or_else(|| SeenLease { version, since: Instant::now() });
+            let is_over = first.since.elapsed() > LENGTH;
+            *seen = Some(first);
+            if !is_over {
+                return Ok(Taken::Elsewhere(left.min(LENGTH)));
+            }
         }
         let (mut commit, entry) = self.commit(found.as_ref(), now);
         let mut backoff = Backoff::default();
@@ -199,7 +213,7 @@ mod tests {
     }
 
     async fn take(lease: &Lease) -> Option<HeldLease> {
-        match lease.take().await.unwrap() {
+        match lease.take(&mut None).await.unwrap() {
             Taken::Held(held) => Some(held),
             Taken::Elsewhere(_) => None,
         }
@@ -214,6 +228,22 @@ mod tests {
         held.release().await;
         let next = take(&lease).await.unwrap();
         assert!(next.is_held());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_not_renewed_runs_out_although_the_clock_of_the_store_went_back() {
+        let store = Arc::<MemoryStore>::default();
+        let lease = lease(&store);
+        let far = since_epoch::of(SystemTime::now()) + 3_600_000;
+        let value = format!("{{\"until_ms\":{far}}}");
+        store.commit(&Commit::new().put(lease.key.clone(), value)).await.unwrap();
+        let mut seen = None;
+        for _ in 0..3 {
+            assert!(matches!(lease.take(&mut seen).await.unwrap(), Taken::Elsewhere(_)));
+            tokio::time::advance(LENGTH / 3).await;
+        }
+        tokio::time::advance(LENGTH / 3).await;
+        assert!(matches!(lease.take(&mut seen).await.unwrap(), Taken::Held(_)));
     }
 
     #[tokio::test]

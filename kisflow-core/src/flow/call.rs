@@ -30,6 +30,8 @@ use crate::{
 /// Why a call failed.
 pub(super) enum Fail {
     Error(BoxError),
+    /// Something is unavailable for each row.
+    EachRowAway(BoxError),
     Panic(String),
     Timeout(Duration),
     Cancelled,
@@ -143,7 +145,9 @@ async fn attempts(
                 (&metrics.panic, format!("panicked: {}", excerpt(message, run.flow.log_rows)))
             }
             Err(Fail::Timeout(limit)) => (&metrics.timeout, format!("took longer than {limit:?}")),
-            Err(Fail::Error(error)) => (&metrics.error, excerpt_chain(&**error, run.flow.log_rows)),
+            Err(Fail::Error(error) | Fail::EachRowAway(error)) => {
+                (&metrics.error, excerpt_chain(&**error, run.flow.log_rows))
+            }
         };
         counter.increment(1);
         if number > node.conf.option.retry_times {

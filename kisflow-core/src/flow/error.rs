@@ -24,6 +24,8 @@ pub(super) struct Inner {
 
 pub(super) enum Kind {
     Function(BoxError),
+    /// The function said of each row that something is unavailable.
+    EachRowAway(BoxError),
     Panic(String),
     Timeout(Duration),
     /// The rejected rows are in the report.
@@ -128,6 +130,11 @@ impl RunError {
         matches!(self.inner.kind, Kind::Aborted)
     }
 
+    /// Returns `true` if the function said of each row by itself that something is unavailable.
+    pub(crate) fn is_each_row_away(&self) -> bool {
+        matches!(self.inner.kind, Kind::EachRowAway(_))
+    }
+
     /// Returns `true` if a run that began in the middle of the chain was to jump to a place before
     /// its beginning.
     pub(crate) fn is_early_jump(&self) -> bool {
@@ -157,7 +164,7 @@ impl fmt::Display for RunError {
             write!(formatter, ", attempt {}", self.attempt())?;
         }
         match &self.inner.kind {
-            Kind::Function(_) => formatter.write_str(" failed"),
+            Kind::Function(_) | Kind::EachRowAway(_) => formatter.write_str(" failed"),
             Kind::Panic(message) => write!(formatter, " panicked: {message}"),
             Kind::Timeout(limit) => write!(formatter, " took longer than its timeout of {limit:?}"),
             Kind::Rejected => {
@@ -197,7 +204,7 @@ impl fmt::Debug for RunError {
 impl Error for RunError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.inner.kind {
-            Kind::Function(cause) => Some(&**cause),
+            Kind::Function(cause) | Kind::EachRowAway(cause) => Some(&**cause),
             Kind::Rejected => {
                 self.rejected().first().map(|reject| reject as &(dyn Error + 'static))
             }

@@ -7,7 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use super::Node;
+use super::{Node, call::Fail};
 use crate::{
     error::{Unavailable, error_chain},
     reject::Fault,
@@ -29,6 +29,17 @@ pub(super) struct Away {
     pub(super) outage: Unavailable,
     /// Their positions in its input.
     pub(super) rows: HashSet<usize>,
+}
+
+impl Away {
+    /// The failure of a call with so many rows, none of which goes on.
+    pub(super) fn fail(self, rows: usize) -> Fail {
+        let Self { outage, rows: away } = self;
+        match away.len() == rows {
+            true => Fail::EachRowAway(outage.into()),
+            false => Fail::Error(outage.into()),
+        }
+    }
 }
 
 /// Returns the outage during which a function rejected rows, if there was one. If a connector does

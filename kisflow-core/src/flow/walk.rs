@@ -147,7 +147,7 @@ impl<'a> Walk<'a> {
                 (Ok(outcome), Some(away)) if self.may_defer(&outcome, &away) => {
                     self.take(outcome, &away.rows)
                 }
-                (Ok(_), Some(away)) => Err(self.fail(1, Fail::Error(away.outage.into()))),
+                (Ok(_), Some(away)) => Err(self.fail(1, away.fail(self.current.len()))),
                 (Err((attempt, fail)), _) => Err(self.fail(attempt, fail)),
             };
             if let Err(end) = next {
@@ -356,6 +356,7 @@ impl<'a> Walk<'a> {
         self.count(RowCounts { failed: self.current.len(), ..RowCounts::default() });
         let kind = match fail {
             Fail::Error(error) => Kind::Function(error),
+            Fail::EachRowAway(error) => Kind::EachRowAway(error),
             Fail::Panic(message) => Kind::Panic(message),
             Fail::Timeout(limit) => Kind::Timeout(limit),
             Fail::Cancelled => Kind::Cancelled,

@@ -105,10 +105,16 @@ impl Quarantined {
     }
 
     /// Returns the id that the row has by itself: the same each time the same row fails in the same
-    /// place, on every machine. `generation` tells apart inputs with the same positions, `exact`
-    /// says whether the position is the row's own, `times` how many rows with the same text exist
-    /// already: one row of the source may have become several.
-    pub(crate) fn own_id(&self, generation: &str, exact: bool, times: usize) -> String {
+    /// place, on every machine. `place` tells apart rows in quarantine (`""`) and others, `generation`
+    /// inputs with the same positions; `exact` says whether the position is the row's own, `times`
+    /// how many rows with the same text exist already: one row of the source may have become several.
+    pub(crate) fn own_id(
+        &self,
+        place: &str,
+        generation: &str,
+        exact: bool,
+        times: usize,
+    ) -> String {
         let mut hasher = IdHasher::new();
         for part in [&self.flow, &self.source, &self.position, &self.function] {
             hasher.part(part.as_bytes());
@@ -118,8 +124,11 @@ impl Quarantined {
         // What a function makes of the row may differ each time; the original row does not.
         let came = self.source_row().filter(|_| exact).unwrap_or(&self.row);
         hasher.0.write(came.bytes());
-        if !generation.is_empty() {
+        if !(generation.is_empty() && place.is_empty()) {
             hasher.part(generation.as_bytes());
+        }
+        if !place.is_empty() {
+            hasher.part(place.as_bytes());
         }
         hasher.id()
     }

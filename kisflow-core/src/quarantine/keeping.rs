@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    Draft, Fence, Quarantine, QuarantineError, Quarantined,
+    CommitMarker, Draft, Quarantine, QuarantineError, Quarantined,
     layout::{KEPT, Quota, Spaces, Stored, WAITING, bytes},
 };
 use crate::{
@@ -28,7 +28,7 @@ pub(crate) struct Keeping {
     /// A commit without an answer.
     sent: Option<Sent>,
     /// Tells whether it took effect, where others may remove the rows meanwhile.
-    fence: Option<Fence>,
+    marker: Option<CommitMarker>,
 }
 
 /// A commit, and for how many rows it is.
@@ -36,8 +36,8 @@ pub(crate) struct Keeping {
 struct Sent {
     commit: Commit,
     rows: usize,
-    /// What the fence is if it takes effect.
-    fence: Option<Entry>,
+    /// What the marker is if it takes effect.
+    marker: Option<Entry>,
 }
 
 /// Where rows are kept.
@@ -64,7 +64,7 @@ impl Quarantine {
         &self,
         rows: Vec<Quarantined>,
         is_moved: bool,
-        fence: Fence,
+        marker: CommitMarker,
     ) -> Keeping {
         let quota = match is_moved {
             true => Quota { rows: u64::MAX, bytes: u64::MAX },
@@ -72,13 +72,18 @@ impl Quarantine {
         };
         let when_full = WhenFull::Stop;
         let place = Place { spaces: WAITING, quota, when_full, takes_any: false };
-        self.keeping_in(place, rows, Some(fence))
+        self.keeping_in(place, rows, Some(marker))
     }
 
-    fn keeping_in(&self, place: Place, rows: Vec<Quarantined>, fence: Option<Fence>) -> Keeping {
-        // A row has two entries, and the flow two counters and a fence.
+    fn keeping_in(
+        &self,
+        place: Place,
+        rows: Vec<Quarantined>,
+        marker: Option<CommitMarker>,
+    ) -> Keeping {
+        // A row has two entries, and the flow two counters and a marker.
         let most = (self.inner.durable.limits().keys.saturating_sub(3) / 2).max(1);
-        Keeping { quarantine: self.clone(), place, rows: rows.into(), most, sent: None, fence }
+        Keeping { quarantine: self.clone(), place, rows: rows.into(), most, sent: None, marker }
     }
 }
 
@@ -102,7 +107,7 @@ impl Keeping {
                 Some(sent) => Sent { commit: sent.commit.sent_again(), ..sent },
                 None => self.next(most, is_bounded).await?,
             };
-            let Sent { commit, rows, fence } = sent.clone();
+            let Sent { commit, rows, marker } = sent.clone();
             self.sent = Some(sent);
             let committed = match commit.is_empty() {
                 true => Ok(()),
@@ -113,7 +118,7 @@ impl Keeping {
             }
             match committed {
                 Ok(()) => {
-                    if let (Some(own), Some(entry)) = (&mut self.fence, fence) {
+                    if let (Some(own), Some(entry)) = (&mut self.marker, marker) {
                         own.passed(entry);
                     }
                     self.rows.drain(..rows);
@@ -121,7 +126,14 @@ impl Keeping {
                     refusals = 0;
                 }
                 // The entries that are there now are read.
-                Err(CommitError::Conflict(_) | CommitError::Lost) => {}
+                Err(error @ (CommitError::Conflict(_) | CommitError::Lost)) => {
+                    // A store that has fallen back to an older copy, for example.
+                    if let (Some(marker), Some(row)) = (&mut self.marker, self.rows.front())
+                        && marker.is_changed(&error)
+                    {
+                        *marker = CommitMarker::new(&row.flow);
+                    }
+                }
                 Err(CommitError::TooLarge { .. }) if rows > 1 => {
                     self.most = rows / 2;
                     most = self.most;
@@ -159,19 +171,19 @@ impl Keeping {
                 }
             });
         let commit = draft.commit(is_bounded.then_some(quota));
-        let (commit, fence) = match &self.fence {
-            Some(fence) if !commit.is_empty() => {
-                let (commit, entry) = fence.guard(commit);
+        let (commit, marker) = match &self.marker {
+            Some(marker) if !commit.is_empty() => {
+                let (commit, entry) = marker.guard(commit);
                 (commit, Some(entry))
             }
             _ => (commit, None),
         };
-        Ok(Sent { commit, rows: rows.len(), fence })
+        Ok(Sent { commit, rows: rows.len(), marker })
     }
 
-    /// The fence, once nothing is unknown any more.
-    pub(crate) fn into_fence(self) -> Option<Fence> {
-        self.fence.filter(|_| self.sent.is_none())
+    /// The marker, once nothing is unknown any more.
+    pub(crate) fn into_marker(self) -> Option<CommitMarker> {
+        self.marker.filter(|_| self.sent.is_none())
     }
 
     /// How many rows are not kept yet: the last ones.

@@ -8,7 +8,7 @@
 //! | `discarded`, `discarded_by_time`, `discarded_usage` | the same for discarded rows | |
 //! | `waiting`, `waiting_by_time`, `waiting_usage` | the same for rows that wait for what is unavailable | |
 //! | `waiting_lease` | flow | the lease of the process that tries its waiting rows |
-//! | `waiting_fence` | flow, a random id | when a task last moved rows to the waiting ones, in milliseconds |
+//! | `waiting_marker` | flow, a random id | when a task last moved rows to the waiting ones, in milliseconds |
 //!
 //! A row, its place in time and the counters change in one commit.
 
@@ -44,13 +44,13 @@ pub(crate) fn waiting_lease(flow: &str) -> Key {
     Key::new("waiting_lease").text(flow)
 }
 
-/// What the fences of those that move rows of a flow begin with.
-pub(super) fn waiting_fence(flow: &str) -> Key {
-    Key::new(FENCES).text(flow)
+/// What the markers of those that move rows of a flow begin with.
+pub(super) fn waiting_marker(flow: &str) -> Key {
+    Key::new(MARKERS).text(flow)
 }
 
-/// The space of fences.
-pub(super) const FENCES: &str = "waiting_fence";
+/// The space of markers.
+pub(super) const MARKERS: &str = "waiting_marker";
 
 /// The most that a flow may have.
 #[derive(Clone, Copy, Debug)]

@@ -4,11 +4,11 @@
 mod by_time;
 mod carry_over;
 mod cause;
+mod commit_marker;
 mod discarded;
 mod draft;
 mod entry;
 mod error;
-mod fence;
 mod fields;
 mod filter;
 mod keeping;
@@ -35,8 +35,8 @@ use self::{
 };
 pub(crate) use self::{
     carry_over::carry_over,
+    commit_marker::CommitMarker,
     draft::Draft,
-    fence::Fence,
     keeping::Keeping,
     layout::{DISCARDED, KEPT, Stored, WAITING},
 };

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    Fence, OtherRows, Quarantine, QuarantineError, QuarantineFilter, Quarantined, RetryFrom,
+    CommitMarker, OtherRows, Quarantine, QuarantineError, QuarantineFilter, Quarantined, RetryFrom,
     by_time::{ByTime, flows},
     draft::Draft,
-    layout::{FENCES, Stored, TimeKey, WAITING, waiting_lease},
+    layout::{MARKERS, Stored, TimeKey, WAITING, waiting_lease},
 };
 use crate::{
     durable::{Commit, Key, Lease, Scan, Usage},
@@ -14,7 +14,7 @@ use crate::{
     millis::since_epoch,
 };
 
-/// When a fence belongs to a process that is gone: no commit waits that long for its answer.
+/// When a marker belongs to a process that is gone: no commit waits that long for its answer.
 const OLD_MILLIS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
 impl Quarantine {
@@ -36,21 +36,21 @@ impl Quarantine {
         flows(&*self.inner.durable, WAITING).await
     }
 
-    /// Removes a fence that is not needed any more. If that fails, another process does it.
-    pub(crate) async fn remove_fence(&self, fence: &Fence) {
-        if let Some(commit) = fence.removal() {
+    /// Removes a marker that is not needed any more. If that fails, another process does it.
+    pub(crate) async fn remove_marker(&self, marker: &CommitMarker) {
+        if let Some(commit) = marker.removal() {
             self.inner.durable.commit(&commit).await.ok();
         }
     }
 
-    /// Removes fences of processes that were killed: those that are older than a week.
+    /// Removes markers of processes that were killed: those that are older than a week.
     ///
     /// # Errors
     ///
     /// When the store cannot be read.
-    pub(crate) async fn remove_old_fences(&self) -> Result<()> {
+    pub(crate) async fn remove_old_markers(&self) -> Result<()> {
         let now = since_epoch::of(since_epoch::now());
-        let mut scan = Scan::of(FENCES);
+        let mut scan = Scan::of(MARKERS);
         loop {
             let page = self.inner.durable.scan(&scan).await?;
             let Some((last, _)) = page.last() else { return Ok(()) };
@@ -58,7 +58,7 @@ impl Quarantine {
             for (key, entry) in page {
                 let moved = std::str::from_utf8(&entry.value).ok().and_then(|at| at.parse().ok());
                 if now.saturating_sub(moved.unwrap_or(now)) > OLD_MILLIS {
-                    let commit = Commit::new().remove_unchanged(Key::raw(FENCES, key), &entry);
+                    let commit = Commit::new().remove_unchanged(Key::raw(MARKERS, key), &entry);
                     self.inner.durable.commit(&commit).await.ok();
                 }
             }

@@ -26,7 +26,7 @@ use crate::{
     error::error_chain,
     flow::Flow,
     health::Health,
-    quarantine::{Fence, Keeping, Quarantine, Quarantined},
+    quarantine::{CommitMarker, Keeping, Quarantine, Quarantined},
     source::{Delivery, PendingCommit, Receipt, Settled},
 };
 
@@ -86,13 +86,21 @@ pub(super) struct Work {
     pub(super) tally: Tally,
     pub(super) bad: Vec<BadRow>,
     /// Rows that waited in the store, and wait on.
-    pub(super) waiting: Vec<BadRow>,
+    pub(super) waiting: Vec<WaitingOn>,
     /// The ids of rows that were moved to the store to wait.
     pub(super) names: Names,
     /// Rows that wait for what is away, while others of their piece went on.
     pub(super) deferred: Vec<Piece>,
     /// How often rows were sent through the flow from its first function again.
     pub(super) restarts: usize,
+}
+
+/// A row that waited in the store, and waits on.
+pub(super) struct WaitingOn {
+    pub(super) row: BadRow,
+    /// The function that said that something is unavailable, by its place; `None` if a connector does
+    /// not answer.
+    pub(super) away: Option<usize>,
 }
 
 /// A row for the quarantine, without an id yet, and its position in the delivery if known.
@@ -125,7 +133,7 @@ impl Desk {
             let Work { tally, bad, .. } = self.work(&from, parts).await?;
             let rows: Option<Vec<usize>> = bad.iter().map(|bad| bad.source_row).collect();
             if !bad.is_empty() {
-                let bad = Names::default().name(bad, &from);
+                let bad = Names::of_bad().name(bad, &from);
                 self.keep(self.quarantine.keeping(bad)).await?;
             }
             let mut next = Vec::new();
@@ -203,8 +211,11 @@ impl Desk {
         Ok(next)
     }
 
-    /// Keeps rows; waits until they are durable. Returns their fence, if they have one.
-    pub(super) async fn keep(&self, mut keeping: Keeping) -> Result<Option<Fence>, Interrupted> {
+    /// Keeps rows; waits until they are durable. Returns their marker, if they have one.
+    pub(super) async fn keep(
+        &self,
+        mut keeping: Keeping,
+    ) -> Result<Option<CommitMarker>, Interrupted> {
         let rows = keeping.left();
         let mut wait = Wait::default();
         while let Err(error) = keeping.keep().await {
@@ -212,14 +223,12 @@ impl Desk {
             if wait.tell(self, &*error) {
                 warn!(
                     flow = self.flow.name(),
-                    rows,
-                    error,
-                    "rows cannot be put into quarantine; their batch waits, unacknowledged"
+                    rows, error, "rows cannot be kept; they wait where they are"
                 );
             }
             wait.pause(self).await?;
         }
-        Ok(keeping.into_fence())
+        Ok(keeping.into_marker())
     }
 
     /// Acknowledges the rows; waits until the source has the acknowledgement.

@@ -35,14 +35,14 @@ const RESTARTS: usize = 16;
 enum Attempt {
     /// All its rows got through.
     Through,
-    /// All its rows are among the bad ones.
+    /// None of its rows got through: they are among the bad ones, or wait in the store.
     GivenUp,
     /// It failed, and has to be split.
     Failed(Piece),
 }
 
 /// A piece that waits for its turn.
-struct Waiting {
+struct Pending {
     piece: Piece,
     /// If it is the second part of one that failed: how many pieces had failed by then. Unless
     /// others fail, the first part got through, and the fault is in this one.
@@ -57,15 +57,15 @@ impl Desk {
         piece: Piece,
         work: &mut Work,
     ) -> Result<(), Interrupted> {
-        let mut waiting = vec![Waiting { piece, failed_before: None }];
+        let mut pending = vec![Pending { piece, failed_before: None }];
         let mut failed = 0;
-        while let Some(Waiting { mut piece, failed_before }) = waiting.pop() {
+        while let Some(Pending { mut piece, failed_before }) = pending.pop() {
             piece.suspect = failed_before == Some(failed);
             let attempt = self.attempt(from, piece, work).await?;
             if !work.deferred.is_empty() {
                 // Last: what they wait for may be away for long.
                 let deferred = work.deferred.drain(..).rev();
-                waiting.splice(0..0, deferred.map(|piece| Waiting { piece, failed_before: None }));
+                pending.splice(0..0, deferred.map(|piece| Pending { piece, failed_before: None }));
                 failed += 1;
             }
             match attempt {
@@ -75,8 +75,8 @@ impl Desk {
                     failed += 1;
                     self.books.metrics.splits.increment(1);
                     let (first, second) = piece.split();
-                    waiting.push(Waiting { piece: second, failed_before: Some(failed) });
-                    waiting.push(Waiting { piece: first, failed_before: None });
+                    pending.push(Pending { piece: second, failed_before: Some(failed) });
+                    pending.push(Pending { piece: first, failed_before: None });
                 }
             }
         }
@@ -124,13 +124,15 @@ impl Desk {
             }
             if let Some(found) = self.outage(&error).await {
                 // The functions before have done their work; the rows continue where they were.
-                let (failures, waits_since) = (piece.failures, piece.waits_since);
+                let (at, failures, waits_since) = (piece.at, piece.failures, piece.waits_since);
                 let left = self.failed(from, piece, &error, work);
+                // They have not waited at another function yet.
+                let waits_since = waits_since.filter(|_| left.at == at);
                 let left = Piece { failures, waits_since, ..left };
                 match self.wait(from, left, (&error, found), &mut outage, work).await? {
                     Onward::Again(left) => piece = left,
                     Onward::Split(left) => return Ok(Attempt::Failed(left)),
-                    Onward::Waiting => return Ok(Attempt::Through),
+                    Onward::Waiting => return Ok(Attempt::GivenUp),
                 }
                 continue;
             }
@@ -205,7 +207,8 @@ impl Desk {
         }
         for Deferred { at, rows, lineage } in report.deferred() {
             let lineage = compose(&piece.lineage, lineage, rows.len());
-            let waits_since = piece.waits_since.or_else(|| Some(Instant::now()));
+            let waits_since = piece.waits_since.filter(|_| piece.at == *at);
+            let waits_since = waits_since.or_else(|| Some(Instant::now()));
             work.deferred.push(Piece { waits_since, ..Piece::new(*at, rows.clone(), lineage) });
         }
     }
@@ -299,10 +302,10 @@ pub(super) struct Bad {
 fn from_the_start(from: &Provenance<'_>, piece: &Piece, work: &mut Work) -> Option<Piece> {
     let rows: Option<BTreeSet<usize>> = (0..piece.len()).map(|row| piece.lineage.of(row)).collect();
     let rows = rows?;
+    let batch = from.batch(rows.iter().copied().collect())?;
     // Several that one row had become are that row again.
     work.tally.folded += (piece.len() - rows.len()) as u64;
-    let lineage = Lineage::Same.pick(rows.iter().copied());
-    let batch = from.batch(rows.into_iter().collect())?;
+    let lineage = Lineage::Same.pick(rows.into_iter());
     work.restarts += 1;
     Some(Piece { failures: piece.failures, ..Piece::new(0, batch, lineage) })
 }

@@ -111,7 +111,7 @@ impl Flows {
             let served: HashSet<String> = names.values().cloned().collect();
             AbortOnDropHandle::new(tokio::spawn(async move {
                 quarantine.usage().await.ok();
-                quarantine.remove_old_fences().await.ok();
+                quarantine.remove_old_markers().await.ok();
                 for flow in quarantine.flows_with_waiting().await.unwrap_or_default() {
                     if !served.contains(&flow) {
                         warn!(flow, "rows wait in the store for a flow that is not served");

@@ -7,41 +7,73 @@ use crate::quarantine::Quarantined;
 
 /// The ids of rows of one delivery that are kept in one place: the same at each redelivery, and
 /// different for each row. One row of the source may have become several with the same text.
-#[derive(Default)]
 pub(super) struct Names {
+    /// Which place: a row that waits may come to quarantine later, where another has an id already
+    /// that was made of the same.
+    place: &'static str,
     times: HashMap<String, usize>,
+    /// What the ids of the last call were made of.
+    last: Vec<String>,
 }
 
 impl Names {
+    /// Of rows for the quarantine.
+    pub(super) fn of_bad() -> Self {
+        Self { place: "", times: HashMap::new(), last: Vec::new() }
+    }
+
+    /// Of rows that are to wait.
+    pub(super) fn of_waiting() -> Self {
+        Self { place: "waiting", ..Self::of_bad() }
+    }
+
     /// Gives each row its id.
     pub(super) fn name(&mut self, rows: Vec<BadRow>, from: &Provenance<'_>) -> Vec<Quarantined> {
+        self.last.clear();
         let generation = match from {
             Provenance::Delivery(delivery) => delivery.receipt.generation(),
             Provenance::Waiting(_) => String::new(),
         };
         let name = |BadRow { mut row, source_row }: BadRow| {
+            let is_exact = source_row.is_some();
+            let own_id = |before: &str, times| row.own_id(self.place, before, is_exact, times);
             let id = |times| match from {
-                Provenance::Delivery(_) => row.own_id(&generation, source_row.is_some(), times),
+                Provenance::Delivery(_) => own_id(&generation, times),
                 Provenance::Waiting(rows) => {
                     let waited = source_row.map_or(rows.first(), |row| rows.get(row));
                     match waited {
                         // It is where it was.
-                        Some(waited)
-                            if source_row.is_some() && waited.is_at(&row) && times == 0 =>
-                        {
+                        Some(waited) if is_exact && waited.is_at(&row) && times == 0 => {
                             waited.id.clone()
                         }
-                        Some(waited) => row.own_id(&waited.id, source_row.is_some(), times),
-                        None => row.own_id("", false, times),
+                        waited => own_id(waited.map_or("", |waited| &waited.id), times),
                     }
                 }
             };
-            let times = self.times.entry(id(0)).or_default();
+            let first = id(0);
+            let times = self.times.entry(first.clone()).or_default();
             let id = id(*times);
             *times += 1;
+            self.last.push(first);
             row.id = id;
             row
         };
         rows.into_iter().map(name).collect()
+    }
+
+    /// Takes back the ids of the last rows of the last call, which are not kept after all.
+    pub(super) fn take_back(&mut self, rows: usize) {
+        let kept = self.last.len().saturating_sub(rows);
+        for first in self.last.drain(kept..) {
+            if let Some(times) = self.times.get_mut(&first) {
+                *times = times.saturating_sub(1);
+            }
+        }
+    }
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::of_waiting()
     }
 }

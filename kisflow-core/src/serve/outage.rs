@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use super::{
-    delivery::{BadRow, Desk, Interrupted, Work},
+    delivery::{BadRow, Desk, Interrupted, WaitingOn, Work},
     isolate::Bad,
     piece::Piece,
     provenance::Provenance,
@@ -16,7 +16,7 @@ use crate::{
     conf::Ordered,
     error::error_chain,
     flow::{RunError, unavailable},
-    quarantine::Fence,
+    quarantine::{CommitMarker, Quarantined},
     text::excerpt_chain,
 };
 
@@ -60,35 +60,49 @@ impl Desk {
         work: &mut Work,
     ) -> Result<Onward, Interrupted> {
         let Outage { mut cause, is_connector } = outage;
-        if let Provenance::Waiting(rows) = from {
-            let since = rows.iter().map(|row| row.since).min();
-            let works = since.is_some_and(|since| self.waiting.has_worked_since(piece.at, since));
-            if works && !is_connector && piece.len() > 1 && self.source.isolate {
-                return Ok(Onward::Split(piece));
-            }
-            self.wait_on(from, &piece, &cause, work);
-            return Ok(Onward::Waiting);
-        }
-        let since = *piece.waits_since.get_or_insert_with(Instant::now);
-        let hold = self.waiting.conf.hold;
         let mut limit = None;
-        if !is_connector && self.may_move() {
-            if since.elapsed() >= hold {
-                match self.move_to_store(from, piece, &cause, work).await? {
-                    Moved::All => return Ok(Onward::Waiting),
-                    Moved::Not(rest, why) => {
-                        piece = rest;
-                        if let Some(why) = why {
-                            cause = format!("{cause}; {why}");
-                        }
-                    }
+        match from {
+            Provenance::Waiting(rows) => {
+                let away = (!is_connector).then(|| error.at());
+                if let Some(at) = away
+                    && self.may_split(rows, &piece, error, at)
+                {
+                    return Ok(Onward::Split(piece));
                 }
-            } else {
-                limit = Some(hold.saturating_sub(since.elapsed()));
+                if self.wait_on(from, &piece, &cause, away, work) {
+                    return Ok(Onward::Waiting);
+                }
             }
+            Provenance::Delivery(_) if is_connector => piece.waits_since = None,
+            Provenance::Delivery(_) if self.may_move() => {
+                let waited = piece.waits_since.get_or_insert_with(Instant::now).elapsed();
+                match self.waiting.conf.hold.checked_sub(waited).filter(|left| !left.is_zero()) {
+                    Some(left) => limit = Some(left),
+                    None => match self.move_to_store(from, piece, &cause, work).await? {
+                        Move::All => return Ok(Onward::Waiting),
+                        Move::Not(rest, why) => {
+                            piece = rest;
+                            if let Some(why) = why {
+                                cause = format!("{cause}; {why}");
+                            }
+                        }
+                    },
+                }
+            }
+            Provenance::Delivery(_) => {}
         }
         self.wait_out(wait, error, &cause, limit).await?;
         Ok(Onward::Again(piece))
+    }
+
+    /// Whether a piece has to be split to find the rows that wait: its function said so of them all at
+    /// once, and has worked for others since it was tried last.
+    fn may_split(&self, rows: &[Quarantined], piece: &Piece, error: &RunError, at: usize) -> bool {
+        let tried = rows.iter().map(|row| row.tried).max();
+        piece.len() > 1
+            && self.source.isolate
+            && !error.is_each_row_away()
+            && tried.is_some_and(|tried| self.waiting.has_worked_since(at, tried))
     }
 
     /// Whether rows may leave their batch for the store: none passes another in a flow that is
@@ -116,16 +130,24 @@ impl Desk {
         wait.pause_up_to(self, limit.unwrap_or(Duration::MAX)).await
     }
 
-    /// Records rows that waited in the store and do not get through yet.
-    fn wait_on(&self, from: &Provenance<'_>, piece: &Piece, cause: &str, work: &mut Work) {
-        for index in 0..piece.len() {
-            let row = self.waiting_row(from, piece, index, cause);
-            match row {
-                Some(row) => work.waiting.push(row),
-                // It has no text with which it could be called later.
-                None => self.give_up_row(from, piece, index, (cause, 1), work),
-            }
-        }
+    /// Records rows that waited in the store and do not get through yet. Returns `false` if one has no
+    /// text with which it could be called later: then none is recorded.
+    fn wait_on(
+        &self,
+        from: &Provenance<'_>,
+        piece: &Piece,
+        cause: &str,
+        away: Option<usize>,
+        work: &mut Work,
+    ) -> bool {
+        let row = |index| {
+            let row = self.waiting_row(from, piece, index, cause)?;
+            Some(WaitingOn { row, away })
+        };
+        let rows: Option<Vec<WaitingOn>> = (0..piece.len()).map(row).collect();
+        let is_recorded = rows.is_some();
+        work.waiting.extend(rows.into_iter().flatten());
+        is_recorded
     }
 
     /// Moves the rows of a piece to the store, as many as there is room for.
@@ -135,15 +157,15 @@ impl Desk {
         piece: Piece,
         cause: &str,
         work: &mut Work,
-    ) -> Result<Moved, Interrupted> {
-        let Ok(mut fence) = self.waiting.fence.try_lock() else {
+    ) -> Result<Move, Interrupted> {
+        let Ok(mut marker) = self.waiting.marker.try_lock() else {
             // Others are moved, which may take as long as the store is away.
-            return Ok(Moved::Not(piece, None));
+            return Ok(Move::Not(piece, None));
         };
         let rows = |index| Some((index, self.waiting_row(from, &piece, index, cause)?));
         let (indexes, rows): (Vec<usize>, Vec<BadRow>) = (0..piece.len()).filter_map(rows).unzip();
         let rows = work.names.name(rows, from);
-        let own = fence.take().unwrap_or_else(|| Fence::new(self.flow.name()));
+        let own = marker.take().unwrap_or_else(|| CommitMarker::new(self.flow.name()));
         let mut keeping = self.quarantine.keeping_waiting(rows, false, own);
         let mut wait = Wait::default();
         let why = loop {
@@ -162,8 +184,9 @@ impl Desk {
             }
         };
         let moved = indexes.len() - keeping.left();
-        *fence = keeping.into_fence();
-        drop(fence);
+        work.names.take_back(keeping.left());
+        *marker = keeping.into_marker();
+        drop(marker);
         if moved > 0 {
             work.tally.waiting += moved as u64;
             self.waiting.added.notify_one();
@@ -173,7 +196,7 @@ impl Desk {
         let moved = indexes.get(..moved).unwrap_or_default();
         let rest: Vec<usize> =
             (0..piece.len()).filter(|row| moved.binary_search(row).is_err()).collect();
-        Ok(if rest.is_empty() { Moved::All } else { Moved::Not(piece.pick(rest), why) })
+        Ok(if rest.is_empty() { Move::All } else { Move::Not(piece.pick(rest), why) })
     }
 
     /// A row that is to wait in the store; `None` if it has no text with which its function could be
@@ -200,7 +223,7 @@ impl Desk {
 }
 
 /// What became of a piece that was to move to the store.
-enum Moved {
+enum Move {
     All,
     /// These rows are not there, and why.
     Not(Piece, Option<String>),

@@ -100,10 +100,10 @@ impl Supervisor {
             outcome
         };
         let ended = tokio::join!(reading, waiting);
-        if let (Some(fence), Ok(quarantine)) =
-            (self.waiting.fence.lock().await.take(), self.flows.quarantine())
+        if let (Some(marker), Ok(quarantine)) =
+            (self.waiting.marker.lock().await.take(), self.flows.quarantine())
         {
-            timeout(PATIENCE, quarantine.remove_fence(&fence)).await.ok();
+            timeout(PATIENCE, quarantine.remove_marker(&marker)).await.ok();
         }
         match ended {
             // Rows wait that its source gave.

@@ -1,7 +1,7 @@
 //! Rows that wait in the store for what is unavailable: one process tries them again and again.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    delivery::{Desk, Interrupted, Work},
+    delivery::{BadRow, Desk, Interrupted, Work},
     ledger::Tally,
     names::Names,
     piece::Piece,
@@ -22,26 +22,29 @@ use crate::{
     backoff::Backoff,
     batch::Batch,
     conf::WaitingConf,
-    durable::{HeldLease, Taken},
+    durable::{HeldLease, SeenLease, Taken},
     error::{BoxError, error_chain},
     flow::{Lineage, Report},
     health::Trouble,
     millis::since_epoch::now,
-    quarantine::{Fence, Quarantined, Stored},
+    quarantine::{CommitMarker, Quarantined, Stored},
 };
 
 /// How often a flow without waiting rows looks whether another process has left some.
-const LOOK: Duration = Duration::from_secs(60);
+const IDLE_INTERVAL: Duration = Duration::from_secs(60);
 /// How often it looks whether another process still tries them.
-const TAKE: Duration = Duration::from_secs(5);
+const LEASE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// For how long a function that worked for a row is taken to work.
+const LATELY: Duration = Duration::from_secs(60);
 
 /// What the deliveries of a flow and the task that tries its waiting rows know of each other.
 pub(super) struct Waiting {
     pub(super) conf: WaitingConf,
     /// Rows were moved to the store.
     pub(super) added: Notify,
-    /// The fence of the rows that deliveries move. One moves them at a time.
-    pub(super) fence: tokio::sync::Mutex<Option<Fence>>,
+    /// The marker of the rows that deliveries move. One moves them at a time.
+    pub(super) marker: tokio::sync::Mutex<Option<CommitMarker>>,
     /// When a function of the chain last did its work for a row, by its place.
     worked: Mutex<Vec<Option<SystemTime>>>,
 }
@@ -51,7 +54,7 @@ impl Waiting {
         Self {
             conf,
             added: Notify::new(),
-            fence: tokio::sync::Mutex::default(),
+            marker: tokio::sync::Mutex::default(),
             worked: Mutex::default(),
         }
     }
@@ -92,6 +95,8 @@ pub(super) struct WaitingWorker {
 struct Pass {
     /// The lease of the flow's waiting rows, while this process has it.
     lease: Option<HeldLease>,
+    /// What is known of that of another process.
+    seen: Option<SeenLease>,
     /// The row that was tried last.
     cursor: Option<String>,
     /// The pauses while no row gets through.
@@ -137,10 +142,15 @@ impl WaitingWorker {
         while !self.stop.is_cancelled() {
             // What it gave before its end is counted then.
             let has_ended = self.source_ended.is_cancelled();
-            let pause = match self.step(pass).await {
+            let step = self.step(pass).await;
+            if step.is_ok() {
+                store.over();
+            }
+            let pause = match step {
                 Ok(Step::Idle) if has_ended => return true,
                 Ok(Step::Idle) => {
-                    let added = tokio::time::timeout(LOOK, self.desk.waiting.added.notified());
+                    let added =
+                        tokio::time::timeout(IDLE_INTERVAL, self.desk.waiting.added.notified());
                     tokio::select! {
                         () = self.stop.cancelled() => {}
                         () = self.source_ended.cancelled() => {}
@@ -151,7 +161,8 @@ impl WaitingWorker {
                 Ok(Step::Pause(pause)) => pause,
                 Ok(Step::Try(rows)) => {
                     pass.cursor = rows.last().map(|stored| stored.row.cursor());
-                    let Ok(tried) = self.try_rows(rows).await else { return false };
+                    let lease = pass.lease.as_ref();
+                    let Ok(tried) = self.try_rows(rows, lease).await else { return false };
                     pass.trouble = tried.outage.map(|cause| self.desk.health.trouble(flow, cause));
                     if tried.waiting < tried.rows {
                         pass.backoff.reset();
@@ -170,7 +181,6 @@ impl WaitingWorker {
                     continue;
                 }
             };
-            store.over();
             self.stop.run_until_cancelled(sleep(pause)).await;
         }
         false
@@ -190,11 +200,14 @@ impl WaitingWorker {
                 return Ok(Step::Idle);
             }
             if !pass.lease.as_ref().is_some_and(HeldLease::is_held) {
-                pass.cursor = None;
-                pass.lease = match quarantine.waiting_lease(flow).take().await? {
-                    Taken::Held(lease) => Some(lease),
-                    Taken::Elsewhere(left) => return Ok(Step::Pause(left.min(TAKE))),
-                };
+                (pass.cursor, pass.lease) = (None, None);
+                match quarantine.waiting_lease(flow).take(&mut pass.seen).await? {
+                    Taken::Held(lease) => pass.lease = Some(lease),
+                    Taken::Elsewhere(left) => {
+                        pass.trouble = None;
+                        return Ok(Step::Pause(left.min(LEASE_INTERVAL)));
+                    }
+                }
             }
         }
         let rows = quarantine.waiting_page(flow, pass.cursor.as_deref()).await?;
@@ -209,8 +222,13 @@ impl WaitingWorker {
         }))
     }
 
-    /// Tries rows once. Rows at the same function are tried together, in batches as from the source.
-    async fn try_rows(&self, rows: Vec<Stored>) -> Result<Tried, Interrupted> {
+    /// Tries rows once, as long as the lease is held and the flow goes on. Rows at the same function
+    /// are tried together, in batches as from the source.
+    async fn try_rows(
+        &self,
+        rows: Vec<Stored>,
+        lease: Option<&HeldLease>,
+    ) -> Result<Tried, Interrupted> {
         let mut gone = Vec::new();
         let mut places: BTreeMap<usize, Vec<Stored>> = BTreeMap::new();
         let mut all = Tried::default();
@@ -225,6 +243,9 @@ impl WaitingWorker {
         let size = usize::try_from(self.desk.source.batch.rows).unwrap_or(usize::MAX).max(1);
         for (at, rows) in places {
             for rows in rows.chunks(size) {
+                if self.stop.is_cancelled() || !lease.is_some_and(HeldLease::is_held) {
+                    return Ok(all);
+                }
                 let tried = self.try_batch(at, rows).await?;
                 all.rows += tried.rows;
                 all.waiting += tried.waiting;
@@ -242,42 +263,44 @@ impl WaitingWorker {
         let mut work = Work::default();
         self.desk.process(&from, Piece::new(at, batch, Lineage::Same), &mut work).await?;
         let Work { mut tally, bad, waiting, .. } = work;
-        let mut bad = Names::default().name(bad, &from);
-        let waiting = Names::default().name(waiting, &from);
-        // A row with its own id is where it was; another is further on.
-        let ids: BTreeMap<&str, &Quarantined> =
+        let mut bad = Names::of_bad().name(bad, &from);
+        let (waiting, away): (Vec<BadRow>, Vec<Option<usize>>) =
+            waiting.into_iter().map(|waiting| (waiting.row, waiting.away)).unzip();
+        let waiting = Names::of_waiting().name(waiting, &from);
+        let ids: HashMap<&str, &Quarantined> =
             rows.iter().map(|row| (row.id.as_str(), row)).collect();
-        let (same, further): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|row| ids.contains_key(row.id.as_str()));
-        let mut stay = Vec::with_capacity(same.len());
-        for row in same {
-            let since = ids.get(row.id.as_str()).map_or(row.since, |before| before.since);
-            let row = Quarantined { since, ..row };
-            if self.is_overdue(&row) {
+        let (mut stay, mut further, mut outage) = (Vec::new(), Vec::new(), None);
+        for (row, away) in waiting.into_iter().zip(away) {
+            // A row that is where it was has the id and the text that it had.
+            let before = ids.get(row.id.as_str()).filter(|before| before.row == row.row);
+            let Some(before) = before else {
+                further.push(row);
+                continue;
+            };
+            if self.is_overdue(before, away) {
                 let why = "a row has waited for as long as it may and goes to quarantine";
                 row.warn(why, self.desk.flow.log_rows());
-                bad.push(Quarantined { since: row.tried, ..row });
+                bad.push(row);
                 tally.quarantined += 1;
-            } else {
-                stay.push(row);
+                continue;
             }
+            if !self.works(before, away) {
+                outage = Some(row.cause.clone());
+            }
+            stay.push(Quarantined { since: before.since, ..row });
         }
         tally.waiting += further.len() as u64;
-        let oldest = stay.iter().min_by_key(|row| row.since);
-        let outage = oldest.filter(|oldest| {
-            stay.len() == rows.len() && !self.desk.waiting.has_worked_since(at, oldest.since)
-        });
         let tried = Tried {
             rows: rows.len(),
             waiting: stay.len(),
-            outage: outage.map(|row| row.cause.clone()),
+            outage: outage.filter(|_| stay.len() == rows.len()),
         };
         self.desk.keep(self.desk.quarantine.keeping(bad)).await?;
         if !further.is_empty() {
-            let fence = Fence::new(self.desk.flow.name());
-            let further = self.desk.quarantine.keeping_waiting(further, true, fence);
-            if let Some(fence) = self.desk.keep(further).await? {
-                self.desk.quarantine.remove_fence(&fence).await;
+            let marker = CommitMarker::new(self.desk.flow.name());
+            let further = self.desk.quarantine.keeping_waiting(further, true, marker);
+            if let Some(marker) = self.desk.keep(further).await? {
+                self.desk.quarantine.remove_marker(&marker).await;
             }
         }
         self.settle(stored, &stay).await?;
@@ -285,11 +308,20 @@ impl WaitingWorker {
         Ok(tried)
     }
 
-    /// Whether a row has waited for as long as it may, and its function does its work for others.
-    fn is_overdue(&self, row: &Quarantined) -> bool {
-        let waited = row.tried.duration_since(row.since).unwrap_or_default();
+    /// Whether a row has waited for as long as it may, and the function that is away for it has worked
+    /// for others since it was tried last.
+    fn is_overdue(&self, row: &Quarantined, away: Option<usize>) -> bool {
+        let waited = now().duration_since(row.since).unwrap_or_default();
         let Waiting { conf, .. } = &*self.desk.waiting;
-        waited >= conf.max_wait && self.desk.waiting.has_worked_since(row.at, row.since)
+        let works = away.is_some_and(|at| self.desk.waiting.has_worked_since(at, row.tried));
+        waited >= conf.max_wait && works
+    }
+
+    /// Whether the function that is away for a row has worked for others lately: it is no outage for
+    /// all.
+    fn works(&self, row: &Quarantined, away: Option<usize>) -> bool {
+        let lately = now().checked_sub(LATELY).unwrap_or(row.tried).min(row.tried);
+        away.is_some_and(|at| self.desk.waiting.has_worked_since(at, lately))
     }
 
     /// Puts rows into quarantine whose function is gone.

@@ -14,7 +14,8 @@ use crate::{
     metrics::QuarantineMetrics,
     millis::since_epoch,
     quarantine::{
-        DISCARDED, KEPT, Quarantine, QuarantineError, QuarantineFilter, Quarantined, layout::Spaces,
+        DISCARDED, KEPT, Quarantine, QuarantineError, QuarantineFilter, Quarantined, WAITING,
+        layout::Spaces,
     },
 };
 
@@ -58,7 +59,7 @@ impl Fixture {
 
     /// Fails unless places and counters are those of the rows that are there.
     pub(super) async fn audit(&self) {
-        for spaces in [KEPT, DISCARDED] {
+        for spaces in [KEPT, DISCARDED, WAITING] {
             self.audit_space(spaces).await;
         }
     }

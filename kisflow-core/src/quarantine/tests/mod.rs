@@ -11,10 +11,12 @@ use std::{
 use self::fixture::Fixture;
 pub(crate) use self::fixture::row;
 use super::{
-    KEPT, QuarantineFilter, Quarantined, by_time::ByTime, draft::Draft, layout::flow_and_place,
+    CommitMarker, KEPT, QuarantineFilter, Quarantined, by_time::ByTime, draft::Draft,
+    layout::flow_and_place,
 };
 use crate::{
     conf::{QuarantineConf, WhenFull},
+    durable::{Commit, Durable, Key},
     millis::since_epoch,
 };
 
@@ -63,11 +65,11 @@ async fn of_a_row_whose_text_is_another_each_time_the_later_one_is_kept_unless_s
 #[test]
 fn the_own_id_of_a_row_is_the_same_on_every_machine_and_differs_by_generation() {
     let row = Quarantined { position: "/var/log/shop:17".to_owned(), ..row("A", "", 1) };
-    assert_eq!(row.own_id("", true, 0), "dbca1a3ee57ef3025eb86721e7bf40c2");
+    assert_eq!(row.own_id("", "", true, 0), "dbca1a3ee57ef3025eb86721e7bf40c2");
     let ids = [("", true, 0), ("", true, 1), ("2", true, 0), ("3", true, 0)];
     let ids: BTreeSet<String> = ids
         .into_iter()
-        .map(|(generation, exact, times)| row.own_id(generation, exact, times))
+        .map(|(generation, exact, times)| row.own_id("", generation, exact, times))
         .collect();
     assert_eq!(ids.len(), 4);
 }
@@ -293,4 +295,41 @@ async fn counters_and_places_are_right_whoever_works_at_the_same_time() {
     let places = it.entries(KEPT.by_time).await;
     let of_a = places.iter().filter(|(key, _)| flow_and_place(key).unwrap().0 == "A").count();
     assert!((1..=20).contains(&of_a), "{of_a}");
+}
+
+#[tokio::test]
+async fn rows_that_wait_are_moved_although_somebody_has_changed_the_marker_of_their_commits() {
+    let it = Fixture::new(QuarantineConf::default(), 20);
+    let mut marker = Some(CommitMarker::new("A"));
+    for (round, id) in ["1", "2", "3"].into_iter().enumerate() {
+        let rows = vec![row("A", id, 1)];
+        let mut keeping = it.quarantine.keeping_waiting(rows, false, marker.take().unwrap());
+        let kept = tokio::time::timeout(Duration::from_secs(10), keeping.keep()).await;
+        kept.expect("it tries again without end").unwrap();
+        marker = keeping.into_marker();
+        let (key, entry) = it.entries("waiting_marker").await.pop().unwrap();
+        let key = Key::raw("waiting_marker", key);
+        let commit = match round {
+            0 => Commit::new().put(key, "0"),
+            _ => Commit::new().remove_unchanged(key, &entry),
+        };
+        it.store.store.commit(&commit).await.unwrap();
+    }
+    it.audit().await;
+    let waiting = it.quarantine.waiting();
+    assert_eq!(waiting.ids(&QuarantineFilter::new()).await.unwrap(), ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn markers_of_processes_that_are_gone_are_removed_after_a_week() {
+    let it = Fixture::new(QuarantineConf::default(), 20);
+    let rows = vec![row("A", "1", 1)];
+    let mut keeping = it.quarantine.keeping_waiting(rows, false, CommitMarker::new("A"));
+    keeping.keep().await.unwrap();
+    let old = Commit::new().put(Key::raw("waiting_marker", "old"), "1700000000000");
+    it.store.store.commit(&old).await.unwrap();
+    it.quarantine.remove_old_markers().await.unwrap();
+    assert_eq!(it.entries("waiting_marker").await.len(), 1);
+    it.quarantine.remove_marker(&keeping.into_marker().unwrap()).await;
+    assert!(it.entries("waiting_marker").await.is_empty());
 }
