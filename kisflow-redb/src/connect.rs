@@ -143,6 +143,11 @@ impl Redb {
         }
     }
 
+    /// Whether this process has the file open, rather than another one through which it is reached.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.inner, Inner::Open { .. })
+    }
+
     /// The error of an answer that does not fit the request.
     pub(crate) fn unfit(&self) -> RedbError {
         RedbError::unfit(self.path())
@@ -237,7 +242,7 @@ impl fmt::Debug for Redb {
         formatter
             .debug_struct("Redb")
             .field("path", &self.path())
-            .field("is_shared", &matches!(self.inner, Inner::Shared(_)))
+            .field("is_shared", &!self.is_open())
             .finish_non_exhaustive()
     }
 }

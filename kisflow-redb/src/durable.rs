@@ -115,6 +115,10 @@ impl Durable for Redb {
         LIMITS
     }
 
+    fn is_exclusive(&self) -> bool {
+        self.is_open()
+    }
+
     async fn now(&self) -> Result<SystemTime> {
         Ok(SystemTime::now())
     }

@@ -19,7 +19,7 @@ enum Dies {
 }
 
 /// Lets rows go through while something dies again and again; then every row is there.
-fn check(what: &str, stage: &mut Stage, dies: Dies) {
+fn check(what: &str, stage: &mut Stage, dies: Dies) -> String {
     let mut worker = stage.worker("worker-0");
     let (mut deaths, mut next) = (0, 0);
     loop {
@@ -50,6 +50,7 @@ fn check(what: &str, stage: &mut Stage, dies: Dies) {
     let repeats = stage.repeats(0..ROWS);
     println!("{what}: {ROWS} rows, {deaths} deaths, none lost, {repeats} repeats");
     assert!(deaths >= 9, "it was to die more often than {deaths} times");
+    printed
 }
 
 fn file_stage() -> Stage {
@@ -128,7 +129,20 @@ fn the_last_row_of_a_key_of_nats_wins_over_every_death() {
 
 #[test]
 fn a_worker_that_reads_a_file_is_killed() {
-    check("file, worker killed", &mut file_stage(), Dies::Worker);
+    let mut stage = file_stage();
+    // Some rows leave their batches and wait in the store, while others go on.
+    stage.conf(
+        "flow.yml",
+        "kistype: flow\nflow_name: Numbers\nsource: numbers\nflows:\n  - fname: Doubt\n  - fname: CountInRedis\n",
+    );
+    stage.conf("doubt.yml", "kistype: func\nfname: Doubt\nfmode: Verify\n");
+    stage.conf(
+        "global.yml",
+        "kistype: global\nquarantine: {cname: kept}\ngrace_ms: 10000\nwaiting: {hold_ms: 1}\n",
+    );
+    let printed = check("file, worker killed, rows wait", &mut stage, Dies::Worker);
+    assert!(number(&printed, "resumed") > 0, "no row waited in the store: {printed}");
+    stage.assert_none_waits();
 }
 
 #[test]

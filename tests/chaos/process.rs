@@ -9,7 +9,11 @@ use std::{
     time::Duration,
 };
 
-use kisflow::{ConnConf, Connector, Redb, durable::Scan};
+use bytes::Bytes;
+use kisflow::{
+    ConnConf, Connector, Redb,
+    durable::{Entry, Scan},
+};
 use tempfile::TempDir;
 
 use crate::{redis_server::RedisServer, server::poll};
@@ -100,21 +104,35 @@ impl Stage {
 
     /// The ids of the rows in quarantine.
     pub(crate) fn quarantined(&self) -> Vec<u64> {
+        let id = |entry: &[u8]| {
+            let entry: serde_json::Value = serde_json::from_slice(entry).unwrap();
+            let row: serde_json::Value =
+                serde_json::from_str(entry["row"].as_str().unwrap()).unwrap();
+            row["id"].as_u64().unwrap()
+        };
+        let entries = self.kept("quarantine");
+        let mut ids: Vec<u64> = entries.iter().map(|(_, entry)| id(&entry.value)).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// No row waits in the store, and nothing that belongs to such rows is left.
+    pub(crate) fn assert_none_waits(&self) {
+        for space in ["waiting", "waiting_by_time", "waiting_lease"] {
+            assert_eq!(self.kept(space).len(), 0, "{space}");
+        }
+        let counters = self.kept("waiting_usage");
+        assert!(counters.iter().all(|(_, counter)| counter.count() == 0), "{counters:?}");
+    }
+
+    /// The entries of a space of the store, which nobody has open.
+    fn kept(&self, space: &str) -> Vec<(Bytes, Entry)> {
         let conf =
             ConnConf::new("kept", "redb").addrs(self.path("kept.redb").display().to_string());
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             let redb = Redb::connect(&conf, serde_json::from_str("{}").unwrap()).await.unwrap();
             let durable = (Redb::durable().unwrap())(&redb);
-            let entries = durable.scan(&Scan::of("quarantine")).await.unwrap();
-            let id = |entry: &[u8]| {
-                let entry: serde_json::Value = serde_json::from_slice(entry).unwrap();
-                let row: serde_json::Value =
-                    serde_json::from_str(entry["row"].as_str().unwrap()).unwrap();
-                row["id"].as_u64().unwrap()
-            };
-            let mut ids: Vec<u64> = entries.iter().map(|(_, entry)| id(&entry.value)).collect();
-            ids.sort_unstable();
-            ids
+            durable.scan(&Scan::of(space)).await.unwrap()
         })
     }
 

@@ -73,6 +73,15 @@ async fn count(rows: &[Numbered], worker: State<'_, Worker>, cx: Cx<'_>) -> Resu
     Ok(())
 }
 
+/// Says of a few rows that something is unavailable, most of the times.
+#[faas("Doubt")]
+fn doubt(row: &Numbered) -> Result<bool> {
+    match row.id % 50 == 7 && fastrand::u32(..10) > 0 {
+        true => Err(Unavailable::new("there are doubts").into()),
+        false => Ok(true),
+    }
+}
+
 /// Refuses the rows that the tests have poisoned.
 #[faas("Refuse")]
 fn refuse(row: &Numbered) -> Result<bool> {
@@ -106,11 +115,13 @@ async fn main() -> Result<()> {
     for (flow, ended) in &served.flows {
         let ledger = &ended.ledger;
         println!(
-            "{flow} read {} delivered {} filtered {} quarantined {} returned {} unaccounted {}",
+            "{flow} read {} delivered {} filtered {} quarantined {} waiting {} resumed {} returned {} unaccounted {}",
             ledger.read,
             ledger.delivered,
             ledger.filtered,
             ledger.quarantined,
+            ledger.waiting,
+            ledger.resumed,
             ledger.returned,
             ledger.unaccounted()
         );

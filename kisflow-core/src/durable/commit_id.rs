@@ -14,15 +14,22 @@ use std::{
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommitId(u128);
 
+/// The random number of this process.
+static PROCESS: LazyLock<u64> = LazyLock::new(|| fastrand::Rng::new().u64(1..));
+
 impl CommitId {
     /// The version of entries that no commit may check.
     pub const NONE: Self = Self(0);
 
     pub(crate) fn new() -> Self {
-        static PROCESS: LazyLock<u64> = LazyLock::new(|| fastrand::Rng::new().u64(1..));
         static COUNTER: AtomicU64 = AtomicU64::new(1);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         Self(u128::from(*PROCESS) << 64 | u128::from(number))
+    }
+
+    /// Whether this process made it.
+    pub(crate) fn is_of_this_process(self) -> bool {
+        self.0 >> 64 == u128::from(*PROCESS)
     }
 
     /// Its 16 bytes, most significant first.

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -83,7 +84,7 @@ impl Lease {
         let found = found.into_iter().flatten().next();
         let now = self.durable.now().await?;
         // One that cannot be read is not a lease of this version.
-        let held = found.as_ref().and_then(|entry| {
+        let held = found.as_ref().filter(|entry| !self.is_left_behind(entry)).and_then(|entry| {
             let value: Value = serde_json::from_slice(&entry.value).ok()?;
             let left = value.until.duration_since(now).ok().filter(|left| !left.is_zero())?;
             Some((entry.version, left))
@@ -115,11 +116,16 @@ impl Lease {
         }
     }
 
+    /// Whether the process that wrote the entry has ended.
+    fn is_left_behind(&self, entry: &Entry) -> bool {
+        self.durable.is_exclusive() && !entry.version.is_of_this_process()
+    }
+
     /// The commit that takes or renews it, and the entry that it writes.
     fn commit(&self, found: Option<&Entry>, now: SystemTime) -> (Commit, Entry) {
         let value = Value { until: now + LENGTH };
         // Only a number: it always has a JSON form.
-        let value = bytes::Bytes::from(serde_json::to_vec(&value).unwrap_or_default());
+        let value = Bytes::from(serde_json::to_vec(&value).unwrap_or_default());
         let commit = Commit::new().replace(self.key.clone(), found, value.clone());
         let version = commit.id();
         (commit, Entry { value, version })
@@ -206,7 +212,7 @@ async fn renew(lease: Lease, state: Arc<Mutex<State>>, released: CancellationTok
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::durable::MemoryStore;
+    use crate::durable::{Faulty, MemoryStore};
 
     fn lease(store: &Arc<MemoryStore>) -> Lease {
         Lease::new(store.clone(), Key::new("leases").text("a"))
@@ -228,6 +234,18 @@ mod tests {
         held.release().await;
         let next = take(&lease).await.unwrap();
         assert!(next.is_held());
+    }
+
+    #[test]
+    fn in_a_store_that_only_this_process_has_open_no_other_has_a_lease() {
+        let entry = |version| Entry { value: Bytes::new(), version };
+        let (own, other) = (entry(CommitId::new()), entry(CommitId::from_bytes([7; 16])));
+        let left_behind = |store: Arc<dyn Durable>| {
+            let lease = Lease::new(store, Key::new("leases"));
+            [lease.is_left_behind(&own), lease.is_left_behind(&other)]
+        };
+        assert_eq!(left_behind(Arc::new(MemoryStore::default())), [false, true]);
+        assert_eq!(left_behind(Arc::new(Faulty::new(9))), [false, false]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -105,6 +105,10 @@ impl Durable for MemoryStore {
         self.limits
     }
 
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+
     async fn now(&self) -> Result<SystemTime> {
         Ok(SystemTime::now())
     }

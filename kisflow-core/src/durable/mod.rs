@@ -95,6 +95,12 @@ pub trait Durable: Send + Sync + 'static {
     /// The most that one commit may hold.
     fn limits(&self) -> Limits;
 
+    /// Whether no other process can have the store open to serve flows from it: what another process
+    /// was doing there has then ended with it.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+
     /// The time of the engine's clock, which all its clients share. It may go back, at a failover
     /// for example.
     async fn now(&self) -> Result<SystemTime>;
@@ -124,6 +130,10 @@ impl<D: Durable + ?Sized> Durable for Arc<D> {
 
     fn limits(&self) -> Limits {
         (**self).limits()
+    }
+
+    fn is_exclusive(&self) -> bool {
+        (**self).is_exclusive()
     }
 
     async fn now(&self) -> Result<SystemTime> {

@@ -77,3 +77,40 @@ impl Default for Names {
         Self::of_waiting()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Batch, Delivery, Receipt, Result, Settled, async_trait};
+
+    struct Slip;
+
+    #[async_trait]
+    impl Receipt for Slip {
+        fn position(&self, row: usize) -> String {
+            row.to_string()
+        }
+
+        async fn done(&self, _: &Settled) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_row_that_was_not_kept_has_the_same_id_when_it_is_named_again() {
+        let delivery = Delivery::new(Batch::json(["{}"]), Slip);
+        let from = Provenance::Delivery(&delivery);
+        let rows = |count| {
+            let row = || BadRow { row: Quarantined::of("A", "s"), source_row: Some(0) };
+            std::iter::repeat_with(row).take(count).collect::<Vec<_>>()
+        };
+        let ids = |rows: Vec<Quarantined>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
+        let mut names = Names::of_waiting();
+        let first = ids(names.name(rows(3), &from));
+        names.take_back(2);
+        assert_eq!(ids(names.name(rows(2), &from)), first[1..]);
+        assert!(first[0] != first[1] && first[1] != first[2]);
+        let bad = ids(Names::of_bad().name(rows(3), &from));
+        assert!(bad.iter().all(|id| !first.contains(id)), "they may meet in quarantine");
+    }
+}

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::{
@@ -19,6 +20,9 @@ use crate::{
     quarantine::{CommitMarker, Quarantined},
     text::excerpt_chain,
 };
+
+/// How long rows wait to be moved after others, before they are tried again in their batch.
+const OTHERS: Duration = Duration::from_millis(500);
 
 /// Something that rows wait for.
 pub(super) struct Outage {
@@ -158,8 +162,8 @@ impl Desk {
         cause: &str,
         work: &mut Work,
     ) -> Result<Move, Interrupted> {
-        let Ok(mut marker) = self.waiting.marker.try_lock() else {
-            // Others are moved, which may take as long as the store is away.
+        let Ok(mut marker) = timeout(OTHERS, self.waiting.marker.lock()).await else {
+            // Others are moved, which takes as long as the store is away.
             return Ok(Move::Not(piece, None));
         };
         let rows = |index| Some((index, self.waiting_row(from, &piece, index, cause)?));
