@@ -212,6 +212,7 @@ fn source() -> impl Strategy<Value = SourceConf> {
                 .group(group)
                 .batch(rows, wait)
                 .in_flight(in_flight)
+                .in_flight_bytes(u64::from(in_flight) << 7)
                 .start(start)
                 .ordered(ordered)
                 .isolate(isolate)

@@ -74,7 +74,7 @@ fn check(registry: Registry, documents: &[&str], expected: &[&str]) {
 
 #[test]
 fn everything_that_a_source_may_say_is_read() {
-    let source = "kistype: source\nsname: s\ntype: empty\naddrs: a:1\nkey: k\ngroup: g\nbatch: {rows: 7, wait_ms: 8}\nin_flight: 9\nstart: 17-0\nordered: {key: id}\nisolate: false\nretry_times: 5\nretry_duration: 6\nparams: {depth: 1}\n";
+    let source = "kistype: source\nsname: s\ntype: empty\naddrs: a:1\nkey: k\ngroup: g\nbatch: {rows: 7, wait_ms: 8}\nin_flight: 9\nin_flight_bytes: 10\nstart: 17-0\nordered: {key: id}\nisolate: false\nretry_times: 5\nretry_duration: 6\nparams: {depth: 1}\n";
     let global = "kistype: global\ngrace_ms: 5\nquarantine: {cname: kept, max_rows: 1, max_bytes: 2, max_age_ms: 3, when_full: drop_oldest}\nwaiting: {hold_ms: 4, max_wait_ms: 5, max_rows: 6, max_bytes: 7}\n";
     let kept = "kistype: conn\ncname: kept\ntype: redb\naddrs: kept.redb\n";
     check(registry(), &[FUNC, FLOW, source, global, kept], &[]);
@@ -88,6 +88,7 @@ fn everything_that_a_source_may_say_is_read() {
         .group("g")
         .batch(7, Duration::from_millis(8))
         .in_flight(9)
+        .in_flight_bytes(10)
         .start(Start::After("17-0".to_owned()))
         .ordered(Ordered::Key("id".to_owned()))
         .isolate(false)

@@ -35,6 +35,25 @@ async fn told_to_stop_a_flow_works_on_what_it_has_read_and_reads_no_more() {
 }
 
 #[tokio::test]
+async fn while_the_rows_in_progress_have_so_many_bytes_no_more_are_read() {
+    let tape = Tape::new("heavy", 1_000);
+    let scene = Scene::default();
+    // A batch has more than 1,500 bytes.
+    let bounded = |source: SourceConf| source.in_flight(9).in_flight_bytes(3_000);
+    let world = World::new(&scene, "heavy", &["Deliver"], bounded);
+    let gate = scene.0.gate.write().await;
+    let serving = world.start().await;
+    scene.called(2).await;
+    // That no more comes can only be seen by waiting.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!((scene.calls(), tape.most_held()), (2, 200));
+    drop(gate);
+    let ledger = serving.served().await.flows["Orders"].ledger;
+    assert_eq!(ledger.delivered, 1_000, "{ledger}");
+    assert_eq!(tape.most_held(), 200);
+}
+
+#[tokio::test]
 async fn what_is_not_done_when_the_grace_time_is_over_is_given_back() {
     let tape = Tape::new("grace", 1_000).endless();
     let scene = Scene::default();

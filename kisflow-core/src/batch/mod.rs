@@ -141,6 +141,16 @@ impl Batch {
         self.inner.len == 0
     }
 
+    /// How many bytes the rows have as they arrived; 0 for values.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self.content() {
+            Content::Raw { rows, .. } => rows.size() as u64,
+            Content::Typed(_) => 0,
+            // What it shares is in memory as a whole.
+            Content::Picked { base, .. } => base.bytes(),
+        }
+    }
+
     /// Returns all rows as `T`.
     ///
     /// # Errors

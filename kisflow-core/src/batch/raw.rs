@@ -110,6 +110,14 @@ impl RawRows {
         }
     }
 
+    /// How many bytes the rows have, with what separates them.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Lines(lines) => lines.buffer.len(),
+            Self::Each(rows) => rows.iter().map(|row| row.0.len()).sum(),
+        }
+    }
+
     /// The rows at ascending positions; their bytes are shared.
     pub(crate) fn pick(&self, keep: &[usize]) -> Self {
         Self::Each(keep.iter().map(|position| RowBytes(self.bytes(*position))).collect())
@@ -168,5 +176,6 @@ mod tests {
         let texts: Vec<_> = (0..rows.len()).map(|row| rows.bytes(row)).collect();
         assert_eq!(texts, ["{\"a\":1}\r", "{\"a\":2}", "{\"a\":3}"]);
         assert_eq!(rows.pick(&[2]).bytes(0), "{\"a\":3}");
+        assert_eq!((rows.size(), rows.pick(&[1, 2]).size()), (29, 14));
     }
 }

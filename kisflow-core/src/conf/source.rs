@@ -37,6 +37,9 @@ pub struct SourceConf {
     /// The most batches in progress at once, at least 1 (default 4). While so many are, the source
     /// is not read.
     pub in_flight: u32,
+    /// The most bytes of rows in progress at once, as they arrived, at least 1 (default 64 MiB). While
+    /// there are so many, the source is not read; one batch may be larger.
+    pub in_flight_bytes: u64,
     /// Where a new group begins (default `earliest`).
     pub start: Start,
     /// Which order is kept (default none).
@@ -130,6 +133,7 @@ impl SourceConf {
             group: String::new(),
             batch: BatchConf::default(),
             in_flight: 4,
+            in_flight_bytes: 64 << 20,
             start: Start::Earliest,
             ordered: Ordered::No,
             isolate: true,
@@ -172,6 +176,13 @@ impl SourceConf {
     #[must_use]
     pub fn in_flight(mut self, batches: u32) -> Self {
         self.in_flight = batches;
+        self
+    }
+
+    /// Sets the most bytes of rows in progress at once.
+    #[must_use]
+    pub fn in_flight_bytes(mut self, bytes: u64) -> Self {
+        self.in_flight_bytes = bytes;
         self
     }
 
@@ -235,6 +246,7 @@ pub(super) fn source(section: &mut Section<'_>) -> Option<SourceConf> {
         wait: batch.duration("wait_ms").unwrap_or(conf.batch.wait),
     });
     conf.in_flight = positive(section, "in_flight").unwrap_or(conf.in_flight);
+    conf.in_flight_bytes = section.number("in_flight_bytes").unwrap_or(conf.in_flight_bytes);
     conf.start = match section.text("start").as_deref() {
         None | Some("earliest") => Start::Earliest,
         Some("latest") => Start::Latest,

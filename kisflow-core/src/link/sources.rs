@@ -26,7 +26,12 @@ pub(super) fn check_sources(registry: &Registry, conf: &Conf, problems: &mut Vec
                 problems.push(of_source(source, "type", message));
             }
         }
-        for (path, value) in [("batch.rows", source.batch.rows), ("in_flight", source.in_flight)] {
+        let positive = [
+            ("batch.rows", u64::from(source.batch.rows)),
+            ("in_flight", u64::from(source.in_flight)),
+            ("in_flight_bytes", source.in_flight_bytes),
+        ];
+        for (path, value) in positive {
             if value == 0 {
                 problems.push(of_source(source, path, "expected a whole number from 1, found `0`"));
             }

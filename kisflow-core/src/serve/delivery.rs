@@ -4,11 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use tokio::{
-    sync::{OwnedSemaphorePermit, oneshot},
-    task::yield_now,
-    time::sleep,
-};
+use tokio::{sync::oneshot, task::yield_now, time::sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::warn;
 
@@ -18,6 +14,7 @@ use super::{
     names::Names,
     piece::Piece,
     provenance::Provenance,
+    room::Room,
     wait::Wait,
     waiting::Waiting,
 };
@@ -74,7 +71,7 @@ pub(super) struct Task<'a> {
     pub(super) commit: Option<PendingCommit>,
     pub(super) entry: Entry<'a>,
     /// Its room among those that are worked on at once.
-    pub(super) room: OwnedSemaphorePermit,
+    pub(super) room: Room,
 }
 
 /// The flow is to stop, or the source is to be opened anew, and the rows are not done.

@@ -10,6 +10,7 @@ mod outage;
 mod piece;
 mod provenance;
 mod reader;
+mod room;
 mod served;
 mod shutdown;
 mod supervisor;

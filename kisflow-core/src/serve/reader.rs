@@ -4,7 +4,6 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::{JoinError, JoinSet},
     time::{Instant, sleep, timeout},
 };
@@ -14,6 +13,7 @@ use tracing::{info, warn};
 use super::{
     delivery::{Desk, Task},
     lanes::Lanes,
+    room::{Room, Rooms},
     served::ServedOutcome,
     wait::Wait,
 };
@@ -68,7 +68,7 @@ pub(super) enum Ended {
 enum Event {
     Stop,
     Unkept,
-    Room(Option<OwnedSemaphorePermit>),
+    Room(Option<Room>),
     Done(Result<(), JoinError>),
     Tick,
     Read(Result<Option<Delivery>, BoxError>),
@@ -142,7 +142,7 @@ impl Reader {
     ) -> End {
         let conf = &self.desk.source;
         let in_flight = usize::try_from(conf.in_flight).unwrap_or(usize::MAX);
-        let rooms = Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)));
+        let rooms = Rooms::new(in_flight, conf.in_flight_bytes);
         // For the next delivery, if there is any.
         let mut room = None;
         // Whether a row has been read.
@@ -156,7 +156,7 @@ impl Reader {
         // Whether a delivery has been read since the last tick.
         let mut has_read = false;
         loop {
-            room = room.or_else(|| rooms.clone().try_acquire_owned().ok());
+            room = room.or_else(|| rooms.try_enter());
             // Where reading began is durable before the first row: it may be found nowhere later.
             let is_beginning = !has_begun && !tasks.is_empty();
             let is_full = tasks.len() >= MOST_OPEN.max(in_flight) || committer.is_behind();
@@ -166,7 +166,7 @@ impl Reader {
                 () = committer.ended().cancelled() => Event::Unkept,
                 Some(done) = tasks.join_next() => Event::Done(done),
                 () = &mut tick => Event::Tick,
-                free = rooms.clone().acquire_owned(), if room.is_none() => Event::Room(free.ok()),
+                free = rooms.enter(), if room.is_none() => Event::Room(free),
                 read = source.next(), if room.is_some() && !is_full && !is_beginning => Event::Read(read),
             };
             match event {
@@ -195,7 +195,8 @@ impl Reader {
                         tick.as_mut().reset(Instant::now() + pause);
                     }
                     has_begun |= !delivery.batch.is_empty();
-                    let Some(room) = room.take() else { continue };
+                    let Some(mut room) = room.take() else { continue };
+                    room.holds(delivery.batch.bytes());
                     let parts = lanes.parts(&delivery);
                     let commit = committer.begin(&mut delivery);
                     let desk = self.desk.clone();
