@@ -58,6 +58,8 @@ struct Inner {
     /// Ids that a batch function cannot bear.
     poison: std::sync::Mutex<Vec<u64>>,
     away: AtomicBool,
+    /// Ids that a function rejects, one by one.
+    refused: std::sync::Mutex<Vec<u64>>,
     /// Held by a test while functions are not to come to their end.
     gate: tokio::sync::RwLock<()>,
 }

@@ -115,6 +115,7 @@ struct Lines {
     dir: TempDir,
     name: &'static str,
     vault: Arc<Vault>,
+    grace: Duration,
 }
 
 /// Each line has as many bytes.
@@ -122,7 +123,8 @@ const LINE: u64 = 15;
 
 impl Lines {
     fn new(name: &'static str) -> Self {
-        Self { dir: TempDir::new().unwrap(), name, vault: Vault::new(name) }
+        let (dir, vault) = (TempDir::new().unwrap(), Vault::new(name));
+        Self { dir, name, vault, grace: Duration::from_millis(50) }
     }
 
     fn path(&self) -> PathBuf {
@@ -158,7 +160,7 @@ impl Lines {
             .global(
                 GlobalConf::default()
                     .quarantine(kisflow::QuarantineConf::on("vault"))
-                    .grace(Duration::from_millis(50)),
+                    .grace(self.grace),
             );
         let registry = Registry::linked()
             .source::<kisflow::File>()
@@ -223,14 +225,15 @@ async fn nothing_is_read_before_it_is_durable_where_reading_began() {
 
 #[tokio::test]
 async fn a_delivery_that_dies_holds_up_no_other_for_long() {
-    let lines = Lines::new("dies");
+    // Its end would end the wait of those behind.
+    let grace = Duration::from_secs(3_600);
+    let lines = Lines { grace, ..Lines::new("dies") };
     lines.append(0..40);
     let scene = Scene::poisoned([7]);
     // To be kept, the poisoned row is named by a store that breaks once.
     lines.vault.breaks.store(true, Ordering::SeqCst);
     let serving = lines.start(&scene, |source| source.retry(0, Duration::ZERO)).await;
-    // Less than the grace time, whose end would end the wait of those behind it.
-    let served = timeout(Duration::from_secs(20), serving.served()).await.unwrap();
+    let served = timeout(Duration::from_secs(60), serving.served()).await.unwrap();
     let ledger = served.flows["Orders"].ledger;
     assert_eq!(
         (ledger.delivered, ledger.quarantined, ledger.unaccounted()),

@@ -94,7 +94,8 @@ pub struct WaitingConf {
     /// without it (default 5 s). The key is `hold_ms`.
     #[serde(rename = "hold_ms", with = "millis")]
     pub hold: Duration,
-    /// After how long it goes to quarantine, if the function works for other rows (default 15 min).
+    /// After how long in the store it goes to quarantine, if its function works for other rows then
+    /// (default 15 min). It counts anew at each function.
     /// The key is `max_wait_ms`.
     #[serde(rename = "max_wait_ms", with = "millis")]
     pub max_wait: Duration,

@@ -95,8 +95,8 @@ pub trait Durable: Send + Sync + 'static {
     /// The most that one commit may hold.
     fn limits(&self) -> Limits;
 
-    /// Whether no other process can have the store open to serve flows from it: what another process
-    /// was doing there has then ended with it.
+    /// Returns `true` if only this process can serve flows from the store: leases that other processes
+    /// left there have then ended with them.
     fn is_exclusive(&self) -> bool {
         false
     }

@@ -92,6 +92,16 @@ impl Quarantined {
         self.origin.as_ref().or((self.at == 0).then_some(&self.row))
     }
 
+    /// The row after one more attempt that failed.
+    pub(crate) fn tried_again(&self, cause: &str) -> Self {
+        Self {
+            attempt: self.attempt.saturating_add(1),
+            tried: since_epoch::now(),
+            cause: cause.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// Whether it is at the same function of the chain as another row.
     pub(crate) fn is_at(&self, other: &Self) -> bool {
         (self.at, &self.function) == (other.at, &other.function)

@@ -13,7 +13,7 @@ pub struct OtherRows {
 }
 
 impl OtherRows {
-    /// Returns the rows of a kind, the oldest first, at most `limit`.
+    /// Returns the rows that the filter takes, the oldest first, at most `limit`.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl OtherRows {
         self.quarantine.list_space(self.spaces, filter, cursor, limit).await
     }
 
-    /// Returns the number of rows of a kind after a [cursor](Quarantined::cursor); all are after
+    /// Returns the number of rows that the filter takes after a [cursor](Quarantined::cursor); all are after
     /// `""`.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl OtherRows {
         self.quarantine.count_space(self.spaces, filter, cursor).await
     }
 
-    /// Returns the ids of all rows of a kind, sorted.
+    /// Returns the ids of all rows that the filter takes, sorted.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use super::{
     layout::{MARKERS, Stored, TimeKey, WAITING, waiting_lease},
 };
 use crate::{
-    durable::{Commit, Key, Lease, Scan, Usage},
+    durable::{Commit, CommitError, Key, Lease, Scan, Usage},
     error::Result,
     millis::since_epoch,
 };
@@ -128,8 +128,13 @@ impl Quarantine {
             Some(Draft::default().set(WAITING, Some(stored), Some(row)).commit(None))
         };
         let commits: Vec<Commit> = tried.iter().filter_map(commit).collect();
-        // Only for those who look: a row whose attempt is not recorded is still there.
-        self.inner.durable.commit_each(&commits).await;
+        for result in self.inner.durable.commit_each(&commits).await {
+            match result {
+                Ok(()) | Err(CommitError::Conflict(_) | CommitError::Lost) => {}
+                // It may take effect later, and the row would not be known by its version.
+                Err(error) => return Err(QuarantineError::storage("written")(error.into_cause())),
+            }
+        }
         Ok(())
     }
 }

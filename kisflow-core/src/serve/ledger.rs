@@ -30,7 +30,8 @@ pub struct Ledger {
     pub quarantined: u64,
     /// Rows that were moved to the store to wait for what is unavailable.
     pub waiting: u64,
-    /// Rows that waited in the store and are done now. They may have come there in another process.
+    /// Rows that waited in the store and do so no more: they are done, or wait at a later function and
+    /// count as `waiting` again. They may have come there in another process.
     pub resumed: u64,
     /// Rows made from others.
     pub added: u64,

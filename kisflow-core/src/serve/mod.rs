@@ -40,7 +40,7 @@ use crate::{error::error_chain, flow::Flows, source::SharedByType};
 
 impl Flows {
     /// Runs every flow that has a source, until `shutdown` completes (any future, or a
-    /// [`Shutdown`]) or every source has ended; see [`termination`].
+    /// [`Shutdown`]), or every source has ended and no row waits in the store; see [`termination`].
     ///
     /// Rows are read in batches while there is room for another (`in_flight`), run through the
     /// flow, and acknowledged when each is delivered, filtered, or safely in quarantine. A failed

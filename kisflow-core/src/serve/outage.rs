@@ -68,14 +68,24 @@ impl Desk {
         match from {
             Provenance::Waiting(rows) => {
                 let away = (!is_connector).then(|| error.at());
-                if let Some(at) = away
-                    && self.may_split(rows, &piece, error, at)
-                {
+                // Its function said so of all rows at once, and may mean some of them.
+                let is_unclear = !is_connector
+                    && !error.is_each_row_away()
+                    && self.source.isolate
+                    && piece.len() > 1;
+                let tried = rows.iter().map(|row| row.tried).max().filter(|_| is_unclear);
+                if tried.is_some_and(|tried| self.waiting.has_worked_since(error.at(), tried)) {
                     return Ok(Onward::Split(piece));
                 }
-                if self.wait_on(from, &piece, &cause, away, work) {
-                    return Ok(Onward::Waiting);
+                if is_unclear {
+                    // If one gets through alone, the others are tried in parts the next time.
+                    let alone = fastrand::usize(..piece.len());
+                    let others = (0..piece.len()).filter(|row| *row != alone).collect();
+                    self.wait_on(rows, &piece.pick(others), &cause, away, work);
+                    return Ok(Onward::Again(piece.pick(vec![alone])));
                 }
+                self.wait_on(rows, &piece, &cause, away, work);
+                return Ok(Onward::Waiting);
             }
             Provenance::Delivery(_) if is_connector => piece.waits_since = None,
             Provenance::Delivery(_) if self.may_move() => {
@@ -99,20 +109,11 @@ impl Desk {
         Ok(Onward::Again(piece))
     }
 
-    /// Whether a piece has to be split to find the rows that wait: its function said so of them all at
-    /// once, and has worked for others since it was tried last.
-    fn may_split(&self, rows: &[Quarantined], piece: &Piece, error: &RunError, at: usize) -> bool {
-        let tried = rows.iter().map(|row| row.tried).max();
-        piece.len() > 1
-            && self.source.isolate
-            && !error.is_each_row_away()
-            && tried.is_some_and(|tried| self.waiting.has_worked_since(at, tried))
-    }
-
     /// Whether rows may leave their batch for the store: none passes another in a flow that is
-    /// ordered.
+    /// ordered, and in one that jumps all of a batch would have to leave for one of them.
     fn may_move(&self) -> bool {
-        self.source.ordered == Ordered::No && self.waiting.conf.max_rows > 0
+        let is_free = self.source.ordered == Ordered::No && !self.flow.may_jump();
+        is_free && self.waiting.conf.max_rows > 0
     }
 
     /// Waits a while for something that the flow needs and that is away, at most for `limit`.
@@ -134,24 +135,33 @@ impl Desk {
         wait.pause_up_to(self, limit.unwrap_or(Duration::MAX)).await
     }
 
-    /// Records rows that waited in the store and do not get through yet. Returns `false` if one has no
-    /// text with which it could be called later: then none is recorded.
+    /// Records rows that waited in the store and do not get through yet.
     fn wait_on(
         &self,
-        from: &Provenance<'_>,
+        waited: &[Quarantined],
         piece: &Piece,
         cause: &str,
         away: Option<usize>,
         work: &mut Work,
-    ) -> bool {
-        let row = |index| {
-            let row = self.waiting_row(from, piece, index, cause)?;
-            Some(WaitingOn { row, away })
-        };
-        let rows: Option<Vec<WaitingOn>> = (0..piece.len()).map(row).collect();
-        let is_recorded = rows.is_some();
-        work.waiting.extend(rows.into_iter().flatten());
-        is_recorded
+    ) {
+        let from = Provenance::Waiting(waited);
+        for index in 0..piece.len() {
+            let source_row = piece.lineage.of(index);
+            if let Some(row) = self.waiting_row(&from, piece, index, cause) {
+                work.waiting.push(WaitingOn { row, away });
+            } else if let Some(before) = source_row.and_then(|row| waited.get(row)) {
+                // It has no text with which it could be called later: what it was made from waits on.
+                let is_there = |waiting: &WaitingOn| {
+                    waiting.row.source_row == source_row && waiting.row.row.is_at(before)
+                };
+                if !work.waiting.iter().any(is_there) {
+                    let row = BadRow { row: before.tried_again(cause), source_row };
+                    work.waiting.push(WaitingOn { row, away });
+                }
+            } else {
+                self.give_up_row(&from, piece, index, (cause, 1), work);
+            }
+        }
     }
 
     /// Moves the rows of a piece to the store, as many as there is room for.
@@ -200,7 +210,11 @@ impl Desk {
         let moved = indexes.get(..moved).unwrap_or_default();
         let rest: Vec<usize> =
             (0..piece.len()).filter(|row| moved.binary_search(row).is_err()).collect();
-        Ok(if rest.is_empty() { Move::All } else { Move::Not(piece.pick(rest), why) })
+        Ok(if rest.is_empty() {
+            Move::All
+        } else {
+            Move::Not(Piece { failures: piece.failures, ..piece.pick(rest) }, why)
+        })
     }
 
     /// A row that is to wait in the store; `None` if it has no text with which its function could be

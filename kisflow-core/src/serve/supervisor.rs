@@ -100,9 +100,8 @@ impl Supervisor {
             outcome
         };
         let ended = tokio::join!(reading, waiting);
-        if let (Some(marker), Ok(quarantine)) =
-            (self.waiting.marker.lock().await.take(), self.flows.quarantine())
-        {
+        let marker = self.waiting.marker.try_lock().ok().and_then(|mut marker| marker.take());
+        if let (Some(marker), Ok(quarantine)) = (marker, self.flows.quarantine()) {
             timeout(PATIENCE, quarantine.remove_marker(&marker)).await.ok();
         }
         match ended {

@@ -1,7 +1,7 @@
 //! Rows that wait in the store for what is unavailable: one process tries them again and again.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    delivery::{BadRow, Desk, Interrupted, Work},
+    delivery::{Desk, Interrupted, Work},
     ledger::Tally,
     names::Names,
     piece::Piece,
@@ -19,13 +19,12 @@ use super::{
     wait::Wait,
 };
 use crate::{
-    backoff::Backoff,
+    backoff::{Backoff, pause},
     batch::Batch,
     conf::WaitingConf,
     durable::{HeldLease, SeenLease, Taken},
     error::{BoxError, error_chain},
     flow::{Lineage, Report},
-    health::Trouble,
     millis::since_epoch::now,
     quarantine::{CommitMarker, Quarantined, Stored},
 };
@@ -35,8 +34,11 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(60);
 /// How often it looks whether another process still tries them.
 const LEASE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// For how long a function that worked for a row is taken to work.
-const LATELY: Duration = Duration::from_secs(60);
+/// The pause between two passes over the waiting rows, at least.
+const PASS_INTERVAL: Duration = Duration::from_millis(50);
+/// The pause before a row is tried again: it doubles up to the second.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const MOST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What the deliveries of a flow and the task that tries its waiting rows know of each other.
 pub(super) struct Waiting {
@@ -79,6 +81,15 @@ impl Waiting {
         let worked = self.worked.lock().unwrap_or_else(PoisonError::into_inner);
         worked.get(at).copied().flatten().is_some_and(|worked| worked > since)
     }
+
+    /// Whether a row that was tried once more has waited for as long as it may, and the function that
+    /// is away for it has worked for others since it was tried before. It is never overdue because a
+    /// connector does not answer.
+    fn is_overdue(&self, row: &Quarantined, away: Option<usize>, now: SystemTime) -> bool {
+        let waited = now.duration_since(row.since).unwrap_or_default();
+        let works = away.is_some_and(|at| self.has_worked_since(at, row.tried));
+        waited >= self.conf.max_wait && works
+    }
 }
 
 /// The task that tries the waiting rows of a flow.
@@ -101,8 +112,8 @@ struct Pass {
     cursor: Option<String>,
     /// The pauses while no row gets through.
     backoff: Backoff,
-    /// What the rows wait for, if none gets through.
-    trouble: Option<Trouble>,
+    /// When the first of the rows that were passed over is to be tried.
+    next: Option<SystemTime>,
 }
 
 /// What is to be done next.
@@ -120,8 +131,11 @@ struct Tried {
     rows: usize,
     /// Those that wait on.
     waiting: usize,
-    /// What they wait for, if their function does its work for no other row either.
-    outage: Option<String>,
+}
+
+/// When a row is to be tried again: after pauses that double.
+fn due(row: &Quarantined) -> SystemTime {
+    row.tried + pause(FIRST_PAUSE, row.attempt, MOST_PAUSE)
 }
 
 impl WaitingWorker {
@@ -142,7 +156,8 @@ impl WaitingWorker {
         while !self.stop.is_cancelled() {
             // What it gave before its end is counted then.
             let has_ended = self.source_ended.is_cancelled();
-            let step = self.step(pass).await;
+            let step = self.stop.run_until_cancelled(self.step(pass)).await;
+            let Some(step) = step else { return false };
             if step.is_ok() {
                 store.over();
             }
@@ -160,10 +175,8 @@ impl WaitingWorker {
                 }
                 Ok(Step::Pause(pause)) => pause,
                 Ok(Step::Try(rows)) => {
-                    pass.cursor = rows.last().map(|stored| stored.row.cursor());
                     let lease = pass.lease.as_ref();
                     let Ok(tried) = self.try_rows(rows, lease).await else { return false };
-                    pass.trouble = tried.outage.map(|cause| self.desk.health.trouble(flow, cause));
                     if tried.waiting < tried.rows {
                         pass.backoff.reset();
                         continue;
@@ -175,9 +188,7 @@ impl WaitingWorker {
                     if store.tell(&self.desk, format!("waiting rows cannot be read: {error}")) {
                         warn!(flow, error, "waiting rows cannot be read");
                     }
-                    if store.pause(&self.desk).await.is_err() {
-                        return false;
-                    }
+                    self.stop.run_until_cancelled(store.pause(&self.desk)).await;
                     continue;
                 }
             };
@@ -203,23 +214,22 @@ impl WaitingWorker {
                 (pass.cursor, pass.lease) = (None, None);
                 match quarantine.waiting_lease(flow).take(&mut pass.seen).await? {
                     Taken::Held(lease) => pass.lease = Some(lease),
-                    Taken::Elsewhere(left) => {
-                        pass.trouble = None;
-                        return Ok(Step::Pause(left.min(LEASE_INTERVAL)));
-                    }
+                    Taken::Elsewhere(left) => return Ok(Step::Pause(left.min(LEASE_INTERVAL))),
                 }
             }
         }
         let rows = quarantine.waiting_page(flow, pass.cursor.as_deref()).await?;
-        if !rows.is_empty() {
-            return Ok(Step::Try(rows));
-        }
-        Ok(Step::Pause(match pass.cursor.take() {
-            // All were tried, and there were pauses while none got through.
-            Some(_) => Duration::ZERO,
-            // The count is ahead of the rows.
-            None => pass.backoff.next(),
-        }))
+        let Some(last) = rows.last() else {
+            // All were visited, and there were pauses while none got through.
+            pass.cursor = None;
+            let next = pass.next.take().and_then(|next| next.duration_since(now()).ok());
+            return Ok(Step::Pause(next.unwrap_or_default().max(PASS_INTERVAL)));
+        };
+        pass.cursor = Some(last.row.cursor());
+        let (rows, later): (Vec<Stored>, Vec<Stored>) =
+            rows.into_iter().partition(|stored| due(&stored.row) <= now());
+        pass.next = later.iter().map(|stored| due(&stored.row)).chain(pass.next).min();
+        Ok(if rows.is_empty() { Step::Pause(Duration::ZERO) } else { Step::Try(rows) })
     }
 
     /// Tries rows once, as long as the lease is held and the flow goes on. Rows at the same function
@@ -249,7 +259,6 @@ impl WaitingWorker {
                 let tried = self.try_batch(at, rows).await?;
                 all.rows += tried.rows;
                 all.waiting += tried.waiting;
-                all.outage = all.outage.or(tried.outage);
             }
         }
         Ok(all)
@@ -263,38 +272,43 @@ impl WaitingWorker {
         let mut work = Work::default();
         self.desk.process(&from, Piece::new(at, batch, Lineage::Same), &mut work).await?;
         let Work { mut tally, bad, waiting, .. } = work;
+        // The rows of which something is kept elsewhere; `None` if it is not known of which.
+        let mut sources: HashSet<Option<usize>> = bad.iter().map(|bad| bad.source_row).collect();
         let mut bad = Names::of_bad().name(bad, &from);
-        let (waiting, away): (Vec<BadRow>, Vec<Option<usize>>) =
-            waiting.into_iter().map(|waiting| (waiting.row, waiting.away)).unzip();
+        let origins: Vec<(Option<usize>, Option<usize>)> =
+            waiting.iter().map(|waiting| (waiting.away, waiting.row.source_row)).collect();
+        let waiting = waiting.into_iter().map(|waiting| waiting.row).collect();
         let waiting = Names::of_waiting().name(waiting, &from);
         let ids: HashMap<&str, &Quarantined> =
             rows.iter().map(|row| (row.id.as_str(), row)).collect();
-        let (mut stay, mut further, mut outage) = (Vec::new(), Vec::new(), None);
-        for (row, away) in waiting.into_iter().zip(away) {
+        let (mut stay, mut further) = (Vec::new(), Vec::new());
+        for (row, (away, source_row)) in waiting.into_iter().zip(origins) {
             // A row that is where it was has the id and the text that it had.
             let before = ids.get(row.id.as_str()).filter(|before| before.row == row.row);
             let Some(before) = before else {
+                sources.insert(source_row);
                 further.push(row);
                 continue;
             };
-            if self.is_overdue(before, away) {
+            if self.desk.waiting.is_overdue(before, away, now()) {
                 let why = "a row has waited for as long as it may and goes to quarantine";
                 row.warn(why, self.desk.flow.log_rows());
+                sources.insert(source_row);
                 bad.push(row);
                 tally.quarantined += 1;
                 continue;
             }
-            if !self.works(before, away) {
-                outage = Some(row.cause.clone());
-            }
             stay.push(Quarantined { since: before.since, ..row });
         }
         tally.waiting += further.len() as u64;
-        let tried = Tried {
-            rows: rows.len(),
-            waiting: stay.len(),
-            outage: outage.filter(|_| stay.len() == rows.len()),
-        };
+        // What got through is settled first: a full quarantine must not keep it from that.
+        let is_kept = |row| sources.contains(&Some(row)) || sources.contains(&None);
+        let (kept, done): (Vec<usize>, Vec<usize>) =
+            (0..stored.len()).partition(|row| is_kept(*row));
+        let [kept, done] = [kept, done].map(|rows| -> Vec<Stored> {
+            rows.into_iter().filter_map(|row| stored.get(row).cloned()).collect()
+        });
+        self.settle(&done, &stay).await?;
         self.desk.keep(self.desk.quarantine.keeping(bad)).await?;
         if !further.is_empty() {
             let marker = CommitMarker::new(self.desk.flow.name());
@@ -303,25 +317,9 @@ impl WaitingWorker {
                 self.desk.quarantine.remove_marker(&marker).await;
             }
         }
-        self.settle(stored, &stay).await?;
+        self.settle(&kept, &stay).await?;
         self.desk.books.resumed((rows.len() - stay.len()) as u64, &tally);
-        Ok(tried)
-    }
-
-    /// Whether a row has waited for as long as it may, and the function that is away for it has worked
-    /// for others since it was tried last.
-    fn is_overdue(&self, row: &Quarantined, away: Option<usize>) -> bool {
-        let waited = now().duration_since(row.since).unwrap_or_default();
-        let Waiting { conf, .. } = &*self.desk.waiting;
-        let works = away.is_some_and(|at| self.desk.waiting.has_worked_since(at, row.tried));
-        waited >= conf.max_wait && works
-    }
-
-    /// Whether the function that is away for a row has worked for others lately: it is no outage for
-    /// all.
-    fn works(&self, row: &Quarantined, away: Option<usize>) -> bool {
-        let lately = now().checked_sub(LATELY).unwrap_or(row.tried).min(row.tried);
-        away.is_some_and(|at| self.desk.waiting.has_worked_since(at, lately))
+        Ok(Tried { rows: rows.len(), waiting: stay.len() })
     }
 
     /// Puts rows into quarantine whose function is gone.
@@ -359,5 +357,27 @@ impl WaitingWorker {
             wait.pause(&self.desk).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::millis::since_epoch::time;
+
+    #[test]
+    fn a_row_is_overdue_while_the_function_that_is_away_for_it_works_for_others() {
+        let waiting = Waiting::new(WaitingConf::default().max_wait(Duration::from_millis(50)));
+        *waiting.worked.lock().unwrap() = vec![None, Some(time(200))];
+        let overdue = |since, tried, away, now| {
+            let (since, tried) = (time(since), time(tried));
+            let row = Quarantined { since, tried, ..Quarantined::of("A", "s") };
+            waiting.is_overdue(&row, away, time(now))
+        };
+        assert!(overdue(100, 190, Some(1), 210));
+        assert!(!overdue(100, 205, Some(1), 210), "it has not worked since the last attempt");
+        assert!(!overdue(165, 190, Some(1), 210), "it has not waited for long");
+        assert!(!overdue(100, 190, Some(0), 210), "another function has worked");
+        assert!(!overdue(100, 190, None, 210), "a connector does not answer");
     }
 }
