@@ -15,8 +15,9 @@ pub type Result<T, E = BoxError> = std::result::Result<T, E>;
 
 /// An error that passes by itself: something that a function depends on is away, and its rows are
 /// not at fault. A flow with a source waits, and tries again until they get through; none of them
-/// goes to quarantine while the outage lasts. If a function says so of some rows of a batch, the others go on meanwhile. Rows
-/// that wait for long do so in the store, see [`WaitingConf`](crate::WaitingConf).
+/// goes to quarantine while the outage lasts. If a function says so of some rows of a batch, the
+/// others go on meanwhile. Rows that wait for long do so in the store, see
+/// [`WaitingConf`](crate::WaitingConf).
 ///
 /// An outage of the flow's own connectors needs no such error: the flow pings them.
 ///

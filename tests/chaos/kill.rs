@@ -141,7 +141,13 @@ fn a_worker_that_reads_a_file_is_killed() {
         "kistype: global\nquarantine: {cname: kept}\ngrace_ms: 10000\nwaiting: {hold_ms: 1}\n",
     );
     let printed = check("file, worker killed, rows wait", &mut stage, Dies::Worker);
-    assert!(number(&printed, "resumed") > 0, "no row waited in the store: {printed}");
+    // Of the rows that were redelivered some may wait still. A file without `follow` has ended, and
+    // its flow ends when none waits.
+    let source = std::fs::read_to_string(stage.path("conf/source.yml")).unwrap();
+    stage.conf("source.yml", &source.replace("follow: true, ", ""));
+    let last = stage.worker("worker-last").wait();
+    let resumed = number(&printed, "resumed") + number(&last, "resumed");
+    assert!(resumed > 0, "no row waited in the store: {printed}{last}");
     stage.assert_none_waits();
 }
 

@@ -186,6 +186,14 @@ impl Keeping {
         self.marker.filter(|_| self.sent.is_none())
     }
 
+    /// What is said when it fails.
+    pub(crate) fn failure(&self) -> &'static str {
+        match self.place.spaces {
+            WAITING => "rows cannot be moved to those that wait",
+            _ => "rows cannot be put into quarantine",
+        }
+    }
+
     /// How many rows are not kept yet: the last ones.
     pub(crate) fn left(&self) -> usize {
         self.rows.len()

@@ -218,10 +218,8 @@ impl Desk {
         while let Err(error) = keeping.keep().await {
             let error = error_chain(&error).to_string();
             if wait.tell(self, &*error) {
-                warn!(
-                    flow = self.flow.name(),
-                    rows, error, "rows cannot be kept; they wait where they are"
-                );
+                let (flow, failure) = (self.flow.name(), keeping.failure());
+                warn!(flow, rows, error, "{failure}, and are not done until then");
             }
             wait.pause(self).await?;
         }
