@@ -105,10 +105,17 @@ impl Supervisor {
             timeout(PATIENCE, quarantine.remove_marker(&marker)).await.ok();
         }
         match ended {
-            // Rows wait that its source gave.
-            (ServedOutcome::Ended, false) => ServedOutcome::Stopped,
+            // It was asked to stop before it was known whether rows wait.
+            (ServedOutcome::Ended, false) if self.may_wait().await => ServedOutcome::Stopped,
             (outcome, _) => outcome,
         }
+    }
+
+    /// Whether rows of the flow wait in the store, for all that is known.
+    async fn may_wait(&self) -> bool {
+        let Ok(quarantine) = self.flows.quarantine() else { return false };
+        let usage = timeout(PATIENCE, quarantine.waiting_usage(self.flow.name())).await;
+        !matches!(usage, Ok(Ok(usage)) if usage.entries == 0)
     }
 
     /// Returns when what is in progress is to be left.
