@@ -19,7 +19,8 @@
 //!   tls_key: /etc/shop/tls.key
 //! ```
 //!
-//! A post is answered when its rows are done: delivered, filtered or in quarantine.
+//! A post is answered when its rows are done: delivered, filtered, in quarantine,
+//! or durably waiting for something that is unavailable.
 //!
 //! ```text
 //! $ curl -H 'content-type: application/json' -d '{"id":1}' http://localhost:8080/orders

@@ -125,7 +125,7 @@ impl Stage {
         assert!(counters.iter().all(|(_, counter)| counter.count() == 0), "{counters:?}");
     }
 
-    /// The entries of a space of the store, which nobody has open.
+    /// Returns the entries of a space of the store. No worker may have it open.
     fn kept(&self, space: &str) -> Vec<(Bytes, Entry)> {
         let conf =
             ConnConf::new("kept", "redb").addrs(self.path("kept.redb").display().to_string());

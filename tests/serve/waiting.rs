@@ -52,24 +52,33 @@ impl World {
     }
 }
 
+/// How long a test waits for what has to come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 impl Scene {
     fn heal(&self) {
         self.0.poison.lock().unwrap().clear();
     }
 
     async fn has_seen(&self, rows: usize) {
-        while self.seen().len() < rows {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let seen = async {
+            while self.seen().len() < rows {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen).await.expect("the rows do not come to the end");
     }
 }
 
 /// Waits until so many rows wait in the store.
 async fn until_waiting(serving: &Serving, rows: usize) {
     let waiting = serving.flows.quarantine().unwrap().waiting();
-    while waiting.ids(&all()).await.unwrap().len() != rows {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let so_many = async {
+        while waiting.ids(&all()).await.unwrap().len() != rows {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, so_many).await.expect("other rows wait");
 }
 
 fn at_once() -> WaitingConf {
@@ -319,7 +328,7 @@ impl Durable for FlakyStore {
     async fn commit(&self, commit: &Commit) -> std::result::Result<(), CommitError> {
         self.may_fail().map_err(CommitError::Outage)?;
         self.store.commit(commit).await?;
-        // It is done, and nobody hears of it.
+        // The commit has taken effect, and its answer is lost.
         self.may_fail().map_err(CommitError::Outage)
     }
 

@@ -36,13 +36,13 @@ pub(crate) struct Lease {
 
 /// A lease that this process has, and renews until this is dropped.
 pub(crate) struct HeldLease {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<HeldState>>,
     released: CancellationToken,
     renewing: AbortOnDropHandle<()>,
 }
 
 /// How an attempt to take a lease ended.
-pub(crate) enum Taken {
+pub(crate) enum LeaseTaken {
     Held(HeldLease),
     /// Another process has it, for so long at least.
     Elsewhere(Duration),
@@ -54,7 +54,7 @@ pub(crate) struct SeenLease {
     since: Instant,
 }
 
-struct State {
+struct HeldState {
     /// The entry that this process wrote.
     entry: Entry,
     /// Until when it holds, by the clock of this process.
@@ -62,7 +62,7 @@ struct State {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Value {
+struct LeaseValue {
     #[serde(rename = "until_ms", with = "since_epoch")]
     until: SystemTime,
 }
@@ -78,14 +78,14 @@ impl Lease {
     /// # Errors
     ///
     /// When the store does not answer for as long as the lease would last.
-    pub(crate) async fn take(&self, seen: &mut Option<SeenLease>) -> Result<Taken> {
+    pub(crate) async fn take(&self, seen: &mut Option<SeenLease>) -> Result<LeaseTaken> {
         let sent = Instant::now();
         let found = self.durable.read(std::slice::from_ref(&self.key)).await?;
         let found = found.into_iter().flatten().next();
         let now = self.durable.now().await?;
         // One that cannot be read is not a lease of this version.
         let held = found.as_ref().filter(|entry| !self.is_left_behind(entry)).and_then(|entry| {
-            let value: Value = serde_json::from_slice(&entry.value).ok()?;
+            let value: LeaseValue = serde_json::from_slice(&entry.value).ok()?;
             let left = value.until.duration_since(now).ok().filter(|left| !left.is_zero())?;
             Some((entry.version, left))
         });
@@ -95,18 +95,18 @@ impl Lease {
             let is_over = first.since.elapsed() > LENGTH;
             *seen = Some(first);
             if !is_over {
-                return Ok(Taken::Elsewhere(left.min(LENGTH)));
+                return Ok(LeaseTaken::Elsewhere(left.min(LENGTH)));
             }
         }
         let (mut commit, entry) = self.commit(found.as_ref(), now);
         let mut backoff = Backoff::default();
         loop {
             match self.durable.commit(&commit).await {
-                Ok(()) => return Ok(Taken::Held(self.held(entry, sent + LENGTH))),
+                Ok(()) => return Ok(LeaseTaken::Held(self.held(entry, sent + LENGTH))),
                 Err(CommitError::Conflict(_) | CommitError::Lost) => {
-                    return Ok(Taken::Elsewhere(LENGTH));
+                    return Ok(LeaseTaken::Elsewhere(LENGTH));
                 }
-                // It may have been taken: nobody else would try for as long as it lasts.
+                // The commit may have taken effect, and would keep others away until it runs out.
                 Err(CommitError::Outage(_)) if sent.elapsed() < LENGTH => {
                     sleep(backoff.next()).await;
                     commit = commit.sent_again();
@@ -123,7 +123,7 @@ impl Lease {
 
     /// The commit that takes or renews it, and the entry that it writes.
     fn commit(&self, found: Option<&Entry>, now: SystemTime) -> (Commit, Entry) {
-        let value = Value { until: now + LENGTH };
+        let value = LeaseValue { until: now + LENGTH };
         // Only a number: it always has a JSON form.
         let value = Bytes::from(serde_json::to_vec(&value).unwrap_or_default());
         let commit = Commit::new().replace(self.key.clone(), found, value.clone());
@@ -132,7 +132,7 @@ impl Lease {
     }
 
     fn held(&self, entry: Entry, until: Instant) -> HeldLease {
-        let state = Arc::new(Mutex::new(State { entry, until }));
+        let state = Arc::new(Mutex::new(HeldState { entry, until }));
         let released = CancellationToken::new();
         let renewing = renew(self.clone(), state.clone(), released.clone());
         HeldLease { state, released, renewing: AbortOnDropHandle::new(tokio::spawn(renewing)) }
@@ -153,12 +153,12 @@ impl HeldLease {
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<HeldState>) -> MutexGuard<'_, HeldState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Renews a lease until it is released or lost.
-async fn renew(lease: Lease, state: Arc<Mutex<State>>, released: CancellationToken) {
+async fn renew(lease: Lease, state: Arc<Mutex<HeldState>>, released: CancellationToken) {
     // A commit without an answer, and what it writes.
     let mut unanswered: Option<(Commit, Entry)> = None;
     while released.run_until_cancelled(sleep(LENGTH / 3)).await.is_some() {
@@ -220,8 +220,8 @@ mod tests {
 
     async fn take(lease: &Lease) -> Option<HeldLease> {
         match lease.take(&mut None).await.unwrap() {
-            Taken::Held(held) => Some(held),
-            Taken::Elsewhere(_) => None,
+            LeaseTaken::Held(held) => Some(held),
+            LeaseTaken::Elsewhere(_) => None,
         }
     }
 
@@ -257,11 +257,11 @@ mod tests {
         store.commit(&Commit::new().put(lease.key.clone(), value)).await.unwrap();
         let mut seen = None;
         for _ in 0..3 {
-            assert!(matches!(lease.take(&mut seen).await.unwrap(), Taken::Elsewhere(_)));
+            assert!(matches!(lease.take(&mut seen).await.unwrap(), LeaseTaken::Elsewhere(_)));
             tokio::time::advance(LENGTH / 3).await;
         }
         tokio::time::advance(LENGTH / 3).await;
-        assert!(matches!(lease.take(&mut seen).await.unwrap(), Taken::Held(_)));
+        assert!(matches!(lease.take(&mut seen).await.unwrap(), LeaseTaken::Held(_)));
     }
 
     #[tokio::test]

@@ -21,7 +21,7 @@ use bytes::Bytes;
 
 #[cfg(test)]
 pub(crate) use self::faulty::Faulty;
-pub(crate) use self::lease::{HeldLease, Lease, SeenLease, Taken};
+pub(crate) use self::lease::{HeldLease, Lease, LeaseTaken, SeenLease};
 pub use self::{
     change::{Change, Check},
     commit::Commit,

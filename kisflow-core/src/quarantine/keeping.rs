@@ -20,7 +20,7 @@ const MOST_REFUSALS: u32 = 100;
 /// ids. A row that is there already is not kept twice, and stays as an operator left it.
 pub(crate) struct Keeping {
     quarantine: Quarantine,
-    place: Place,
+    target: Target,
     /// The rows that are not kept yet.
     rows: VecDeque<Quarantined>,
     /// The most rows of a commit that fits the store's limits, as far as is known.
@@ -42,7 +42,7 @@ struct Sent {
 
 /// Where rows are kept.
 #[derive(Clone, Copy)]
-struct Place {
+struct Target {
     spaces: Spaces,
     quota: Quota,
     when_full: WhenFull,
@@ -55,7 +55,7 @@ impl Quarantine {
     pub(crate) fn keeping(&self, rows: Vec<Quarantined>) -> Keeping {
         let conf = &self.inner.conf;
         let (quota, when_full) = (conf.into(), conf.when_full);
-        self.keeping_in(Place { spaces: KEPT, quota, when_full, takes_any: true }, rows, None)
+        self.keeping_in(Target { spaces: KEPT, quota, when_full, takes_any: true }, rows, None)
     }
 
     /// Begins to move rows to those that wait. Each has an id of its own. With `is_moved` they were
@@ -71,19 +71,19 @@ impl Quarantine {
             false => (&self.inner.waiting).into(),
         };
         let when_full = WhenFull::Stop;
-        let place = Place { spaces: WAITING, quota, when_full, takes_any: false };
-        self.keeping_in(place, rows, Some(marker))
+        let target = Target { spaces: WAITING, quota, when_full, takes_any: false };
+        self.keeping_in(target, rows, Some(marker))
     }
 
     fn keeping_in(
         &self,
-        place: Place,
+        target: Target,
         rows: Vec<Quarantined>,
         marker: Option<CommitMarker>,
     ) -> Keeping {
         // A row has two entries, and the flow two counters and a marker.
         let most = (self.inner.durable.limits().keys.saturating_sub(3) / 2).max(1);
-        Keeping { quarantine: self.clone(), place, rows: rows.into(), most, sent: None, marker }
+        Keeping { quarantine: self.clone(), target, rows: rows.into(), most, sent: None, marker }
     }
 }
 
@@ -95,7 +95,7 @@ impl Keeping {
     /// When they cannot be kept now: call it again.
     pub(crate) async fn keep(&mut self) -> Result<(), QuarantineError> {
         let quarantine = self.quarantine.clone();
-        if self.place.spaces == KEPT {
+        if self.target.spaces == KEPT {
             quarantine.drop_expired().await;
         }
         // A full flow may have room for fewer; an empty one takes any row.
@@ -111,7 +111,7 @@ impl Keeping {
             self.sent = Some(sent);
             let committed = match commit.is_empty() {
                 true => Ok(()),
-                false => quarantine.commit(&commit).await,
+                false => quarantine.commit_in(self.target.spaces, &commit).await,
             };
             if !matches!(committed, Err(CommitError::Outage(_))) {
                 self.sent = None;
@@ -153,7 +153,7 @@ impl Keeping {
         let quarantine = &self.quarantine;
         let rows: Vec<&Quarantined> = self.rows.iter().take(most).collect();
         let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
-        let Place { spaces, quota, .. } = self.place;
+        let Target { spaces, quota, .. } = self.target;
         let there = quarantine.read(spaces, &ids).await?;
         let draft =
             rows.iter().zip(&there).fold(Draft::default(), |draft, (row, there)| {
@@ -188,7 +188,7 @@ impl Keeping {
 
     /// What is said when it fails.
     pub(crate) fn failure(&self) -> &'static str {
-        match self.place.spaces {
+        match self.target.spaces {
             WAITING => "rows cannot be moved to those that wait",
             _ => "rows cannot be put into quarantine",
         }
@@ -212,17 +212,17 @@ impl Keeping {
         rows: usize,
         refusals: u32,
     ) -> Result<(usize, bool), QuarantineError> {
-        let (quarantine, place) = (&self.quarantine, self.place);
-        let drops = place.when_full == WhenFull::DropOldest;
+        let (quarantine, target) = (&self.quarantine, self.target);
+        let drops = target.when_full == WhenFull::DropOldest;
         let Some(first) = self.rows.front() else { return Ok((rows, true)) };
-        if drops && quarantine.drop_oldest(place.spaces, &first.flow, self.size(rows)).await? {
+        if drops && quarantine.drop_oldest(target.spaces, &first.flow, self.size(rows)).await? {
             return Ok((rows, true));
         }
         // Others may have taken the room that was made, and may do so again.
         let is_raced = drops && refusals < MOST_REFUSALS;
-        let usage = quarantine.usage_of(place.spaces, &first.flow).await?;
+        let usage = quarantine.usage_of(target.spaces, &first.flow).await?;
         match rows {
-            1 if usage.entries == 0 && place.takes_any => Ok((1, false)),
+            1 if usage.entries == 0 && target.takes_any => Ok((1, false)),
             1 if self.fits(usage) || is_raced => Ok((1, true)),
             1 => Err(self.full(usage)),
             _ => Ok((rows / 2, true)),
@@ -231,7 +231,7 @@ impl Keeping {
 
     /// Whether there is room for one row by now.
     fn fits(&self, usage: Usage) -> bool {
-        let (quota, new) = (self.place.quota, self.size(1));
+        let (quota, new) = (self.target.quota, self.size(1));
         usage.entries + new.entries <= quota.rows && usage.bytes + new.bytes <= quota.bytes
     }
 
@@ -245,8 +245,8 @@ impl Keeping {
     }
 
     fn full(&self, usage: Usage) -> QuarantineError {
-        let (quota, new) = (self.place.quota, self.size(usize::MAX));
-        let (what, way_out) = match self.place.spaces {
+        let (quota, new) = (self.target.quota, self.size(usize::MAX));
+        let (what, way_out) = match self.target.spaces {
             WAITING => (
                 "there is no room for more waiting rows",
                 "what is unavailable stays with its source; raise `waiting.max_rows` or `max_bytes`",

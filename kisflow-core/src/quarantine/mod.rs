@@ -276,9 +276,16 @@ impl Quarantine {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), CommitError> {
+        self.commit_in(KEPT, commit).await
+    }
+
+    /// Commits changes of rows in these spaces alone.
+    async fn commit_in(&self, spaces: Spaces, commit: &Commit) -> Result<(), CommitError> {
         self.inner.durable.commit(commit).await?;
-        // The commit is durable, whatever follows.
-        self.look().await;
+        if spaces == KEPT {
+            // The commit is durable, whatever follows.
+            self.look().await;
+        }
         Ok(())
     }
 

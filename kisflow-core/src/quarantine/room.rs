@@ -136,7 +136,7 @@ impl Quarantine {
                 let draft = rows
                     .iter()
                     .fold(Draft::default(), |draft, stored| draft.set(spaces, Some(stored), None));
-                match self.commit(&draft.commit(None)).await {
+                match self.commit_in(spaces, &draft.commit(None)).await {
                     Ok(()) => removed += rows.len() as u64,
                     Err(CommitError::Conflict(_)) if rows.len() > 1 => {
                         // One by one: the conflict is about some of them.

@@ -43,7 +43,7 @@ impl Flows {
     /// [`Shutdown`]), or every source has ended and no row waits in the store; see [`termination`].
     ///
     /// Rows are read in batches while there is room for another (`in_flight`), run through the
-    /// flow, and acknowledged when each is delivered, filtered, or safely in quarantine. A failed
+    /// flow, and acknowledged when each is delivered, filtered, or safely in the store. A failed
     /// batch is split until the rows that cannot be processed are isolated. While a connector of
     /// the flow is away, its batches wait. Rows for which a function says that something is
     /// [`Unavailable`](crate::Unavailable) wait as well, after a while in the store, from which they

@@ -124,8 +124,8 @@ impl Supervisor {
         self.at_once.run_until_cancelled(sleep(self.flows.grace())).await;
     }
 
-    /// Tries waiting rows until it is asked to stop, or the source has ended and none waits: then
-    /// returns `true`.
+    /// Tries waiting rows until it is asked to stop, or until the source has ended and no row waits.
+    /// Returns `true` in the latter case.
     async fn retry_waiting(&self, worker: Option<WaitingWorker>) -> bool {
         let Some(worker) = worker.map(Arc::new) else { return true };
         let mut backoff = Backoff::default();

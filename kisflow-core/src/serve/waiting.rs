@@ -22,7 +22,7 @@ use crate::{
     backoff::{Backoff, pause},
     batch::Batch,
     conf::WaitingConf,
-    durable::{HeldLease, SeenLease, Taken},
+    durable::{HeldLease, LeaseTaken, SeenLease},
     error::{BoxError, error_chain},
     flow::{Lineage, Report},
     millis::since_epoch::now,
@@ -34,7 +34,7 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(60);
 /// How often it looks whether another process still tries them.
 const LEASE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The pause between two passes over the waiting rows, at least.
+/// The pause after a pass over the waiting rows, at least, for each page that was read.
 const PASS_INTERVAL: Duration = Duration::from_millis(50);
 /// The pause before a row is tried again: it doubles up to the second.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -108,16 +108,24 @@ struct Pass {
     lease: Option<HeldLease>,
     /// What is known of that of another process.
     seen: Option<SeenLease>,
-    /// The row that was tried last.
+    /// The row that was visited last.
     cursor: Option<String>,
+    /// How many pages were read.
+    pages: u32,
     /// The pauses while no row gets through.
     backoff: Backoff,
     /// When the first of the rows that were passed over is to be tried.
     next: Option<SystemTime>,
 }
 
+impl Pass {
+    fn has_lease(&self) -> bool {
+        self.lease.as_ref().is_some_and(HeldLease::is_held)
+    }
+}
+
 /// What is to be done next.
-enum Step {
+enum NextStep {
     /// No row waits.
     Idle,
     /// Nothing for now: another process tries the rows, or all have been tried.
@@ -139,8 +147,8 @@ fn due(row: &Quarantined) -> SystemTime {
 }
 
 impl WaitingWorker {
-    /// Tries waiting rows until it is told to stop, or the source has ended and none waits: then
-    /// returns `true`.
+    /// Tries waiting rows until it is told to stop, or until the source has ended and no row waits.
+    /// Returns `true` in the latter case.
     pub(super) async fn run(&self) -> bool {
         let mut pass = Pass::default();
         let is_done = self.desk.hard_stop.run_until_cancelled(self.work(&mut pass)).await;
@@ -162,8 +170,8 @@ impl WaitingWorker {
                 store.over();
             }
             let pause = match step {
-                Ok(Step::Idle) if has_ended => return true,
-                Ok(Step::Idle) => {
+                Ok(NextStep::Idle) if has_ended => return true,
+                Ok(NextStep::Idle) => {
                     let added =
                         tokio::time::timeout(IDLE_INTERVAL, self.desk.waiting.added.notified());
                     tokio::select! {
@@ -173,10 +181,9 @@ impl WaitingWorker {
                     }
                     continue;
                 }
-                Ok(Step::Pause(pause)) => pause,
-                Ok(Step::Try(rows)) => {
-                    let lease = pass.lease.as_ref();
-                    let Ok(tried) = self.try_rows(rows, lease).await else { return false };
+                Ok(NextStep::Pause(pause)) => pause,
+                Ok(NextStep::Try(rows)) => {
+                    let Ok(tried) = self.try_rows(rows, pass).await else { return false };
                     if tried.waiting < tried.rows {
                         pass.backoff.reset();
                         continue;
@@ -198,9 +205,9 @@ impl WaitingWorker {
     }
 
     /// Looks what is to be done next.
-    async fn step(&self, pass: &mut Pass) -> Result<Step, BoxError> {
+    async fn step(&self, pass: &mut Pass) -> Result<NextStep, BoxError> {
         let (flow, quarantine) = (self.desk.flow.name(), &self.desk.quarantine);
-        if pass.cursor.is_none() || !pass.lease.as_ref().is_some_and(HeldLease::is_held) {
+        if pass.cursor.is_none() || !pass.has_lease() {
             let waiting = quarantine.waiting_usage(flow).await?.entries;
             self.desk.books.waits(waiting);
             if waiting == 0 {
@@ -208,13 +215,15 @@ impl WaitingWorker {
                 if let Some(lease) = lease {
                     lease.release().await;
                 }
-                return Ok(Step::Idle);
+                return Ok(NextStep::Idle);
             }
-            if !pass.lease.as_ref().is_some_and(HeldLease::is_held) {
+            if !pass.has_lease() {
                 (pass.cursor, pass.lease) = (None, None);
                 match quarantine.waiting_lease(flow).take(&mut pass.seen).await? {
-                    Taken::Held(lease) => pass.lease = Some(lease),
-                    Taken::Elsewhere(left) => return Ok(Step::Pause(left.min(LEASE_INTERVAL))),
+                    LeaseTaken::Held(lease) => pass.lease = Some(lease),
+                    LeaseTaken::Elsewhere(left) => {
+                        return Ok(NextStep::Pause(left.min(LEASE_INTERVAL)));
+                    }
                 }
             }
         }
@@ -222,23 +231,22 @@ impl WaitingWorker {
         let Some(last) = rows.last() else {
             // All were visited, and there were pauses while none got through.
             pass.cursor = None;
+            // Many rows are not read again and again for the few that are due.
+            let least = PASS_INTERVAL * std::mem::take(&mut pass.pages).max(1);
             let next = pass.next.take().and_then(|next| next.duration_since(now()).ok());
-            return Ok(Step::Pause(next.unwrap_or_default().max(PASS_INTERVAL)));
+            return Ok(NextStep::Pause(next.unwrap_or_default().max(least)));
         };
         pass.cursor = Some(last.row.cursor());
+        pass.pages = pass.pages.saturating_add(1);
         let (rows, later): (Vec<Stored>, Vec<Stored>) =
             rows.into_iter().partition(|stored| due(&stored.row) <= now());
         pass.next = later.iter().map(|stored| due(&stored.row)).chain(pass.next).min();
-        Ok(if rows.is_empty() { Step::Pause(Duration::ZERO) } else { Step::Try(rows) })
+        Ok(if rows.is_empty() { NextStep::Pause(Duration::ZERO) } else { NextStep::Try(rows) })
     }
 
     /// Tries rows once, as long as the lease is held and the flow goes on. Rows at the same function
     /// are tried together, in batches as from the source.
-    async fn try_rows(
-        &self,
-        rows: Vec<Stored>,
-        lease: Option<&HeldLease>,
-    ) -> Result<Tried, Interrupted> {
+    async fn try_rows(&self, rows: Vec<Stored>, pass: &Pass) -> Result<Tried, Interrupted> {
         let mut gone = Vec::new();
         let mut places: BTreeMap<usize, Vec<Stored>> = BTreeMap::new();
         let mut all = Tried::default();
@@ -253,7 +261,7 @@ impl WaitingWorker {
         let size = usize::try_from(self.desk.source.batch.rows).unwrap_or(usize::MAX).max(1);
         for (at, rows) in places {
             for rows in rows.chunks(size) {
-                if self.stop.is_cancelled() || !lease.is_some_and(HeldLease::is_held) {
+                if self.stop.is_cancelled() || !pass.has_lease() {
                     return Ok(all);
                 }
                 let tried = self.try_batch(at, rows).await?;

@@ -34,7 +34,7 @@ use crate::{conf::SourceConf, error::Result};
 ///
 /// The engine opens one reader for each flow, asks it for [`next`](Self::next), runs the rows
 /// through the flow, and settles the [`Delivery`]'s [`Receipt`] when every row is delivered,
-/// filtered, or safely in quarantine. No more than `in_flight` deliveries are worked on at once. While
+/// filtered, or safely in the store. No more than `in_flight` deliveries are worked on at once. While
 /// the engine does not call `next`, a source may read ahead only up to a bound.
 ///
 /// A source that can be read again from a position says with [`Delivery::keep`] where each delivery
