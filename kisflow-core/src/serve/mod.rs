@@ -16,6 +16,7 @@ mod shutdown;
 mod supervisor;
 mod wait;
 mod waiting;
+mod waiting_worker;
 
 use std::{
     collections::{HashMap, HashSet},

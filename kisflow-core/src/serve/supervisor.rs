@@ -15,7 +15,8 @@ use super::{
     ledger::Books,
     reader::{Ended, PATIENCE, Reader},
     served::ServedOutcome,
-    waiting::{Waiting, WaitingWorker},
+    waiting::Waiting,
+    waiting_worker::WaitingWorker,
 };
 use crate::{
     backoff::Backoff,
