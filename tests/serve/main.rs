@@ -11,6 +11,7 @@
 
 mod aborts;
 mod bad_rows;
+mod flaky;
 mod odd_functions;
 mod order;
 mod outages;
@@ -187,6 +188,7 @@ impl World {
             .source::<TapeSource>()
             .connector::<kisflow::Redb>()
             .connector::<Kept>()
+            .connector::<flaky::Flaky>()
             .state(self.scene.clone());
         more(registry).link(self.conf.clone()).await.unwrap()
     }

@@ -1,22 +1,14 @@
 //! Rows that wait in the store for what a function says is unavailable.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{
-        Arc, LazyLock, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    collections::BTreeMap,
+    sync::atomic::Ordering,
     time::{Duration, SystemTime},
 };
 
-use kisflow::{
-    ConnConf, Connector, Durable, QuarantineConf, QuarantineFilter, Result, ServedOutcome, State,
-    Usage, WaitingConf, async_trait,
-    durable::{Commit, CommitError, Entry, Key, Limits, MemoryStore, Scan},
-    faas,
-};
+use kisflow::{QuarantineFilter, Result, ServedOutcome, State, WaitingConf, faas};
 
-use super::{Order, Scene, Serving, World, tape::Tape};
+use super::{Order, Scene, Serving, World, flaky::FlakyStore, tape::Tape};
 
 /// A one-row function that says of poisoned rows that something is away.
 #[faas("Tenant")]
@@ -274,87 +266,6 @@ async fn a_row_that_is_at_fault_does_not_wait_with_those_that_are_not() {
     assert_eq!((ledger.delivered, ledger.quarantined, ledger.waiting), (8, 2, 2), "{ledger}");
 }
 
-/// `type: flaky`: stores by name, which outlive their flows, fail, and lose answers.
-struct Flaky(Arc<FlakyStore>);
-
-#[derive(Default)]
-struct FlakyStore {
-    store: MemoryStore,
-    /// In how many of a hundred calls it fails.
-    fails: AtomicUsize,
-}
-
-static STORES: LazyLock<Mutex<HashMap<String, Arc<FlakyStore>>>> = LazyLock::new(Mutex::default);
-
-impl FlakyStore {
-    fn of(name: &str) -> Arc<Self> {
-        STORES.lock().unwrap().entry(name.to_owned()).or_default().clone()
-    }
-
-    fn may_fail(&self) -> Result<()> {
-        match fastrand::usize(0..100) < self.fails.load(Ordering::SeqCst) {
-            true => Err("the store is moody".into()),
-            false => Ok(()),
-        }
-    }
-}
-
-#[async_trait]
-impl Connector for Flaky {
-    const TYPE: &'static str = "flaky";
-    type Params = kisflow::RawParams;
-
-    async fn connect(conf: &ConnConf, _: Self::Params) -> Result<Self> {
-        Ok(Self(FlakyStore::of(&conf.addrs)))
-    }
-
-    fn durable() -> Option<kisflow::AsDurable<Self>> {
-        Some(|flaky| flaky.0.clone())
-    }
-}
-
-#[async_trait]
-impl Durable for FlakyStore {
-    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
-        self.may_fail()?;
-        self.store.read(keys).await
-    }
-
-    async fn scan(&self, scan: &Scan) -> Result<Vec<(bytes::Bytes, Entry)>> {
-        self.may_fail()?;
-        self.store.scan(scan).await
-    }
-
-    async fn commit(&self, commit: &Commit) -> std::result::Result<(), CommitError> {
-        self.may_fail().map_err(CommitError::Outage)?;
-        self.store.commit(commit).await?;
-        // The commit has taken effect, and its answer is lost.
-        self.may_fail().map_err(CommitError::Outage)
-    }
-
-    fn limits(&self) -> Limits {
-        self.store.limits()
-    }
-
-    async fn now(&self) -> Result<SystemTime> {
-        self.may_fail()?;
-        self.store.now().await
-    }
-
-    async fn usage(&self, space: &str) -> Result<Usage> {
-        self.store.usage(space).await
-    }
-}
-
-/// The flows of a world with a flaky store.
-fn flaky(world: World, store: &str) -> World {
-    world.with(|mut conf| {
-        let global = conf.global.clone().quarantine(QuarantineConf::on("flaky"));
-        conf.connectors.clear();
-        conf.connector(ConnConf::new("flaky", Flaky::TYPE).addrs(store)).global(global)
-    })
-}
-
 /// Says of a row at random that something is away, a few times, at one of two functions.
 #[faas("Dice")]
 fn dice(row: &Order) -> Result<Order> {
@@ -388,8 +299,8 @@ async fn whatever_the_store_does_each_row_is_delivered_once() {
         let world = World::new(&scene, &name, &["Dice", "Roll"], |source| {
             source.batch(20, Duration::from_millis(1))
         });
-        let world = flaky(world.waiting(at_once()), &name);
-        let flows = world.flows_with(kisflow::Registry::connector::<Flaky>).await;
+        let world = world.waiting(at_once()).flaky(&name);
+        let flows = world.flows().await;
         let ledger = Serving::of(flows.clone()).served().await.flows["Orders"].ledger;
         assert_eq!((ledger.delivered, ledger.quarantined), (500, 0), "{ledger}");
         assert_eq!(ledger.unaccounted(), 0, "{ledger}");
@@ -407,8 +318,8 @@ async fn of_two_services_one_tries_the_rows_that_wait() {
     for name in ["left", "right"] {
         let tape = Tape::new(name, 0).endless();
         let world = World::new(&scene, name, &["Tenant", "Jot"], |source| source);
-        let world = flaky(world.waiting(at_once()), "shared");
-        let flows = world.flows_with(kisflow::Registry::connector::<Flaky>).await;
+        let world = world.waiting(at_once()).flaky("shared");
+        let flows = world.flows().await;
         services.push((tape, Serving::of(flows), world));
     }
     // Rows with the same numbers are other rows of another edition.
