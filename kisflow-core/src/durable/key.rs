@@ -21,31 +21,32 @@ use super::tuple;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     space: Arc<str>,
-    bytes: Vec<u8>,
+    /// Shared: the keys of a commit are in several places at once.
+    bytes: Arc<Vec<u8>>,
 }
 
 impl Key {
     /// The empty key of a space.
     pub fn new(space: impl Into<Arc<str>>) -> Self {
-        Self { space: space.into(), bytes: Vec::new() }
+        Self { space: space.into(), bytes: Arc::default() }
     }
 
     /// A key of any bytes.
     pub fn raw(space: impl Into<Arc<str>>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self { space: space.into(), bytes: bytes.into() }
+        Self { space: space.into(), bytes: Arc::new(bytes.into()) }
     }
 
     /// Appends a text.
     #[must_use]
     pub fn text(mut self, text: &str) -> Self {
-        tuple::push_text(&mut self.bytes, text);
+        tuple::push_text(Arc::make_mut(&mut self.bytes), text);
         self
     }
 
     /// Appends a number.
     #[must_use]
     pub fn number(mut self, number: u64) -> Self {
-        tuple::push_number(&mut self.bytes, number);
+        tuple::push_number(Arc::make_mut(&mut self.bytes), number);
         self
     }
 
@@ -77,9 +78,9 @@ impl Key {
     /// [`append`](super::Commit::append).
     #[must_use]
     pub fn numbered(&self, number: i64) -> Self {
-        let mut bytes = self.bytes.clone();
+        let mut bytes = (*self.bytes).clone();
         bytes.extend(number.to_be_bytes());
-        Self { space: self.space.clone(), bytes }
+        Self { space: self.space.clone(), bytes: Arc::new(bytes) }
     }
 
     /// The key's bytes, to keep.
