@@ -66,26 +66,26 @@ pub use kisflow_cli::{cli, cli_with};
 #[doc(inline)]
 pub use kisflow_core::millis;
 #[doc(hidden)]
-pub use kisflow_core::{__private, __submit, AbortScope};
+pub use kisflow_core::{__private, __submit};
 #[doc(inline)]
 pub use kisflow_core::{
-    Action, Address, AddressError, Answer, AsDurable, AsStorage, Batch, BatchConf, BatchResult,
-    Borrowed, BoxError, BoxFuture, Caas, Cache, Call, CancellationToken, CarriedOver, CauseCount,
-    Codec, Conf, ConfError, Conn, ConnConf, Connector, CsvForm, Cx, Delivery, Durable, Edge, Emit,
-    ExpectConf, Exporter, FieldError, Fields, Flow, FlowConf, Flows, Function, FunctionConf,
-    FunctionInfo, FunctionReport, FunctionSourceConf, GivenConf, GivenFile, GlobalConf, HandsOn,
-    Health, Inspection, Ledger, Link, LoadError, Memory, MemoryParams, Metadata, Mode, MustCheck,
-    OnReject, OptionConf, Ordered, OtherRows, Outcome, ParamError, Parameter, Params, Place,
-    PlainValue, Positions, Private, PrivateServer, PrivateServerConf, PrivateServerPlace, Problem,
-    Quarantine, QuarantineConf, QuarantineError, QuarantineFilter, Quarantined, RawParam,
-    RawParams, RawRow, Receipt, Record, RecordError, Registry, Reject, RejectedConf, Report,
-    Result, RetryFrom, RetryReport, Row, RowBytes, RowCounts, RowDefaults, RowNotes, RowResult,
-    RowText, RowType, Rows, RunError, RunId, RunOutcome, ScratchDir, Secret, ServeError, Served,
-    ServedFlow, ServedOutcome, Settled, Shutdown, Source, SourceConf, SourceContext, SourceProblem,
-    Start, StartPrivate, State, Status, StepConf, Storage, StorageLogic, Store, StoredPosition,
-    TestConf, TestContext, TestRecords, Unavailable, UnknownFlow, Usage, Verdict, Visit,
-    WaitingConf, WhenFull, async_trait, carry_over, durable, error_chain, escaped, fold_cause,
-    is_obeyed, json_value_end, termination,
+    AbortScope, Action, Address, AddressError, Answer, AsDurable, AsStorage, Batch, BatchConf,
+    BatchResult, Borrowed, BoxError, BoxFuture, Caas, Cache, Call, CancellationToken, CarriedOver,
+    CauseCount, Codec, Conf, ConfError, Conn, ConnConf, Connector, CsvForm, Cx, Delivery, Durable,
+    Edge, Emit, ExpectConf, Exporter, FieldError, Fields, Flow, FlowConf, Flows, Function,
+    FunctionConf, FunctionInfo, FunctionReport, FunctionSourceConf, GivenConf, GivenFile,
+    GlobalConf, HandsOn, Health, Inspection, KeyedState, Ledger, Link, LoadError, Memory,
+    MemoryParams, Metadata, Mode, MustCheck, OnReject, OptionConf, Ordered, OtherRows, Outcome,
+    ParamError, Parameter, Params, Place, PlainValue, Positions, Private, PrivateServer,
+    PrivateServerConf, PrivateServerPlace, Problem, Quarantine, QuarantineConf, QuarantineError,
+    QuarantineFilter, Quarantined, RawParam, RawParams, RawRow, Receipt, Record, RecordError,
+    Registry, Reject, RejectedConf, Report, Result, RetryFrom, RetryReport, Row, RowBytes,
+    RowCounts, RowDefaults, RowNotes, RowResult, RowText, RowType, Rows, RunError, RunId,
+    RunOutcome, ScratchDir, Secret, ServeError, Served, ServedFlow, ServedOutcome, Settled,
+    Shutdown, Source, SourceConf, SourceContext, SourceProblem, Start, StartPrivate, State, Status,
+    StepConf, Storage, StorageLogic, Store, StoredPosition, TestConf, TestContext, TestRecords,
+    Unavailable, UnknownFlow, Usage, Verdict, Visit, WaitingConf, WhenFull, async_trait,
+    carry_over, durable, error_chain, escaped, fold_cause, is_obeyed, json_value_end, termination,
 };
 #[cfg(feature = "file")]
 #[doc(inline)]

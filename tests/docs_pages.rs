@@ -37,6 +37,33 @@ async fn count_orders(rows: &[Order], redis: Conn<'_, Redis>) -> Result<Action> 
     Ok(Action::Reuse)
 }
 
+#[derive(Serialize, Deserialize)]
+struct Payment {
+    card: u32,
+    cents: u64,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Seen {
+    payments: u32,
+    cents: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Alert {
+    card: u32,
+    payments: u32,
+    cents: u64,
+}
+
+#[faas("Velocity")]
+fn velocity(payment: &Payment, seen: &mut Seen) -> Option<Alert> {
+    seen.payments += 1;
+    seen.cents += payment.cents;
+    let Seen { payments, cents } = *seen;
+    (payments > 3).then_some(Alert { card: payment.card, payments, cents })
+}
+
 /// Set in the process that is the program with these flows: its arguments, with spaces between.
 const PROGRAM: &str = "KISFLOW_TEST_IS_THE_PROGRAM";
 
@@ -71,6 +98,12 @@ fn the_tests_of_the_page_on_testing_pass() {
         "3 tests: ok",
     ];
     check("test", "testing.yml", &tests);
+}
+
+#[test]
+fn the_test_of_the_page_on_streams_passes() {
+    let tests = ["ok      the fourth payment with a card is suspicious", "1 test: ok"];
+    check("test", "streams.yml", &tests);
 }
 
 /// By itself it does nothing: the tests above run it in a process of its own.

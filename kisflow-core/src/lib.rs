@@ -29,6 +29,7 @@ mod flow;
 mod function;
 mod health;
 mod inspect;
+mod keyed;
 mod link;
 mod metrics;
 pub mod millis;
@@ -36,6 +37,7 @@ mod parameter;
 mod quarantine;
 mod registry;
 mod reject;
+mod round;
 mod row;
 mod secret;
 mod serve;
@@ -77,6 +79,7 @@ pub use crate::{
     function::{Answer, BatchResult, Borrowed, Call, Function, Outcome, Place, RowResult},
     health::Health,
     inspect::{Edge, FunctionInfo, HandsOn, Inspection, RowType, Verdict},
+    keyed::KeyedState,
     link::{Link, LoadError},
     metrics::Exporter,
     parameter::{Caas, Conn, Cx, Parameter, Params, RecordError, State, Store, TestContext},
@@ -107,7 +110,8 @@ pub mod __private {
         connector::ConnectorSlot,
         function::{
             Collector, Done, Emits, Failure, Fallible, Filter, FilterMap, Find, FlatMap, Found,
-            FunctionDef, Map, Missing, Plain, Replied, Shape, Shim, Unfit, Unreadable, task,
+            FunctionDef, KeyedShim, Map, Missing, Plain, Replied, Shape, Shim, Unfit, Unreadable,
+            task,
         },
         parameter::BoundStore,
         row::{FieldNames, Fields, Given, Hidden, Learned},

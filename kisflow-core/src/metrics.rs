@@ -51,6 +51,21 @@ pub(crate) struct FlowMetrics {
     pub(crate) rows: RowMetrics,
 }
 
+/// The metrics of the rounds of a flow whose functions keep state.
+pub(crate) struct RoundMetrics {
+    pub(crate) committed: Counter,
+    pub(crate) refused: Counter,
+}
+
+impl RoundMetrics {
+    pub(crate) fn new(flow: &str) -> Self {
+        let labels = [Label::new("flow", flow.to_owned())];
+        let of =
+            |outcome: &'static str| counter!("kisflow_flow_rounds_total", with(&labels, outcome));
+        Self { committed: of("committed"), refused: of("refused") }
+    }
+}
+
 /// The metrics of one function at one place of a flow.
 pub(crate) struct FunctionMetrics {
     pub(crate) ok: Counter,
@@ -263,6 +278,10 @@ pub(crate) fn describe() {
         "kisflow_flow_duration_seconds",
         Unit::Seconds,
         "How long a run of a flow took."
+    );
+    describe_counter!(
+        "kisflow_flow_rounds_total",
+        "Rounds of a flow whose functions keep state: committed, or refused, so that they ran again."
     );
     describe_counter!("kisflow_flow_rows_total", "Rows of a flow, by what became of them.");
     describe_counter!(

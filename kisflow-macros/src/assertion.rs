@@ -25,6 +25,11 @@ pub(crate) fn parameter(krate: &Path, ty: &Type) -> TokenStream {
     items(&[member(ty, &quote!(#krate::Parameter), "bind")])
 }
 
+/// Asserts that a function may keep a state of this type.
+pub(crate) fn state(krate: &Path, ty: &Type) -> TokenStream {
+    items(&[member(ty, &quote!(#krate::KeyedState), "initial")])
+}
+
 /// Asserts that a function of a batch may return what it does.
 pub(crate) fn batch_result(krate: &Path, output: &ReturnType) -> TokenStream {
     let output = Output::read(output);

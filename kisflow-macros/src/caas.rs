@@ -30,7 +30,7 @@ pub(crate) fn expand(arguments_of_attribute: &TokenStream, item: &TokenStream) -
     };
     let written = &function;
     let function = ungrouped(written);
-    let arguments = arguments(&function, "what the caller gives", &mut errors);
+    let arguments = arguments(&function, "what the caller gives", false, &mut errors);
     let given = given(&function, &arguments, &mut errors);
     reply(&function, &mut errors);
     let shim = match (errors.into_tokens(), given) {

@@ -82,15 +82,22 @@ fn shim(
         Rows::Batch { .. } => assertion::batch_result(krate, &function.sig.output),
         Rows::Each { shape, .. } => assertion::row_result(krate, &function.sig.output, *shape),
     };
+    let state = match rows {
+        Rows::Each { state: Some(state), .. } => assertion::state(krate, state),
+        _ => TokenStream::new(),
+    };
+    let is_keyed = !state.is_empty();
     let line = quote_spanned!(ident.span()=> ::core::line!());
     quote! {
         #assertions
         #result
+        #state
         const _: () = {
             impl #krate::Function for #ident {
                 const NAME: &'static str = #name;
                 const PLACE: #krate::Place = #krate::Place { file: ::core::file!(), line: #line };
                 const ASYNC: bool = #is_async;
+                const KEYED: bool = #is_keyed;
                 type Bound = #bound;
 
                 #[allow(unused_variables, reason = "a function may have no parameters but its rows")]
@@ -151,7 +158,7 @@ fn answer(
         Rows::Batch { row } => {
             quote!(#shim::of_batch(|#reference: &[#row]| #ident(#pass)).batch(#call))
         }
-        Rows::Each { row, shape } => {
+        Rows::Each { row, shape, state } => {
             let wrap = match shape {
                 Shape::Sink => None,
                 Shape::Map => Some(quote!(#krate::__private::Map)),
@@ -164,7 +171,15 @@ fn answer(
                 (Some(wrap), true) => quote!(#ident(#pass).map(#wrap)),
                 (Some(wrap), false) => quote!(#wrap(#ident(#pass))),
             };
-            quote!(#shim::of_row(|#reference: &#row| #body).each(#call))
+            match state {
+                None => quote!(#shim::of_row(|#reference: &#row| #body).each(#call)),
+                Some(state) => {
+                    let (shim, local) = (quote!(#krate::__private::KeyedShim), local("state"));
+                    quote! {
+                        #shim::of_row(|#reference: &#row, #local: &mut #state| #body).each(#call)
+                    }
+                }
+            }
         }
     }
 }

@@ -14,13 +14,13 @@ use crate::{
 pub(crate) enum Rows {
     /// `&[T]`.
     Batch { row: Type },
-    /// `&T`.
-    Each { row: Type, shape: Shape },
+    /// `&T`, or `&T` and `&mut S`.
+    Each { row: Type, shape: Shape, state: Option<Box<Type>> },
 }
 
 /// Reads the function; `None` when it has no rows to go by, after reporting why.
 pub(crate) fn read(function: &ItemFn, errors: &mut Errors) -> (Vec<Argument>, Option<Rows>) {
-    let arguments = arguments(function, "the rows", errors);
+    let arguments = arguments(function, "the rows", true, errors);
     let Some(reference) = the_reference(&arguments) else {
         if !explained(function, &arguments) {
             errors.at(&function.sig.ident, "a kisflow function takes its rows by reference: add a parameter `rows: &[T]`, or `row: &T` for one row at a time");
@@ -35,7 +35,8 @@ pub(crate) fn read(function: &ItemFn, errors: &mut Errors) -> (Vec<Argument>, Op
         }
         row => one_row(function, reference, row, errors).then(|| {
             output.check_row(errors);
-            Rows::Each { row: row.clone(), shape: output.shape() }
+            let state = arguments.iter().find_map(Argument::state).cloned().map(Box::new);
+            Rows::Each { row: row.clone(), shape: output.shape(), state }
         }),
     };
     (arguments, rows)

@@ -10,6 +10,8 @@ use crate::{assertion, borrow::unnamed, errors::Errors, words::words};
 pub(crate) enum Argument {
     /// The reference: rows, or what a `#[caas]` is given.
     Reference(TypeReference),
+    /// `&mut S` beside one row: the state of its key.
+    State(Box<Type>),
     /// Found at link, with the name that conf may know it by; empty for a pattern.
     Parameter(Box<Type>, String),
 }
@@ -19,7 +21,15 @@ impl Argument {
     pub(crate) fn reference(&self) -> Option<&TypeReference> {
         match self {
             Self::Reference(reference) => Some(reference),
-            Self::Parameter(..) => None,
+            Self::State(..) | Self::Parameter(..) => None,
+        }
+    }
+
+    /// The type of the state, if it is one.
+    pub(crate) fn state(&self) -> Option<&Type> {
+        match self {
+            Self::State(ty) => Some(ty),
+            Self::Reference(_) | Self::Parameter(..) => None,
         }
     }
 }
@@ -29,7 +39,12 @@ const LIFETIMES: &str = "a kisflow function names no lifetimes: write `&[T]` and
 
 /// Reads the parameters of a function, and finds every mistake in them. `reference` says what the
 /// one reference is.
-pub(crate) fn arguments(function: &ItemFn, reference: &str, errors: &mut Errors) -> Vec<Argument> {
+pub(crate) fn arguments(
+    function: &ItemFn,
+    reference: &str,
+    may_keep_state: bool,
+    errors: &mut Errors,
+) -> Vec<Argument> {
     let signature = &function.sig;
     if let syn::Safety::Unsafe(unsafety) = &signature.safety {
         errors.at(
@@ -64,8 +79,29 @@ pub(crate) fn arguments(function: &ItemFn, reference: &str, errors: &mut Errors)
             }
         }
     }
-    one_reference(&arguments, reference, errors);
+    if may_keep_state {
+        find_state(&mut arguments);
+    }
+    one_reference(&arguments, reference, may_keep_state, errors);
     arguments
+}
+
+/// Takes the first `&mut S` beside one row for the state of its key.
+fn find_state(arguments: &mut [Argument]) {
+    let is_row = |reference: &TypeReference| {
+        reference.mutability.is_none() && !matches!(*reference.elem, Type::Slice(_))
+    };
+    if !the_reference(arguments).is_some_and(is_row) {
+        return;
+    }
+    let is_mutable = |argument: &&mut Argument| {
+        argument.reference().is_some_and(|reference| reference.mutability.is_some())
+    };
+    if let Some(argument) = arguments.iter_mut().find(is_mutable)
+        && let Some(reference) = argument.reference().cloned()
+    {
+        *argument = Argument::State(reference.elem);
+    }
 }
 
 /// The name of a parameter, if its pattern has one.
@@ -76,15 +112,17 @@ fn name(pattern: &Pat) -> String {
     }
 }
 
-/// The one reference; where there are several, a slice is most likely the rows.
+/// The one reference; where there are several, a slice is most likely the rows, or one that is not
+/// `&mut`.
 pub(crate) fn the_reference(arguments: &[Argument]) -> Option<&TypeReference> {
     let slice = |reference: &&TypeReference| matches!(*reference.elem, Type::Slice(_));
+    let shared = |reference: &&TypeReference| reference.mutability.is_none();
     let references = || arguments.iter().filter_map(Argument::reference);
-    references().find(slice).or_else(|| references().next())
+    references().find(slice).or_else(|| references().find(shared)).or_else(|| references().next())
 }
 
 /// One parameter is a reference: any other is a mistake, and so is `&mut`.
-fn one_reference(arguments: &[Argument], what: &str, errors: &mut Errors) {
+fn one_reference(arguments: &[Argument], what: &str, may_keep_state: bool, errors: &mut Errors) {
     let Some(the) = the_reference(arguments) else { return };
     for reference in arguments.iter().filter_map(Argument::reference) {
         let elem = &reference.elem;
@@ -105,6 +143,14 @@ fn one_reference(arguments: &[Argument], what: &str, errors: &mut Errors) {
                     "only {what} come by reference, and this is a small borrow already: write `{}`",
                     words(elem)
                 ),
+            );
+        } else if may_keep_state
+            && reference.mutability.is_some()
+            && matches!(*the.elem, Type::Slice(_))
+        {
+            errors.at(
+                reference,
+                format!("the state of a key stands beside one row: write `row: &T` and `state: &mut {}`", words(elem)),
             );
         } else {
             errors.at(reference, format!("a second reference, and only {what} is one; take other things as `Params<'_, T>`, `State<'_, T>` or another parameter"));
@@ -174,6 +220,7 @@ impl Parameters {
         for (position, argument) in arguments.iter().enumerate() {
             match argument {
                 Argument::Reference(_) => pass.push(reference.clone()),
+                Argument::State(..) => pass.push(local("state")),
                 Argument::Parameter(ty, name) => {
                     known_as.push(name.as_str());
                     let name = local(&format!("parameter_{position}"));

@@ -9,4 +9,5 @@
 )]
 
 mod actions;
+mod keyed;
 mod runs;

@@ -266,7 +266,7 @@ async fn the_endpoint_serves_every_metric_with_its_labels_and_value() {
         assert!(zero.contains_key(&sample) || counted.contains_key(&sample), "no {sample}");
     }
     let runs = zero.keys().filter(|sample| sample.starts_with("kisflow_flow_runs_in_flight"));
-    assert_eq!(runs.count(), 10);
+    assert_eq!(runs.count(), 11);
     for sample in [
         "kisflow_quarantine_rows_left_total{outcome=\"dropped\"}",
         "kisflow_rows_in_flight{flow=\"Served\",source=\"tape\"}",
@@ -287,6 +287,7 @@ async fn every_metric_has_help_and_the_type_and_unit_that_its_name_says() {
     let types = [
         ("kisflow_build_info", "gauge"),
         ("kisflow_flow_duration_seconds", "histogram"),
+        ("kisflow_flow_rounds_total", "counter"),
         ("kisflow_flow_rows_total", "counter"),
         ("kisflow_flow_runs_in_flight", "gauge"),
         ("kisflow_flow_runs_total", "counter"),

@@ -137,6 +137,12 @@ fn sum(ids: &[u32]) -> Vec<u32> {
     vec![ids.iter().sum()]
 }
 
+/// Counts the orders of each id.
+#[faas("Tally")]
+fn tally(_: &Order, count: &mut u32) {
+    *count += 1;
+}
+
 /// The flow `Served`, which ends; or the flow `Held`, whose function does not.
 pub(crate) fn conf(script: Script, kept: &Path) -> String {
     let (script, flow, functions) = match script {
@@ -161,6 +167,10 @@ pub(crate) fn conf(script: Script, kept: &Path) -> String {
 {{ kistype: func, fname: Double, fmode: Expand }}
 ---
 {{ kistype: func, fname: Sum, fmode: Calculate }}
+---
+{{ kistype: flow, flow_name: Tallied, flows: [{{ fname: Tally }}] }}
+---
+{{ kistype: func, fname: Tally, fmode: Calculate, option: {{ key: id }} }}
 "
     )
 }
@@ -193,6 +203,13 @@ kisflow_function_rows_total{flow="Served",function="Post",mode="Calculate",outco
 kisflow_function_rows_total{flow="Served",function="Post",mode="Calculate",outcome="out"} 3
 kisflow_function_rows_total{flow="Served",function="Sum",mode="Calculate",outcome="in"} 6
 kisflow_function_rows_total{flow="Served",function="Sum",mode="Calculate",outcome="out"} 3
+kisflow_flow_rounds_total{flow="Tallied",outcome="committed"} 2
+kisflow_flow_rows_total{flow="Tallied",outcome="in"} 3
+kisflow_flow_rows_total{flow="Tallied",outcome="out"} 3
+kisflow_flow_runs_total{flow="Tallied",outcome="completed"} 2
+kisflow_function_calls_total{flow="Tallied",function="Tally",mode="Calculate",outcome="ok"} 2
+kisflow_function_rows_total{flow="Tallied",function="Tally",mode="Calculate",outcome="in"} 3
+kisflow_function_rows_total{flow="Tallied",function="Tally",mode="Calculate",outcome="out"} 3
 kisflow_quarantine_rows 3
 kisflow_source_batch_splits_total{flow="Served",source="tape"} 2
 kisflow_source_batches_total{flow="Served",source="tape"} 1
@@ -216,10 +233,16 @@ kisflow_function_duration_seconds{flow="Served",function="Check",mode="Verify"} 
 kisflow_function_duration_seconds{flow="Served",function="Double",mode="Expand"} 3
 kisflow_function_duration_seconds{flow="Served",function="Post",mode="Calculate"} 6
 kisflow_function_duration_seconds{flow="Served",function="Sum",mode="Calculate"} 3
+kisflow_flow_duration_seconds{flow="Tallied"} 2
+kisflow_function_duration_seconds{flow="Tallied",function="Tally",mode="Calculate"} 2
 "#;
 
 /// Serves `Served` to its end.
 pub(crate) async fn serve(endpoint: &Endpoint) {
+    let tallied = endpoint.flows.get("Tallied").unwrap();
+    for rows in [&[GOOD][..], &[GOOD, NOTHING]] {
+        tallied.run(Batch::json(rows.iter().copied())).await.unwrap();
+    }
     let served = timeout(PATIENCE, endpoint.flows.serve(pending())).await.unwrap().unwrap();
     assert_eq!(endpoint.flows.lags()["Served"], Some(7), "as the metrics have it");
     assert_eq!(

@@ -33,6 +33,13 @@ impl FlakyStore {
         STORES.lock().unwrap().entry(name.to_owned()).or_default().clone()
     }
 
+    /// The store of this name, with commits of at most so many keys.
+    pub(crate) fn limited(name: &str, keys: usize) {
+        let store = MemoryStore::with_limits(Limits { keys, bytes: 1 << 20, key_bytes: 1 << 10 });
+        let store = Arc::new(Self { store, ..Self::default() });
+        STORES.lock().unwrap().insert(name.to_owned(), store);
+    }
+
     fn may_fail(&self) -> Result<()> {
         match fastrand::usize(0..100) < self.fails.load(Ordering::SeqCst) {
             true => Err("the store is moody".into()),

@@ -12,11 +12,13 @@
 mod aborts;
 mod bad_rows;
 mod flaky;
+mod keyed;
 mod odd_functions;
 mod order;
 mod outages;
 mod positions;
 mod quarantine;
+mod shelves;
 mod stopping;
 mod tape;
 mod unavailable;

@@ -302,6 +302,13 @@ impl FunctionConf {
         self
     }
 
+    /// Sets the fields by which rows have the same state.
+    #[must_use]
+    pub fn key<F: Into<String>>(mut self, fields: impl IntoIterator<Item = F>) -> Self {
+        self.option.key = fields.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Declares a function that this one may jump to.
     #[must_use]
     pub fn jump(mut self, fname: impl Into<String>) -> Self {

@@ -249,6 +249,10 @@ pub struct OptionConf {
     /// The connector that it saves to or loads from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cname: Option<String>,
+    /// The fields by which rows have the same state, for a function that keeps state (`&mut S`). Conf
+    /// has one key for both: `key: card`, or `key: [origin, hour]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub key: Vec<String>,
     /// Several connectors, each by the name of the parameter that takes it. Conf has one key for
     /// both: `cname: Orders`, or `cname: {orders: Orders, log: Audit}`.
     #[serde(rename = "cname", skip_serializing_if = "BTreeMap::is_empty")]

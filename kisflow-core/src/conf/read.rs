@@ -242,6 +242,7 @@ fn function(section: &mut Section<'_>) -> Option<FunctionConf> {
         };
         OptionConf {
             must: word(option, "must", MustCheck::WORDS),
+            key: option.text_or_texts("key"),
             cname,
             cnames: cnames.unwrap_or_default(),
             retry_times: option.small("retry_times").unwrap_or_default(),

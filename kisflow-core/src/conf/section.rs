@@ -195,6 +195,15 @@ impl<'a> Section<'a> {
         texts
     }
 
+    /// One text, or a list of texts.
+    pub(super) fn text_or_texts(&mut self, key: &'static str) -> Vec<String> {
+        let node = self.fields.iter().find(|(name, _)| *name == key).map(|(_, node)| *node);
+        match node.map(|node| &node.kind) {
+            Some(Kind::List(_)) => self.texts(key),
+            _ => self.text(key).into_iter().collect(),
+        }
+    }
+
     /// A map of texts by any names; `None` where there is something else.
     pub(super) fn texts_by_name(&mut self, key: &'static str) -> Option<BTreeMap<String, String>> {
         let Some(Node { line, kind: Kind::Map(fields), .. }) = self.take(key) else { return None };

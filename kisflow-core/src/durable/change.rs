@@ -12,8 +12,8 @@ pub enum Check {
     Absent,
     /// The entry is the one that this commit wrote.
     Version(CommitId),
-    /// There is no entry, or its value is less than these bytes. Commits that only check so do not
-    /// exclude each other.
+    /// There is no entry, or its value is less than these bytes: with no bytes, there is no entry.
+    /// Commits that only check so do not exclude each other.
     Below(Bytes),
 }
 

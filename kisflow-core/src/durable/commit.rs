@@ -147,6 +147,19 @@ impl Commit {
         self
     }
 
+    /// Adds all that another commit requires and changes.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        for (key, check) in other.checks {
+            self = self.check(key, check);
+        }
+        for (key, change) in other.changes {
+            self = self.change(key, change);
+        }
+        self.appended.extend(other.appended);
+        self.unfit = self.unfit.or(other.unfit);
+        self
+    }
+
     /// Marks the commit as one that was sent before without an answer.
     pub fn sent_again(mut self) -> Self {
         self.is_sent_again = true;

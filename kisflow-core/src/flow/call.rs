@@ -19,8 +19,9 @@ use crate::{
     backoff::pause,
     batch::Batch,
     conf::{OnReject, RETRY_PAUSE},
-    error::{BoxError, Result},
+    error::{BoxError, Result, Unavailable},
     function::{Answer, Call, Outcome},
+    keyed::{RowStates, StateKeys},
     parameter::{Cx, Rejects},
     reject::Fault,
     row::{LackLog, LackWarning},
@@ -37,6 +38,8 @@ pub(super) enum Fail {
     Cancelled,
     /// The function aborted, which is meant for some rows of its batch.
     Aborted,
+    /// The function jumped, in a flow whose functions keep state.
+    StatefulJump(String),
 }
 
 /// Calls the function as often as its conf allows; a failure has the attempt. The positions of
@@ -60,16 +63,19 @@ pub(super) async fn call(
     {
         lacking = pass_on(node, input, run, log, lacking);
     }
+    if let Some(keys) = &node.keyed {
+        return Box::pin(call_with_states(node, keys, input, run, lacking)).await;
+    }
     if !lacking.is_empty() {
         return Box::pin(call_without(node, input, run, lacking)).await;
     }
     let rejects = Rejects::default();
-    match begin(node, input, run, &rejects, 1) {
+    match begin(node, input, run, &rejects, None, 1) {
         Answer::Ready(Ok(outcome)) => {
             node.metrics.ok.increment(1);
             Ok(outcome)
         }
-        first => Box::pin(attempts(node, input, run, &rejects, first)).await,
+        first => Box::pin(attempts(node, input, run, &rejects, None, first)).await,
     }
 }
 
@@ -107,12 +113,68 @@ async fn call_without(
         // Skip the call: on an empty batch a function could still emit rows or fail.
         return Ok(Outcome { faults: lacking, ..Outcome::default() });
     }
-    let bad: HashSet<usize> = lacking.iter().map(|fault| fault.index).collect();
-    let good: Vec<usize> = (0..input.len()).filter(|index| !bad.contains(index)).collect();
+    let good = rows_without(input, &lacking);
     let rest = input.pick(good.clone());
     let rejects = Rejects::default();
-    let first = begin(node, &rest, run, &rejects, 1);
-    let mut outcome = attempts(node, &rest, run, &rejects, first).await?;
+    let first = begin(node, &rest, run, &rejects, None, 1);
+    let outcome = attempts(node, &rest, run, &rejects, None, first).await?;
+    Ok(of_whole_input(outcome, good, lacking))
+}
+
+/// Calls a function that keeps state with the rows that can be read, have what `must` demands, and
+/// have a key.
+async fn call_with_states(
+    node: &Arc<Node>,
+    keys: &StateKeys,
+    input: &Batch,
+    run: &RunContext,
+    mut lacking: Vec<Fault>,
+) -> Result<Outcome, (u32, Fail)> {
+    let fail = |error: BoxError| (1, Fail::Error(error));
+    let Some(states) = &run.states else {
+        return Err(fail("the flow has no store for the states of its functions".into()));
+    };
+    let read = catch_unwind(AssertUnwindSafe(|| keys.of(input, states.key_bytes())));
+    let read = read.map_err(|panic| (1, Fail::of(panicked(&*panic))))?;
+    let lacks: HashSet<usize> = lacking.iter().map(|fault| fault.index).collect();
+    let mut of_rows = Vec::with_capacity(read.len());
+    for (index, key) in read.into_iter().enumerate().filter(|(index, _)| !lacks.contains(index)) {
+        match key {
+            Ok(key) => of_rows.push(key),
+            Err(fault) => lacking.push(Fault { index, ..fault }),
+        }
+    }
+    if run.on_reject == OnReject::Fail && !lacking.is_empty() || lacking.len() == input.len() {
+        return Ok(Outcome { faults: lacking, ..Outcome::default() });
+    }
+    let good = rows_without(input, &lacking);
+    let rest = input.pick(good.clone());
+    let mut of_rows = RowStates::new(of_rows);
+    let stored = states.read(of_rows.keys()).await;
+    // The rows are not at fault.
+    of_rows.set(stored.map_err(|error| fail(Unavailable::new(error).into()))?);
+    let (rejects, of_rows) = (Rejects::default(), Arc::new(of_rows));
+    let first = begin(node, &rest, run, &rejects, Some(&of_rows), 1);
+    let outcome = attempts(node, &rest, run, &rejects, Some(&of_rows), first).await;
+    if outcome.is_err() {
+        // It may be that a state does not fit, which somebody mends in the store.
+        states.forget(of_rows.keys());
+    }
+    let outcome = outcome?;
+    Ok(of_whole_input(outcome, good, lacking))
+}
+
+/// The positions of the rows without a fault.
+fn rows_without(input: &Batch, faults: &[Fault]) -> Vec<usize> {
+    let bad: HashSet<usize> = faults.iter().map(|fault| fault.index).collect();
+    (0..input.len()).filter(|index| !bad.contains(index)).collect()
+}
+
+/// The outcome of a call with the `good` rows of an input, as one of the whole.
+fn of_whole_input(mut outcome: Outcome, good: Vec<usize>, lacking: Vec<Fault>) -> Outcome {
+    if lacking.is_empty() {
+        return outcome;
+    }
     for fault in &mut outcome.faults {
         fault.index = good.get(fault.index).copied().unwrap_or(fault.index);
     }
@@ -120,7 +182,7 @@ async fn call_without(
         outcome.lineage = Lineage::Rows(good.into()).pick(rows.iter().copied());
     }
     outcome.faults.extend(lacking);
-    Ok(outcome)
+    outcome
 }
 
 /// Finishes the first attempt, and makes the others.
@@ -129,6 +191,7 @@ async fn attempts(
     input: &Batch,
     run: &RunContext,
     rejects: &Rejects,
+    states: Option<&Arc<RowStates>>,
     first: Answer<'_>,
 ) -> Result<Outcome, (u32, Fail)> {
     let mut result = settle(node, run, first).await;
@@ -140,7 +203,9 @@ async fn attempts(
                 metrics.ok.increment(1);
                 return result.map_err(|fail| (number, fail));
             }
-            Err(Fail::Cancelled | Fail::Aborted) => return result.map_err(|fail| (number, fail)),
+            Err(Fail::Cancelled | Fail::Aborted | Fail::StatefulJump(_)) => {
+                return result.map_err(|fail| (number, fail));
+            }
             Err(Fail::Panic(message)) => {
                 (&metrics.panic, format!("panicked: {}", excerpt(message, run.flow.log_rows)))
             }
@@ -166,7 +231,7 @@ async fn attempts(
         if let Some(rejects) = rejects.get() {
             rejects.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
-        result = settle(node, run, begin(node, input, run, rejects, number)).await;
+        result = settle(node, run, begin(node, input, run, rejects, states, number)).await;
     }
 }
 
@@ -176,6 +241,7 @@ fn begin<'a>(
     input: &'a Batch,
     run: &'a RunContext,
     rejects: &'a Rejects,
+    states: Option<&'a Arc<RowStates>>,
     attempt: u32,
 ) -> Answer<'a> {
     let span = debug_span!(
@@ -191,9 +257,10 @@ fn begin<'a>(
         rejected = tracing::field::Empty,
     );
     let answer = if node.timeout.is_some() && !node.is_async {
-        on_a_thread(node, input, run, attempt, span.clone())
+        on_a_thread(node, input, run, states, attempt, span.clone())
     } else {
-        let call = Call { input, cx: Cx { run, node, rejects, attempt } };
+        let states = states.map(|states| &**states);
+        let call = Call { input, cx: Cx { run, node, rejects, states, attempt } };
         let answer = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| node.function.call(call))));
         answer.unwrap_or_else(|panic| Answer::Ready(Err(panicked(&*panic))))
     };
@@ -242,14 +309,17 @@ fn on_a_thread<'a>(
     node: &Arc<Node>,
     input: &Batch,
     run: &RunContext,
+    states: Option<&Arc<RowStates>>,
     attempt: u32,
     span: Span,
 ) -> Answer<'a> {
     let (node, input, run) = (node.clone(), input.clone(), run.clone());
+    let states = states.cloned();
     // A call that has not begun when its run ends must not begin at all.
     let task = AbortOnDropHandle::new(spawn_blocking(move || {
         let rejects = Rejects::default();
-        let cx = Cx { run: &run, node: &node, rejects: &rejects, attempt };
+        let states = states.as_deref();
+        let cx = Cx { run: &run, node: &node, rejects: &rejects, states, attempt };
         match span.in_scope(|| node.function.call(Call { input: &input, cx })) {
             Answer::Ready(result) => result,
             Answer::Later(future) => Handle::current().block_on(future),

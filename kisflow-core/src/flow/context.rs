@@ -17,7 +17,9 @@ use crate::{
     conf::{FunctionConf, OnReject, RawParams, RowDefaults},
     connector::ConnectorSlot,
     function::BoundFunction,
+    keyed::StateKeys,
     metrics::FunctionMetrics,
+    round::States,
     row::Must,
 };
 
@@ -74,6 +76,8 @@ pub(crate) struct RunContext {
     /// Whether the run is fed: its caller needs the origin of each row.
     pub(crate) traced: bool,
     pub(crate) isolation: Isolation,
+    /// The states of its functions, while it is inside a round.
+    pub(crate) states: Option<States>,
 }
 
 /// What the caller of a run does with rows by themselves.
@@ -96,6 +100,8 @@ pub(crate) struct Node {
     pub(crate) must: Must,
     pub(crate) row_defaults: RowDefaults,
     pub(crate) timeout: Option<Duration>,
+    /// Where it keeps the states of its rows, if it does.
+    pub(crate) keyed: Option<StateKeys>,
     /// Each once.
     pub(crate) connectors: Vec<Arc<ConnectorSlot>>,
     pub(crate) metrics: FunctionMetrics,

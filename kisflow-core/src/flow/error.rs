@@ -39,6 +39,10 @@ pub(super) enum Kind {
     EarlierJump {
         target: String,
     },
+    /// The flow has functions that keep state.
+    StatefulJump {
+        target: String,
+    },
     JumpLimit {
         limit: u32,
         cycle: String,
@@ -149,6 +153,7 @@ impl RunError {
             Kind::UnknownJump { .. }
                 | Kind::TwoJumps(_)
                 | Kind::EarlierJump { .. }
+                | Kind::StatefulJump { .. }
                 | Kind::JumpLimit { .. }
         )
     }
@@ -178,6 +183,12 @@ impl fmt::Display for RunError {
                 write!(
                     formatter,
                     " jumps to \"{target}\", and this run began behind it; name the target in the function's `option.jump`, or send the row from the start"
+                )
+            }
+            Kind::StatefulJump { target } => {
+                write!(
+                    formatter,
+                    " jumps to \"{target}\", and in a flow whose functions keep state none may jump: its rows would change the state twice"
                 )
             }
             Kind::TwoJumps(targets) => {

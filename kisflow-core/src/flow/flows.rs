@@ -17,10 +17,10 @@ use tracing::warn;
 use super::{Flow, Linked, UnknownFlow};
 use crate::{
     conf::{Conf, ConfError, FlowConf, FunctionConf, Mode, Problem, SourceConf, Status},
-    durable::Durable,
+    durable::{Durable, MemoryStore},
     error::BoxError,
     health::{Health, SourceState},
-    link::{Linker, LoadError, Prepared},
+    link::{Linker, LoadError, Prepared, check_batch},
     metrics::{QuarantineMetrics, build_info, describe, with_recorder},
     parameter::Store,
     quarantine::{Quarantine, QuarantineError},
@@ -106,12 +106,27 @@ impl Flows {
             );
         }
         let linked = Arc::new(Linked { linker, recorder, health: health.clone() });
+        let durable = linked.linker.durable.as_ref();
+        let durable = durable.and_then(|slot| slot.connected().ok()?.durable());
+        if let Some(durable) = &durable {
+            let keyed =
+                |functions: &[Prepared]| functions.iter().filter(|one| one.is_keyed).count();
+            let running = prepared.iter().filter(|(flow, _)| flow.status == Status::Enabled);
+            let problems = running.filter_map(|(flow, functions)| {
+                check_batch(flow, &conf, keyed(functions), durable.limits())
+            });
+            ConfError::check(problems.collect())?;
+        }
+        let store = match linked.linker.registry.stubs {
+            // A run with stubs changes nothing that lasts.
+            true => Some(Arc::new(MemoryStore::default()) as Arc<dyn Durable>),
+            false => durable.clone(),
+        };
         let flow = |(conf, functions): (FlowConf, _)| {
-            (conf.flow_name.clone(), Flow::new(conf, functions, linked.clone()))
+            (conf.flow_name.clone(), Flow::new(conf, functions, linked.clone(), store.clone()))
         };
         let flows: BTreeMap<String, Flow> = prepared.into_iter().map(flow).collect();
-        let quarantine = linked.linker.durable.as_ref().and_then(|slot| {
-            let durable = slot.connected().ok()?.durable()?;
+        let quarantine = durable.map(|durable| {
             let metrics = linked.with_recorder(QuarantineMetrics::new);
             let kept = Quarantine::new(
                 durable.clone(),
@@ -121,7 +136,7 @@ impl Flows {
                 metrics,
                 linked.linker.registry.log_rows,
             );
-            Some((durable, kept))
+            (durable, kept)
         });
         let watch = health.watch();
         Ok(Self {

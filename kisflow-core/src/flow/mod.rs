@@ -1,6 +1,8 @@
 //! [`Flow`]: a linked chain of functions, and its runs.
 
+mod append;
 mod call;
+mod chain;
 mod context;
 mod error;
 mod flows;
@@ -13,11 +15,12 @@ mod store;
 mod tests;
 mod walk;
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, ops::Range, sync::Arc};
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::chain::Chain;
 pub use self::context::RunId;
 pub(crate) use self::context::{FlowContext, Isolation, Node, RunContext};
 pub use self::error::{RunError, UnknownFlow};
@@ -27,14 +30,18 @@ pub(crate) use self::outage::unavailable;
 pub(crate) use self::report::Deferred;
 pub use self::report::{FunctionReport, Report, RowCounts, RunOutcome, Visit};
 use self::run::Begin;
+pub(crate) use self::run::Stage;
 pub use self::store::{Cache, Metadata};
 use crate::{
     batch::Batch,
     conf::{ConfError, FlowConf, StepConf, suggest},
     connector::ConnectorSlot,
+    durable::Durable,
     health::Health,
-    link::{Linker, LoadError, Prepared},
-    metrics::{FlowMetrics, SharedRecorder},
+    keyed::StateKeys,
+    link::{Linker, Prepared},
+    metrics::{FlowMetrics, RoundMetrics, SharedRecorder},
+    round::Rounds,
 };
 
 /// A linked chain of functions. Cheap to clone, and re-entrant: any number of runs of one flow may
@@ -50,6 +57,8 @@ pub(crate) struct Inner {
     chain: ArcSwap<Chain>,
     linked: Arc<Linked>,
     metrics: Arc<FlowMetrics>,
+    /// Where the states of its functions change, if there is a store.
+    rounds: Option<Arc<Rounds>>,
 }
 
 /// What all flows of a conf share.
@@ -59,20 +68,25 @@ pub(crate) struct Linked {
     pub(crate) health: Health,
 }
 
-/// The functions of a flow at one time.
-pub(crate) struct Chain {
-    pub(crate) conf: FlowConf,
-    pub(crate) nodes: Vec<Arc<Node>>,
-}
-
 impl Flow {
-    fn new(conf: FlowConf, prepared: Vec<Prepared>, linked: Arc<Linked>) -> Self {
+    fn new(
+        conf: FlowConf,
+        prepared: Vec<Prepared>,
+        linked: Arc<Linked>,
+        store: Option<Arc<dyn Durable>>,
+    ) -> Self {
         let context = Arc::new(FlowContext::new(&conf.flow_name, linked.linker.registry.log_rows));
         let metrics = Arc::new(linked.with_recorder(|| FlowMetrics::new(&conf.flow_name)));
         let nodes =
             prepared.into_iter().map(|prepared| linked.node(&conf.flow_name, prepared)).collect();
-        let chain = ArcSwap::from_pointee(Chain { conf, nodes });
-        Self { inner: Arc::new(Inner { context, chain, linked, metrics }) }
+        let chain = Chain::new(conf, nodes);
+        let rounds = |store| {
+            let metrics = linked.with_recorder(|| RoundMetrics::new(&chain.conf.flow_name));
+            Arc::new(Rounds::new(&chain.conf.flow_name, metrics, store))
+        };
+        let rounds = chain.keyed.as_ref().and(store).map(rounds);
+        let chain = ArcSwap::from_pointee(chain);
+        Self { inner: Arc::new(Inner { context, chain, linked, metrics, rounds }) }
     }
 
     /// Returns the flow's name.
@@ -120,7 +134,8 @@ impl Flow {
     /// # Cancel safety
     ///
     /// Dropping the future stops the run between two functions, or where a function awaits; earlier
-    /// effects of functions remain. The run counts as cancelled in the metrics.
+    /// effects of functions remain. The run counts as cancelled in the metrics. States of its functions
+    /// are as before the run, unless their commit was on the way.
     pub fn run<R: Into<Batch>>(
         &self,
         rows: R,
@@ -186,16 +201,18 @@ impl Flow {
     }
 
     /// Runs rows for a caller that keeps them, from the function at `at` on: the rejected rows are
-    /// in the report, each with its origin, and so are those that wait for an outage.
+    /// in the report, each with its origin, and so are those that wait for an outage or have arrived
+    /// at the end of the stage.
     pub(crate) fn run_served(
         &self,
         input: Batch,
         at: usize,
         cancel: CancellationToken,
         isolation: Isolation,
+        stage: Option<Stage>,
     ) -> impl Future<Output = Result<Report, RunError>> + Send + use<> {
-        let begin =
-            Begin { at, cancel: Some(cancel), served: true, isolation, ..Begin::new(input) };
+        let cancel = Some(cancel);
+        let begin = Begin { at, cancel, served: true, isolation, stage, ..Begin::new(input) };
         run::run_guarded(self.inner.clone(), begin)
     }
 
@@ -242,11 +259,11 @@ impl Flow {
             ));
         }
         ConfError::check(problems)?;
-        Ok(self.with_chain(Arc::new(Chain { conf, nodes })))
+        Ok(self.with_chain(Arc::new(Chain::new(conf, nodes))))
     }
 
     fn with_chain(&self, chain: Arc<Chain>) -> Self {
-        let Inner { context, linked, metrics, .. } = &*self.inner;
+        let Inner { context, linked, metrics, rounds, .. } = &*self.inner;
         let context = Arc::new(FlowContext::new(&context.name, context.log_rows));
         Self {
             inner: Arc::new(Inner {
@@ -254,42 +271,9 @@ impl Flow {
                 chain: ArcSwap::new(chain),
                 linked: linked.clone(),
                 metrics: metrics.clone(),
+                rounds: rounds.clone(),
             }),
         }
-    }
-
-    /// Adds a function to the end of the chain while the flow runs. Runs in progress keep the old
-    /// chain, later runs take the new one; no run waits.
-    ///
-    /// # Errors
-    ///
-    /// When the function does not link, or its connector does not connect; the chain is then
-    /// unchanged.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future leaves the chain unchanged.
-    pub async fn append(&self, step: impl Into<StepConf>) -> Result<(), LoadError> {
-        let step = step.into();
-        let linked = &self.inner.linked;
-        let appended = |chain: &Chain| {
-            let mut conf = chain.conf.clone();
-            conf.flows.push(step.clone());
-            conf
-        };
-        let conf = appended(&self.inner.chain.load());
-        let mut problems = Vec::new();
-        let prepared = linked.linker.step(&conf, conf.flows.len() - 1, &mut problems);
-        ConfError::check(problems)?;
-        let Some(prepared) = prepared else { return Ok(()) };
-        linked.health.add_connectors(&Linker::connect(&prepared.connectors).await?);
-        let node = linked.node(&conf.flow_name, prepared);
-        // Other calls may append at the same time: each adds to the chain of that moment.
-        self.inner.chain.rcu(|chain| {
-            let nodes = chain.nodes.iter().cloned().chain([node.clone()]).collect();
-            Chain { conf: appended(chain), nodes }
-        });
-        Ok(())
     }
 }
 
@@ -308,6 +292,16 @@ impl Flow {
             }
         }
         slots
+    }
+
+    /// From the first function that keeps state to behind the last one, if any does.
+    pub(crate) fn keyed(&self) -> Option<Range<usize>> {
+        self.inner.chain.load().keyed.clone()
+    }
+
+    /// Where the states of its functions change, if any keeps state.
+    pub(crate) fn rounds(&self) -> Option<&Arc<Rounds>> {
+        self.inner.rounds.as_ref()
     }
 
     /// Whether a function declares that it may jump.
@@ -338,11 +332,14 @@ impl Linked {
             must,
             row_defaults,
             connectors,
+            is_keyed,
             left_out: _,
         } = prepared;
         let metrics = self
             .with_recorder(|| crate::metrics::FunctionMetrics::new(flow, &conf.fname, conf.fmode));
+        let key = &conf.option.key;
         Arc::new(Node {
+            keyed: is_keyed.then(|| StateKeys::new(flow, &conf.fname, key)),
             name: conf.fname.as_str().into(),
             timeout: conf.option.timeout,
             conf,

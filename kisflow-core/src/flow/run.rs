@@ -9,12 +9,13 @@ use tracing::{Instrument, debug_span, error};
 use super::{
     Inner, Isolation, Report, RowCounts, RunContext, RunError, RunOutcome,
     call::{Fail, panicked},
-    walk::Walk,
+    walk::{End, Walk},
 };
 use crate::{
     batch::Batch,
     conf::{OnReject, Status},
     metrics::FlowMetrics,
+    round::{Rounds, Settlement, States},
     text::excerpt_chain,
 };
 
@@ -29,6 +30,9 @@ pub(super) struct Begin {
     /// the code that keeps them decides what to log.
     pub(super) served: bool,
     pub(super) isolation: Isolation,
+    /// The part of the chain that it is for, if the caller has a round for its states. Otherwise the
+    /// run is a delivery of its own.
+    pub(super) stage: Option<Stage>,
     /// Whether the report has what each function was given and handed on.
     pub(super) visits: bool,
 }
@@ -37,7 +41,7 @@ impl Begin {
     /// A run of the whole chain, from outside.
     pub(super) fn new(input: Batch) -> Self {
         let isolation = Isolation::default();
-        Self { input, at: 0, cancel: None, served: false, isolation, visits: false }
+        Self { input, at: 0, cancel: None, served: false, isolation, stage: None, visits: false }
     }
 
     fn context(&self, flow: &Inner, on_reject: OnReject) -> RunContext {
@@ -48,15 +52,31 @@ impl Begin {
             on_reject: if self.served { OnReject::Quarantine } else { on_reject },
             traced: self.served,
             isolation: self.isolation,
+            states: self.stage.as_ref().and_then(|stage| stage.states.clone()),
         }
     }
+}
+
+/// A part of a chain, for a run of its own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stage {
+    /// The function at which its rows stop.
+    pub(crate) until: usize,
+    /// The states of the functions, inside a round.
+    pub(crate) states: Option<States>,
 }
 
 /// A run that fails with all its rows if code of theirs panics outside of a call: when a row is
 /// dropped, for example.
 pub(super) async fn run_guarded(flow: Arc<Inner>, begin: Begin) -> Result<Report, RunError> {
     let run = AssertUnwindSafe(run(flow.clone(), begin.clone())).catch_unwind();
+    let states = begin.stage.as_ref().and_then(|stage| stage.states.clone());
+    let changes = states.as_ref().map_or(0, States::changes);
     run.await.unwrap_or_else(|panic| {
+        if let Some(states) = states {
+            // Its rows are all run again.
+            states.undo(changes);
+        }
         let chain = flow.chain.load_full();
         let context = begin.context(&flow, chain.conf.on_reject);
         let mut walk = Walk::new(&chain, context, begin.input, begin.at, begin.visits);
@@ -69,7 +89,7 @@ pub(super) async fn run(flow: Arc<Inner>, begin: Begin) -> Result<Report, RunErr
     let chain = flow.chain.load_full();
     let context = begin.context(&flow, chain.conf.on_reject);
     let id = context.id;
-    let Begin { input, at, served, visits, .. } = begin;
+    let Begin { input, at, served, visits, stage, .. } = begin;
     let metrics = &*flow.metrics;
     let input_rows = input.len();
     let mut walk = Walk::new(&chain, context, input, at, visits);
@@ -87,13 +107,23 @@ pub(super) async fn run(flow: Arc<Inner>, begin: Begin) -> Result<Report, RunErr
     );
     let mut running = Running::start(metrics, walk.started(), input_rows);
     // Wrapping a future moves it: only if the span is enabled.
-    let end = match span.is_disabled() {
-        true => walk.walk().await,
-        false => walk.walk().instrument(span.clone()).await,
+    let keyed = chain.keyed.as_ref().filter(|keyed| stage.is_none() && at < keyed.end);
+    let end = match (keyed, &flow.rounds) {
+        (Some(keyed), Some(rounds)) => {
+            Box::pin(in_round(&mut walk, rounds, keyed.start)).instrument(span.clone()).await
+        }
+        _ => {
+            let until = stage.map_or(usize::MAX, |stage| stage.until);
+            match span.is_disabled() {
+                true => walk.walk(until).await,
+                false => walk.walk(until).instrument(span.clone()).await,
+            }
+        }
     };
+    let has_arrived = matches!(end, End::Arrived);
     let result = walk.finish(end);
     let report = result.as_ref().unwrap_or_else(|error| error.report());
-    running.end(report);
+    running.end(report, has_arrived);
     span.record("rows_out", report.rows_out())
         .record("outcome", tracing::field::debug(report.outcome));
     if let Err(error) = &result
@@ -105,6 +135,42 @@ pub(super) async fn run(flow: Arc<Inner>, begin: Begin) -> Result<Report, RunErr
         error!(flow = error.flow(), function, run = %error.run(), attempt, error = excerpt_chain(error, log_rows), "a run failed");
     }
     result
+}
+
+/// Walks to the end, as a delivery of its own round: what the functions keep is committed, or the run
+/// has failed.
+async fn in_round(walk: &mut Walk<'_>, rounds: &Rounds, first: usize) -> End {
+    match walk.walk(first).await {
+        End::Arrived => {}
+        end => return end,
+    }
+    let at_entry = walk.clone();
+    let cancel = walk.context.cancel.clone().unwrap_or_default();
+    let mut ticket = rounds.ticket();
+    loop {
+        let entered = cancel.run_until_cancelled(ticket.enter()).await;
+        let Some(states) = entered.flatten() else { return walk.cancelled() };
+        walk.context.states = Some(states);
+        // Inside to the end: if it fails, what it changed is taken back.
+        let end = walk.walk(usize::MAX).await;
+        if let End::Failed { .. } = end {
+            ticket.give_up();
+            return end;
+        }
+        let settled = ticket.settle_unless(cancel.cancelled()).await;
+        if settled == Some(Settlement::Committed) {
+            return end;
+        }
+        *walk = at_entry.clone();
+        match settled {
+            None => return walk.cancelled(),
+            Some(Settlement::Failed(why)) => {
+                return walk.fail(1, Fail::Error(why.to_string().into()));
+            }
+            // Only deliveries of a source can be gone.
+            Some(_) => {}
+        }
+    }
 }
 
 /// Counts a run in progress; if it is dropped before its end, it was cancelled.
@@ -121,8 +187,16 @@ impl<'a> Running<'a> {
         Self { metrics, started, rows_in, ended: false }
     }
 
-    fn end(&mut self, report: &Report) {
+    /// With `has_arrived` its rows go on in another run, which counts as the same one.
+    fn end(&mut self, report: &Report, has_arrived: bool) {
         self.ended = true;
+        if has_arrived {
+            let last = report.deferred.last().map_or(0, |rest| rest.rows.len());
+            let RowCounts { rows_in, failed, .. } = report.rows;
+            let (rows_in, failed) = (rows_in.saturating_sub(last), failed.saturating_sub(last));
+            self.metrics.rows.add(&RowCounts { rows_in, failed, ..report.rows });
+            return;
+        }
         match report.outcome {
             RunOutcome::Completed => &self.metrics.completed,
             RunOutcome::Aborted => &self.metrics.aborted,

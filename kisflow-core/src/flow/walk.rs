@@ -1,6 +1,7 @@
 //! The walk of a batch through the chain: which function is next, and with which rows.
 
 mod end;
+mod jump;
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     action::{Action, Plan},
     batch::Batch,
-    conf::{AbortScope, Mode, OnReject, suggest},
+    conf::{AbortScope, Mode, OnReject},
     function::Outcome,
     reject::Fault,
 };
@@ -27,9 +28,10 @@ use crate::{
 const TRACE: usize = 64;
 
 /// The state of a run.
+#[derive(Clone)]
 pub(super) struct Walk<'a> {
     chain: &'a Arc<Chain>,
-    context: RunContext,
+    pub(super) context: RunContext,
     started: Instant,
     /// When the last function ended.
     clock: Instant,
@@ -73,7 +75,12 @@ pub(super) struct Step {
 pub(super) enum End {
     Completed,
     Aborted,
-    Failed { attempt: u32, kind: Kind },
+    Failed {
+        attempt: u32,
+        kind: Kind,
+    },
+    /// At a function that it was not to call.
+    Arrived,
 }
 
 impl<'a> Walk<'a> {
@@ -113,16 +120,16 @@ impl<'a> Walk<'a> {
         self.started
     }
 
-    /// Walks to the end.
-    pub(super) async fn walk(&mut self) -> End {
+    /// Walks to the end, or to the function at `until` or one behind it.
+    pub(super) async fn walk(&mut self, until: usize) -> End {
         let chain = self.chain;
         loop {
             let Some(node) = chain.nodes.get(self.at) else { return End::Completed };
+            if self.at >= until {
+                return End::Arrived;
+            }
             if self.context.cancel.as_ref().is_some_and(|token| token.is_cancelled()) {
-                self.rows.failed += self.current.len();
-                self.arrive();
-                self.out = 0;
-                return End::Failed { attempt: 0, kind: Kind::Cancelled };
+                return self.cancelled();
             }
             self.arrive();
             if let Some(visits) = &mut self.visits {
@@ -144,7 +151,9 @@ impl<'a> Walk<'a> {
             };
             let next = match (answer, outage) {
                 (Ok(outcome), None) => self.take(outcome, &HashSet::new()),
-                (Ok(outcome), Some(away)) if self.may_defer(&outcome, &away) => {
+                (Ok(outcome), Some(away))
+                    if node.keyed.is_none() && self.may_defer(&outcome, &away) =>
+                {
                     self.take(outcome, &away.rows)
                 }
                 (Ok(_), Some(away)) => Err(self.fail(1, away.fail(self.current.len()))),
@@ -186,10 +195,24 @@ impl<'a> Walk<'a> {
     /// Takes the answer of a function: sets the next function, or ends the walk. Of the rows that it
     /// rejects, those of `away` are not at fault, and wait.
     fn take(&mut self, outcome: Outcome, away: &HashSet<usize>) -> Result<(), End> {
-        let Outcome { produced, plan, handled, filtered, mut faults, lineage, is_one_to_one } =
-            outcome;
+        let Outcome {
+            produced,
+            plan,
+            handled,
+            filtered,
+            mut faults,
+            lineage,
+            is_one_to_one,
+            states,
+        } = outcome;
         if plan.abort && self.current.len() > 1 && self.aborts_rows() {
             return Err(self.fail(1, Fail::Aborted));
+        }
+        if let Some(target) = plan.jump.first().filter(|_| self.chain.keyed.is_some()) {
+            return Err(self.fail(1, Fail::StatefulJump(target.to_string())));
+        }
+        if let Some(of_round) = self.context.states.as_ref().filter(|_| !states.is_empty()) {
+            of_round.write(states);
         }
         // How many rows those that it hands on come from, by what it did. If they are fewer than it
         // handled, one is lost.
@@ -299,58 +322,6 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The place of the target, if the jump is allowed. For a function that is in the flow several
-    /// times it is the last place, as in KisFlow.
-    fn jump(&mut self, target: &str) -> Result<usize, End> {
-        let nodes = &self.chain.nodes;
-        let Some(at) = nodes.iter().rposition(|node| *node.name == *target) else {
-            let hint = suggest(target, nodes.iter().map(|node| &*node.name));
-            return Err(self.misled(Kind::UnknownJump { target: target.to_owned(), hint }));
-        };
-        if at <= self.from && self.from > 0 {
-            // This run has no output of the target's predecessor.
-            return Err(self.misled(Kind::EarlierJump { target: target.to_owned() }));
-        }
-        self.trace.push_back(self.at);
-        if self.trace.len() > TRACE {
-            self.trace.pop_front();
-        }
-        self.jumps += 1;
-        let limit = self.chain.conf.jump_limit;
-        if self.jumps > limit {
-            let cycle = self.cycle(at);
-            return Err(self.misled(Kind::JumpLimit { limit, cycle }));
-        }
-        // The rows that the run continues with include them.
-        let waiting = self.deferred.extract_if(.., |deferred| deferred.at >= at);
-        let rows: usize = waiting.map(|deferred| deferred.rows.len()).sum();
-        self.rows.failed -= rows;
-        self.out += rows;
-        Ok(at)
-    }
-
-    /// `A → B → A`: the functions between the last two times that this jump was made.
-    fn cycle(&self, target: usize) -> String {
-        let name = |at: usize| self.chain.nodes.get(at).map_or("?", |node| &*node.name);
-        let mut jumpers: Vec<usize> = self.trace.iter().rev().copied().collect();
-        let period = jumpers
-            .iter()
-            .skip(1)
-            .position(|at| *at == self.at)
-            .map_or(jumpers.len(), |others| others + 1);
-        jumpers.truncate(period);
-        jumpers.reverse();
-        // After a jump the chain is walked up to the next function that jumps.
-        let mut at = target;
-        let mut names = Vec::new();
-        for jumper in jumpers {
-            names.extend((at.min(jumper)..=jumper).map(name));
-            at = jumper;
-        }
-        names.push(name(target));
-        names.join(" → ")
-    }
-
     /// The call failed for good.
     pub(super) fn fail(&mut self, attempt: u32, fail: Fail) -> End {
         self.count(RowCounts { failed: self.current.len(), ..RowCounts::default() });
@@ -361,8 +332,29 @@ impl<'a> Walk<'a> {
             Fail::Timeout(limit) => Kind::Timeout(limit),
             Fail::Cancelled => Kind::Cancelled,
             Fail::Aborted => Kind::Aborted,
+            Fail::StatefulJump(target) => Kind::StatefulJump { target },
         };
         End::Failed { attempt, kind }
+    }
+
+    /// The run was cancelled before the next function.
+    pub(super) fn cancelled(&mut self) -> End {
+        self.rows.failed += self.current.len();
+        self.arrive();
+        self.out = 0;
+        End::Failed { attempt: 0, kind: Kind::Cancelled }
+    }
+
+    /// The rows go on in another run, from where they are.
+    pub(super) fn hand_over_rest(&mut self) {
+        self.arrive();
+        self.rows.failed += self.current.len();
+        self.out = 0;
+        self.deferred.push(Deferred {
+            at: self.at,
+            lineage: self.lineage.clone(),
+            rows: self.current.clone(),
+        });
     }
 
     /// The function did its work, but the run cannot go on from it: its rows fail.

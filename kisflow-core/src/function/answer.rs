@@ -8,6 +8,7 @@ use crate::{
     batch::Batch,
     error::Result,
     flow::Lineage,
+    keyed::StateChange,
     reject::Fault,
 };
 
@@ -61,4 +62,6 @@ pub struct Outcome {
     pub(crate) is_one_to_one: bool,
     /// From which row each new one was made; only for runs that ask for it.
     pub(crate) lineage: Lineage,
+    /// The states that it has changed.
+    pub(crate) states: Vec<StateChange>,
 }

@@ -7,10 +7,15 @@ use crate::{
     batch::{Batch, View},
     conf::OnReject,
     error::{BoxError, Result},
+    keyed::{KeyedState, OpenStates},
     parameter::Cx,
     reject::Fault,
     row::Row,
 };
+
+/// What is said of a function of one row that rejects rows by their positions.
+const ONE_ROW_REJECTS: &str =
+    "`Cx::reject` is for functions of a batch; a function of one row returns `Err` to reject it";
 
 /// One call, which borrows everything that belongs to it.
 #[derive(Clone, Copy)]
@@ -43,7 +48,7 @@ impl<'a> Call<'a> {
     pub fn batch<T: Row, R: BatchResult>(self, function: impl FnOnce(&[T]) -> R) -> Answer<'a> {
         Answer::Ready(
             self.readable(self.input.contiguous::<T>(self.cx.row_defaults())).map_or_else(
-                Ok,
+                rejected,
                 |view| {
                     let result = function(view.held());
                     self.finish(&view, result)
@@ -61,23 +66,76 @@ impl<'a> Call<'a> {
     {
         match self.readable(self.input.contiguous::<T>(self.cx.row_defaults())) {
             Ok(view) => Answer::later(function(Borrowed { view })),
-            Err(outcome) => Answer::Ready(Ok(outcome)),
+            Err(faults) => Answer::Ready(rejected(faults)),
         }
     }
 
     /// Calls a function once for each row.
     #[inline]
     pub fn each<T: Row, R: RowResult>(self, function: impl Fn(&T) -> R) -> Answer<'a> {
-        Answer::Ready(self.readable(self.input.view::<T>(self.cx.row_defaults())).map_or_else(Ok, |view| {
-            let mut rows = Collector::new(view.len(), self.cx.is_traced());
-            view.for_each(|index, row| function(row).collect(index, &mut rows));
-            rows.reject(view.faults());
-            let outcome = R::outcome(rows, self.input);
-            if self.cx.take_rejects().is_empty() {
-                return Ok(outcome);
+        Answer::Ready(self.readable(self.input.view::<T>(self.cx.row_defaults())).map_or_else(
+            rejected,
+            |view| {
+                let mut rows = Collector::new(view.len(), self.cx.is_traced());
+                view.for_each(|index, row| function(row).collect(index, &mut rows));
+                rows.reject(view.faults());
+                let outcome = R::outcome(rows, self.input);
+                if self.cx.take_rejects().is_empty() {
+                    return Ok(outcome);
+                }
+                Err(ONE_ROW_REJECTS.into())
+            },
+        ))
+    }
+
+    /// Calls a function once for each row, with the state of the row's key. A row that it rejects
+    /// leaves the state unchanged.
+    #[inline]
+    pub fn each_keyed<T: Row, S: KeyedState, R: RowResult>(
+        self,
+        function: impl Fn(&T, &mut S) -> R,
+    ) -> Answer<'a> {
+        let Some(states) = self.cx.states else {
+            return Answer::Ready(Err("this call has no states; call the function itself".into()));
+        };
+        Answer::Ready(match self.readable(self.input.view::<T>(self.cx.row_defaults())) {
+            Ok(view) => self.with_states(&view, states.open(), function),
+            Err(faults) => rejected(faults),
+        })
+    }
+
+    fn with_states<T: Row, S: KeyedState, R: RowResult>(
+        self,
+        view: &View<T>,
+        mut states: OpenStates<'_, S>,
+        function: impl Fn(&T, &mut S) -> R,
+    ) -> Result<Outcome> {
+        let mut rows = Collector::new(view.len(), self.cx.is_traced());
+        let mut failed = None;
+        view.for_each(|index, row| {
+            if failed.is_some() {
+                return;
             }
-            Err("`Cx::reject` is for functions of a batch; a function of one row returns `Err` to reject it".into())
-        }))
+            match states.state(index, R::REJECTS) {
+                Ok(state) => {
+                    let before = rows.rejected();
+                    function(row, state).collect(index, &mut rows);
+                    if rows.rejected() > before {
+                        states.undo(index);
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if !self.cx.take_rejects().is_empty() {
+            return Err(ONE_ROW_REJECTS.into());
+        }
+        rows.reject(view.faults());
+        let states = states.changes()?;
+        Ok(Outcome { states, ..R::outcome(rows, self.input) })
     }
 
     /// The outcome of an async batch function.
@@ -126,13 +184,18 @@ impl<'a> Call<'a> {
 
     /// The view, unless a row that is not a `T` fails the run, or no row is a `T`: the function is
     /// not called then. (On an empty batch it could still emit rows or fail.)
-    fn readable<T: Row>(self, view: View<T>) -> Result<View<T>, Outcome> {
+    fn readable<T: Row>(self, view: View<T>) -> Result<View<T>, Vec<Fault>> {
         let faults = view.faults();
         if faults.is_empty() || view.len() > 0 && self.cx.on_reject() != OnReject::Fail {
             return Ok(view);
         }
-        Err(Outcome { faults: faults.to_vec(), ..Outcome::default() })
+        Err(faults.to_vec())
     }
+}
+
+/// The outcome of a call for rows that are all rejected before it.
+fn rejected(faults: Vec<Fault>) -> Result<Outcome> {
+    Ok(Outcome { faults, ..Outcome::default() })
 }
 
 /// The rows of an async call, owned by its future.

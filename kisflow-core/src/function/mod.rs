@@ -16,7 +16,8 @@ pub use self::emits::Emits;
 pub use self::result::{BatchResult, Collector, Filter, FilterMap, FlatMap, Map, RowResult};
 pub use self::shape::{Plain, Shape};
 pub use self::shim::{
-    Done, Failure, Fallible, Find, Found, Missing, Replied, Shim, Unfit, Unreadable, task,
+    Done, Failure, Fallible, Find, Found, KeyedShim, Missing, Replied, Shim, Unfit, Unreadable,
+    task,
 };
 use serde::Serialize;
 
@@ -77,6 +78,8 @@ pub trait Function: 'static {
     /// Whether `call` answers [`Answer::Later`]. With a `timeout` in its conf, a function that does
     /// not runs on its own thread, because it can only be abandoned, not stopped.
     const ASYNC: bool = false;
+    /// Whether it keeps state for the keys of its rows, through [`Call::each_keyed`].
+    const KEYED: bool = false;
     /// The result of `bind`.
     type Bound: Send + Sync + 'static;
 
@@ -122,6 +125,7 @@ pub struct FunctionDef {
     pub(crate) name: &'static str,
     pub(crate) place: Place,
     pub(crate) is_async: bool,
+    pub(crate) is_keyed: bool,
     pub(crate) type_name: fn() -> &'static str,
     pub(crate) reads: fn() -> Option<Fields>,
     pub(crate) emits: fn() -> Emits,
@@ -142,6 +146,7 @@ impl FunctionDef {
             name: F::NAME,
             place: F::PLACE,
             is_async: F::ASYNC,
+            is_keyed: F::KEYED,
             type_name: type_name::<F>,
             reads: F::reads,
             emits: F::emits,

@@ -77,6 +77,8 @@ impl<R: BatchResult, E: Into<BoxError>> BatchResult for Result<R, E> {
 pub trait RowResult {
     /// The rows that it emits.
     type Out: Send + Sync + 'static;
+    /// Whether it may reject the row.
+    const REJECTS: bool = false;
 
     /// Takes the result of the row at `index`.
     fn collect(self, index: usize, rows: &mut Collector<Self::Out>);
@@ -111,6 +113,11 @@ impl<U> Collector<U> {
         }
     }
 
+    /// How many rows were rejected.
+    pub(super) fn rejected(&self) -> usize {
+        self.faults.len()
+    }
+
     /// Adds the rows that the function never saw.
     pub(super) fn reject(&mut self, faults: &[Fault]) {
         self.faults.extend_from_slice(faults);
@@ -135,6 +142,7 @@ impl<U> Collector<U> {
             faults: self.faults,
             plan: crate::action::Plan::default(),
             is_one_to_one: false,
+            states: Vec::new(),
         }
     }
 }
@@ -270,6 +278,7 @@ impl RowResult for () {
 
 impl<R: RowResult, E: Into<BoxError>> RowResult for Result<R, E> {
     type Out = R::Out;
+    const REJECTS: bool = true;
 
     #[inline]
     fn collect(self, index: usize, rows: &mut Collector<R::Out>) {

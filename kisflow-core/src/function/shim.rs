@@ -11,6 +11,7 @@ use super::{Answer, BatchResult, Borrowed, Call, Outcome, RowResult};
 use crate::{
     caas::BoxFuture,
     error::{BoxError, Result},
+    keyed::KeyedState,
     link::Link,
     parameter::{Cx, Parameter},
     row::Row,
@@ -107,6 +108,29 @@ impl<T: Row, R, F: FnOnce(Borrowed<T>) -> R> Shim<T, R, F> {
         R: Future<Output = Result<Outcome>> + Send + 'a,
     {
         call.batch_async(self.function)
+    }
+}
+
+/// A function of one row and the state of its key, with its parameters filled in.
+#[derive(Debug)]
+pub struct KeyedShim<T, S, R, F> {
+    function: F,
+    types: PhantomData<fn(T, S) -> R>,
+}
+
+impl<T, S, R, F: Fn(&T, &mut S) -> R> KeyedShim<T, S, R, F> {
+    /// A function of one row and its state.
+    #[inline]
+    pub fn of_row(function: F) -> Self {
+        Self { function, types: PhantomData }
+    }
+}
+
+impl<T: Row, S: KeyedState, R: RowResult, F: Fn(&T, &mut S) -> R> KeyedShim<T, S, R, F> {
+    /// Calls it for each row.
+    #[inline]
+    pub fn each(self, call: Call<'_>) -> Answer<'_> {
+        call.each_keyed(self.function)
     }
 }
 
@@ -209,6 +233,7 @@ pub trait Unfit: Sized {
 }
 
 impl<T, R, F> Unfit for Shim<T, R, F> {}
+impl<T, S, R, F> Unfit for KeyedShim<T, S, R, F> {}
 impl<T, R> Unfit for Done<'_, T, R> {}
 impl<T, E> Unfit for Replied<T, E> {}
 

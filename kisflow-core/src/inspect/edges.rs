@@ -206,6 +206,8 @@ impl Step {
             needs.clear();
             wants.clear();
         }
+        // A row without its key has no state.
+        needs.extend(function.iter().flat_map(|function| function.option.key.iter().cloned()));
         let emits = match (def, function) {
             (Some(def), _) => Sends::By((def.emits)()),
             (None, Some(function)) => {

@@ -52,6 +52,8 @@ pub(crate) struct Prepared {
     pub(crate) connectors: Vec<Arc<ConnectorSlot>>,
     /// Whether it is not the function itself, which asks for what a stub cannot be.
     pub(crate) left_out: bool,
+    /// Whether it keeps state for the keys of its rows.
+    pub(crate) is_keyed: bool,
 }
 
 /// In the place of a function that talks to an engine which is only a stub: rows pass.
@@ -250,7 +252,10 @@ impl Linker {
         }
         let is_async = written.is_none_or(|def| def.is_async);
         let row_defaults = flow.row_defaults.unwrap_or(self.row_defaults);
+        let is_keyed = written.is_some_and(|def| def.is_keyed);
+        self.check_state(flow, step, &conf, is_keyed, problems);
         Some(Prepared {
+            is_keyed: is_keyed && !left_out,
             left_out,
             function: function?,
             is_async,

@@ -90,11 +90,25 @@ pub(super) fn durable(
         }
         return Some(slot.clone());
     }
-    let served = |flow: &&FlowConf| flow.source.is_some() && flow.status == Status::Enabled;
-    let flow = conf.flows.values().find(served)?;
+    let is_keyed = |flow: &FlowConf| {
+        let mut functions = flow.flows.iter().filter_map(|step| conf.functions.get(&step.fname));
+        functions.any(|function| !function.option.key.is_empty())
+    };
+    let mut running = conf.flows.values().filter(|flow| flow.status == Status::Enabled);
+    // With stubs, states are in memory.
+    let flow = running.find(|flow| flow.source.is_some() || !registry.stubs && is_keyed(flow))?;
     let Some((def, embedded)) = embedded(registry, conf) else {
-        let message = "nothing keeps the rows that cannot be processed; register an embedded store (`.connector::<Redb>()`), or name a connector that outlives the process as `quarantine.cname` of the global conf";
-        problems.push(of_flow(flow, message));
+        let way_out = "register an embedded store (`.connector::<Redb>()`), or name a connector that outlives the process as `quarantine.cname` of the global conf";
+        problems.push(match flow.source {
+            Some(_) => {
+                of_flow(flow, format!("nothing keeps the rows that cannot be processed; {way_out}"))
+            }
+            None => flow.origin.problem(
+                format!("flow `{}`", flow.flow_name),
+                "flows",
+                format!("nothing keeps the states of its functions; {way_out}"),
+            ),
+        });
         return None;
     };
     // A stub keeps nothing.

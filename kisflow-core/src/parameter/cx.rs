@@ -12,6 +12,7 @@ use crate::{
     connector::ConnectorSlot,
     error::{BoxError, Result},
     flow::{Cache, Metadata, Node, RunContext, RunId},
+    keyed::RowStates,
     link::Link,
 };
 
@@ -25,6 +26,8 @@ pub struct Cx<'a> {
     pub(crate) run: &'a RunContext,
     pub(crate) node: &'a Node,
     pub(crate) rejects: &'a Rejects,
+    /// The states of the call's rows, if the function keeps some.
+    pub(crate) states: Option<&'a RowStates>,
     pub(crate) attempt: u32,
 }
 
@@ -45,7 +48,7 @@ impl<'a> Cx<'a> {
     #[must_use]
     pub fn of(context: &'a TestContext) -> Self {
         let TestContext { run, node, rejects, attempt } = context;
-        Self { run, node, rejects, attempt: *attempt }
+        Self { run, node, rejects, states: None, attempt: *attempt }
     }
 
     /// Returns the flow's name.

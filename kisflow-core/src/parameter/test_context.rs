@@ -60,6 +60,7 @@ impl TestContext {
             on_reject: OnReject::default(),
             traced: false,
             isolation: Isolation::default(),
+            states: None,
         };
         let node = Node {
             name: function.fname.as_str().into(),
@@ -69,6 +70,7 @@ impl TestContext {
             must: Must::new(&function, MustCheck::default(), RowDefaults::default()),
             row_defaults: RowDefaults::default(),
             timeout: None,
+            keyed: None,
             connectors: Vec::new(),
             metrics: FunctionMetrics::new("test", &function.fname, function.fmode),
             conf: Arc::new(function),

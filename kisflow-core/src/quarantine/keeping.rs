@@ -181,6 +181,31 @@ impl Keeping {
         Ok(Sent { commit, rows: rows.len(), marker })
     }
 
+    /// A commit that keeps all rows, for a caller who adds it to one of its own.
+    pub(crate) async fn draft(&self, is_bounded: bool) -> Result<Commit, QuarantineError> {
+        self.quarantine.drop_expired().await;
+        Ok(self.next(usize::MAX, is_bounded).await?.commit)
+    }
+
+    /// The flow has no room for all rows at once: makes room, or returns `false` if it takes them
+    /// although they are more than it may have. `refusals` is how often there was none in succession.
+    pub(crate) async fn make_room_for_all(&self, refusals: u32) -> Result<bool, QuarantineError> {
+        let rows = self.left();
+        match self.make_room(rows, refusals).await? {
+            (fitting, is_bounded) if fitting == rows => Ok(is_bounded),
+            _ => {
+                let Some(first) = self.rows.front() else { return Ok(true) };
+                let usage = self.quarantine.usage_of(self.target.spaces, &first.flow).await?;
+                if usage.entries == 0 { Ok(false) } else { Err(self.full(usage)) }
+            }
+        }
+    }
+
+    /// Updates the size of the quarantine in the metrics.
+    pub(crate) async fn look(&self) {
+        self.quarantine.look().await;
+    }
+
     /// The marker, once nothing is unknown any more.
     pub(crate) fn into_marker(self) -> Option<CommitMarker> {
         self.marker.filter(|_| self.sent.is_none())

@@ -85,6 +85,8 @@ impl Quarantine {
             RetryFrom::Start if row.at == 0 => row.row = text.into(),
             RetryFrom::Start => row.origin = Some(text.into()),
         }
+        // What cannot be sent on is not changed either.
+        self.way(&row, from)?;
         self.change(&stored, Draft::default().set(KEPT, Some(&stored), Some(&row))).await?;
         Ok(self.send(self.stored(KEPT, id).await?, from).await?.report)
     }
@@ -140,16 +142,27 @@ impl Quarantine {
             return Ok(Sent { report, made: Vec::new() });
         }
         let batch = Batch::json([text.bytes().clone()]);
-        let run = flow.run_served(batch, at, CancellationToken::new(), Isolation::default()).await;
+        let run =
+            flow.run_served(batch, at, CancellationToken::new(), Isolation::default(), None).await;
         let source_row = row.source_row().cloned();
+        // The run was a round of its own: if it failed, the states are as before, and the row is where
+        // it was.
+        let is_undone = |error: &RunError| {
+            flow.keyed().is_some_and(|keyed| at < keyed.end && error.at() >= keyed.start)
+        };
         let mut rejects = match &run {
             Ok(report) => report.rejected(),
+            Err(error) if is_undone(error) => &[],
             // If it had become several rows, all of them are processed again: none is left out.
             Err(error) if error.input().len() != 1 => &[],
             Err(error) => error.rejected(),
         };
         let stays = match &run {
             Ok(_) => rejects.split_off_first().map(|reject| again(row, source_row.clone(), reject)),
+            Err(error) if is_undone(error) => {
+                let cause = error_chain(error).to_string();
+                Some(Quarantined { field: None, cause, ..tried(row) })
+            }
             Err(error) => Some(failed(row, source_row.clone(), error)),
         };
         let got_through = stays.is_none();
@@ -227,6 +240,15 @@ impl Quarantine {
         }
         match from {
             RetryFrom::Start => {
+                if flow.keyed().is_some_and(|keyed| row.at > keyed.start) {
+                    return Err(QuarantineError::stuck(
+                        &row.id,
+                        format!(
+                            "a function before `{}` keeps state, in which this row is already, so that it would count twice; send it on from its function",
+                            row.function
+                        ),
+                    ));
+                }
                 let text = row.source_row().cloned().ok_or_else(|| {
                     QuarantineError::stuck(
                         &row.id,

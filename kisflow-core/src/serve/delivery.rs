@@ -9,6 +9,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::warn;
 
 use super::{
+    commits::Pending,
     lease::renew,
     ledger::{Books, Entry, Tally},
     names::Names,
@@ -21,10 +22,10 @@ use super::{
 use crate::{
     conf::SourceConf,
     error::error_chain,
-    flow::Flow,
+    flow::{Flow, Stage},
     health::Health,
     quarantine::{CommitMarker, Keeping, Quarantine, Quarantined},
-    source::{Delivery, PendingCommit, Receipt, Settled},
+    source::{Delivery, Receipt, Settled},
 };
 
 /// What all deliveries of a flow share.
@@ -42,7 +43,8 @@ pub(super) struct Desk {
 /// Rows of a delivery that keep their order, and the turns that they wait for.
 pub(super) struct Part {
     pub(super) rows: Piece,
-    pub(super) turn: Turn,
+    /// One for each of its lanes.
+    pub(super) turns: Vec<Turn>,
 }
 
 /// A turn in a lane.
@@ -67,8 +69,7 @@ pub(super) struct TurnSignal {
 pub(super) struct Task<'a> {
     pub(super) delivery: Delivery,
     pub(super) parts: Vec<Part>,
-    /// The commit of its position, if it has one.
-    pub(super) commit: Option<PendingCommit>,
+    pub(super) pending: Pending,
     pub(super) entry: Entry<'a>,
     /// Its room among those that are worked on at once.
     pub(super) room: Room,
@@ -88,6 +89,10 @@ pub(super) struct Work {
     pub(super) names: Names,
     /// Rows that wait for what is away, while others of their piece went on.
     pub(super) deferred: Vec<Piece>,
+    /// Rows at the end of their stage.
+    pub(super) arrived: Vec<Piece>,
+    /// The next turns of their lanes, which wait until these rows have their place in a round.
+    pub(super) turns: Vec<oneshot::Sender<()>>,
     /// How often rows were sent through the flow from its first function again.
     pub(super) restarts: usize,
 }
@@ -109,9 +114,12 @@ pub(super) struct BadRow {
 impl Desk {
     /// Processes a delivery to its end, and settles its receipt.
     pub(super) async fn deliver(self: &Arc<Self>, task: Task<'_>) {
-        let Task { delivery, mut parts, commit, entry, room } = task;
-        let settled: Vec<TurnSignal> =
-            parts.iter_mut().map(|part| std::mem::take(&mut part.turn.settled)).collect();
+        let Task { delivery, mut parts, mut pending, entry, room } = task;
+        let settled: Vec<TurnSignal> = parts
+            .iter_mut()
+            .flat_map(|part| &mut part.turns)
+            .map(|turn| std::mem::take(&mut turn.settled))
+            .collect();
         let receipt = &*delivery.receipt;
         // A task of its own: a function that does not let go of its thread must not lose the lease.
         let renewing = receipt.lease().map(|lease| {
@@ -127,26 +135,37 @@ impl Desk {
         let worked = async {
             let delivery = &delivery;
             let from = Provenance::Delivery(delivery);
-            let Work { tally, bad, .. } = self.work(&from, parts).await?;
-            let rows: Option<Vec<usize>> = bad.iter().map(|bad| bad.source_row).collect();
-            if !bad.is_empty() {
-                let bad = Names::of_bad().name(bad, &from);
-                self.keep(self.quarantine.keeping(bad)).await?;
-            }
+            let (tally, rows, room) = match (&mut pending, self.flow.keyed()) {
+                (Pending::Round(ticket, positions), Some(keyed)) => {
+                    let round = (ticket, &**positions);
+                    let mut room = room;
+                    let (tally, rows) =
+                        self.work_in_rounds(&from, parts, round, keyed, &mut room).await?;
+                    (tally, rows, room)
+                }
+                _ => {
+                    let (tally, rows) = self.work_and_keep(&from, parts).await?;
+                    (tally, rows, room)
+                }
+            };
+            let has_position = match &pending {
+                Pending::Position(commit) => commit.is_some(),
+                Pending::Round(_, positions) => !positions.is_empty(),
+            };
             let mut next = Vec::new();
             for signal in settled {
-                next.extend(match commit {
+                next.extend(match has_position {
                     // Positions are kept in the order of the source.
-                    Some(_) => signal.next,
+                    true => signal.next,
                     // No row is acknowledged before one that it must not pass: after a crash the
                     // older one would be redelivered behind it.
-                    None => self.take(signal).await?,
+                    false => self.take(signal).await?,
                 });
             }
-            if commit.is_none() {
+            if !has_position {
                 self.acknowledge(receipt, &tally, rows).await?;
             }
-            Ok::<_, Interrupted>((tally, next))
+            Ok::<_, Interrupted>((tally, next, room))
         };
         let worked = worked.await;
         if let Some(renewing) = renewing {
@@ -155,8 +174,8 @@ impl Desk {
             renewing.await.ok();
         }
         match worked {
-            Ok((tally, next)) => {
-                if let Some(commit) = commit {
+            Ok((tally, next, room)) => {
+                if let Pending::Position(Some(commit)) = pending {
                     // The next delivery is worked on while the position of this one is kept.
                     drop((delivery, room));
                     let kept = self.hard_stop.run_until_cancelled(commit.done()).await;
@@ -168,6 +187,8 @@ impl Desk {
                 next.into_iter().for_each(pass_on);
             }
             Err(Interrupted) => {
+                // Others may go on meanwhile.
+                drop(pending);
                 if let Err(error) = receipt.release().await {
                     let error = error_chain(&*error).to_string();
                     warn!(flow = self.flow.name(), delivery = ?delivery, error, "rows could not be given back; they come again after their lease");
@@ -177,14 +198,43 @@ impl Desk {
         }
     }
 
-    /// All parts, side by side; rows of one lane wait for each other.
-    async fn work(&self, from: &Provenance<'_>, parts: Vec<Part>) -> Result<Work, Interrupted> {
+    /// Runs all parts through the flow, and keeps what is bad. Returns what became of the rows, and
+    /// from which of them the bad ones come.
+    async fn work_and_keep(
+        &self,
+        from: &Provenance<'_>,
+        parts: Vec<Part>,
+    ) -> Result<(Tally, Option<Vec<usize>>), Interrupted> {
+        let Work { tally, bad, .. } = self.work(from, parts, None).await?;
+        let rows = bad.iter().map(|bad| bad.source_row).collect();
+        if !bad.is_empty() {
+            let bad = Names::of_bad().name(bad, from);
+            self.keep(self.quarantine.keeping(bad)).await?;
+        }
+        Ok((tally, rows))
+    }
+
+    /// All parts, side by side; rows of one lane wait for each other. They stop at the end of their
+    /// stage, if they have one.
+    pub(super) async fn work(
+        &self,
+        from: &Provenance<'_>,
+        parts: Vec<Part>,
+        stage: Option<&Stage>,
+    ) -> Result<Work, Interrupted> {
         let one = |part: Part| async move {
-            let Part { rows, turn } = part;
-            let next = self.take(turn.worked).await?;
+            let Part { rows, turns } = part;
+            let mut next = Vec::new();
+            for turn in turns {
+                next.extend(self.take(turn.worked).await?);
+            }
             let mut work = Work::default();
-            self.process(from, rows, &mut work).await?;
-            next.into_iter().for_each(pass_on);
+            self.process(from, rows, &mut work, stage).await?;
+            match stage {
+                None => next.into_iter().for_each(pass_on),
+                // They have no place among others yet.
+                Some(_) => work.turns = next,
+            }
             Ok(work)
         };
         let mut all = Work::default();
@@ -192,6 +242,8 @@ impl Desk {
             let work = done?;
             all.tally.add(&work.tally);
             all.bad.extend(work.bad);
+            all.arrived.extend(work.arrived);
+            all.turns.extend(work.turns);
         }
         Ok(all)
     }
@@ -259,7 +311,7 @@ impl Desk {
     }
 }
 
-fn pass_on(next: oneshot::Sender<()>) {
+pub(super) fn pass_on(next: oneshot::Sender<()>) {
     // No turn may be waiting.
     next.send(()).ok();
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::{
     delivery::{BadRow, Desk, Interrupted, Work},
@@ -20,7 +20,7 @@ use crate::{
     backoff::pause,
     conf::Ordered,
     error::error_chain,
-    flow::{Deferred, Isolation, Lineage, Report, RunError},
+    flow::{Deferred, Isolation, Lineage, Report, RunError, Stage},
     quarantine::Quarantined,
     reject::Reject,
     text::excerpt_chain,
@@ -56,12 +56,17 @@ impl Desk {
         from: &Provenance<'_>,
         piece: Piece,
         work: &mut Work,
+        stage: Option<&Stage>,
     ) -> Result<(), Interrupted> {
         let mut pending = vec![Pending { piece, failed_before: None }];
         let mut failed = 0;
         while let Some(Pending { mut piece, failed_before }) = pending.pop() {
+            if stage.is_some_and(|stage| piece.at >= stage.until) {
+                work.arrived.push(piece);
+                continue;
+            }
             piece.suspect = failed_before == Some(failed);
-            let attempt = self.attempt(from, piece, work).await?;
+            let attempt = self.attempt(from, piece, work, stage).await?;
             if !work.deferred.is_empty() {
                 // Last: what they wait for may be away for long.
                 let deferred = work.deferred.drain(..).rev();
@@ -89,6 +94,7 @@ impl Desk {
         from: &Provenance<'_>,
         mut piece: Piece,
         work: &mut Work,
+        stage: Option<&Stage>,
     ) -> Result<Attempt, Interrupted> {
         let mut outage = Wait::default();
         if piece.len() == 0 {
@@ -100,19 +106,21 @@ impl Desk {
         }
         loop {
             let (rows, stop) = (piece.rows.clone(), self.hard_stop.clone());
-            let run = self.flow.run_served(rows, piece.at, stop, self.isolation(&piece));
+            let isolation = self.isolation(&piece, stage);
+            let run = self.flow.run_served(rows, piece.at, stop, isolation, stage.cloned());
             let error = match run.await {
                 Ok(report) => {
                     if outage.over() {
                         info!(flow = self.flow.name(), "what the batch waited for is back");
                     }
-                    self.finish(from, &piece, &report, work);
+                    self.finish(from, &piece, &report, work, stage);
                     return Ok(Attempt::Through);
                 }
                 Err(error) if error.is_cancelled() => return Err(Interrupted),
                 Err(error) => error,
             };
-            if error.is_early_jump()
+            if stage.is_none()
+                && error.is_early_jump()
                 && work.restarts < RESTARTS * from.len()
                 && let Some(anew) = from_the_start(from, &piece, work)
             {
@@ -120,12 +128,12 @@ impl Desk {
                 continue;
             }
             if error.is_abort() {
-                return Ok(Attempt::Failed(self.failed(from, piece, &error, work)));
+                return Ok(Attempt::Failed(self.failed(from, piece, &error, work, stage)));
             }
             if let Some(found) = self.outage(&error).await {
                 // The functions before have done their work; the rows continue where they were.
                 let (at, failures, waits_since) = (piece.at, piece.failures, piece.waits_since);
-                let left = self.failed(from, piece, &error, work);
+                let left = self.failed(from, piece, &error, work, stage);
                 // They have not waited at another function yet.
                 let waits_since = waits_since.filter(|_| left.at == at);
                 let left = Piece { failures, waits_since, ..left };
@@ -139,7 +147,7 @@ impl Desk {
             // Everything answers: if something was away, it is back, and this is about the rows.
             outage.over();
             let failures = piece.failures;
-            let mut failed = self.failed(from, piece, &error, work);
+            let mut failed = self.failed(from, piece, &error, work, stage);
             if failed.len() > 1 && self.source.isolate {
                 debug!(
                     flow = self.flow.name(),
@@ -156,6 +164,14 @@ impl Desk {
                 piece = failed;
                 continue;
             }
+            if failed.len() == 0 {
+                // A function that was called by force has no row that could be kept, and those that
+                // led to it must not change a state twice.
+                let (flow, function) = (self.flow.name(), error.function().unwrap_or_default());
+                let error = excerpt_chain(&error, self.flow.log_rows());
+                warn!(flow, function, error, "a function that was called without rows has failed");
+                return Ok(Attempt::Through);
+            }
             self.give_up(from, &failed, failures + 1, &error, work);
             return Ok(Attempt::GivenUp);
         }
@@ -169,22 +185,30 @@ impl Desk {
         piece: Piece,
         error: &RunError,
         work: &mut Work,
+        stage: Option<&Stage>,
     ) -> Piece {
         let report = error.report();
-        if self.flow.may_jump()
-            || report.jumps() > 0
-            || error.is_jump()
-            || error.function().is_none()
+        if let Some(keyed) = self.flow.keyed()
+            && stage.is_none()
+            && piece.at < keyed.end
+            && error.at() >= keyed.start
         {
+            // The run was a round of its own, and its states are as before.
+            return piece;
+        }
+        // Where functions keep state, none jumps: the jump was refused.
+        let jumped = || self.flow.may_jump() || report.jumps() > 0 || error.is_jump();
+        if stage.is_none() && jumped() || error.function().is_none() {
             // Rows may have passed more than once: start again from the first function.
             return piece;
         }
-        if error.input().is_empty() {
+        let is_inside = stage.is_some_and(|stage| stage.states.is_some());
+        if error.input().is_empty() && !is_inside {
             // A function that was entered by force has failed. It has no row that could be tried
             // again or kept, so those that led to it are not done.
             return piece;
         }
-        self.finish(from, &piece, report, work);
+        self.finish(from, &piece, report, work, stage);
         let lineage = compose(&piece.lineage, error.lineage(), error.input().len());
         Piece::new(error.at(), error.input().clone(), lineage)
     }
@@ -192,13 +216,22 @@ impl Desk {
     /// What is done with rows by themselves. None passes another that waits in a flow that is
     /// ordered; in one that jumps, a batch that waits starts again from its first function. A row that
     /// is alone is not split, however many it becomes: its run is aborted as a whole.
-    fn isolation(&self, piece: &Piece) -> Isolation {
-        let defers = self.source.ordered == Ordered::No && !self.flow.may_jump();
+    fn isolation(&self, piece: &Piece, stage: Option<&Stage>) -> Isolation {
+        // Before they are behind the states, rows of a key keep their order.
+        let is_free = stage.is_none_or(|stage| stage.until == usize::MAX && stage.states.is_none());
+        let defers = self.source.ordered == Ordered::No && !self.flow.may_jump() && is_free;
         Isolation { defers, splits: self.source.isolate && piece.len() > 1 }
     }
 
     /// Counts what a run did, and records what it rejected.
-    fn finish(&self, from: &Provenance<'_>, piece: &Piece, report: &Report, work: &mut Work) {
+    fn finish(
+        &self,
+        from: &Provenance<'_>,
+        piece: &Piece,
+        report: &Report,
+        work: &mut Work,
+        stage: Option<&Stage>,
+    ) {
         work.tally.run(report.rows());
         self.waiting.note(report);
         for reject in report.rejected() {
@@ -207,6 +240,10 @@ impl Desk {
         }
         for Deferred { at, rows, lineage } in report.deferred() {
             let lineage = compose(&piece.lineage, lineage, rows.len());
+            if stage.is_some_and(|stage| *at >= stage.until) {
+                work.arrived.push(Piece::new(*at, rows.clone(), lineage));
+                continue;
+            }
             let waits_since = piece.waits_since.filter(|_| piece.at == *at);
             let waits_since = waits_since.or_else(|| Some(Instant::now()));
             work.deferred.push(Piece { waits_since, ..Piece::new(*at, rows.clone(), lineage) });

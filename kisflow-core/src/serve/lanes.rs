@@ -16,6 +16,8 @@ pub(super) struct Lanes {
     ordered: Ordered,
     /// How many lanes the keys are spread over.
     count: u64,
+    /// Whether the rows of a delivery stay together, because functions keep state.
+    is_keyed: bool,
     /// How far the last turn of each lane is.
     last: HashMap<u64, Last>,
 }
@@ -28,8 +30,8 @@ struct Last {
 
 impl Lanes {
     /// `count` lanes for rows with keys: as many as there may be deliveries in flight.
-    pub(super) fn new(ordered: Ordered, count: u32) -> Self {
-        Self { ordered, count: u64::from(count.max(1)), last: HashMap::new() }
+    pub(super) fn new(ordered: Ordered, count: u32, is_keyed: bool) -> Self {
+        Self { ordered, count: u64::from(count.max(1)), is_keyed, last: HashMap::new() }
     }
 
     /// Splits a delivery into parts that each keep their order.
@@ -37,15 +39,19 @@ impl Lanes {
         let batch = &delivery.batch;
         let whole = || Piece::new(0, batch.clone(), Lineage::Same);
         match &self.ordered {
-            Ordered::No => vec![Part { rows: whole(), turn: Turn::default() }],
+            Ordered::No => vec![Part { rows: whole(), turns: Vec::new() }],
             Ordered::Partition => {
-                let turn = self.turn(delivery.partition);
-                vec![Part { rows: whole(), turn }]
+                let turns = vec![self.turn(delivery.partition)];
+                vec![Part { rows: whole(), turns }]
             }
             Ordered::Key(field) => {
                 let mut lanes: HashMap<u64, Vec<usize>> = HashMap::new();
                 for (row, key) in batch.keys(field).into_iter().enumerate() {
                     lanes.entry(lane(&key, self.count)).or_default().push(row);
+                }
+                if self.is_keyed {
+                    let turns = lanes.into_keys().map(|lane| self.turn(lane)).collect();
+                    return vec![Part { rows: whole(), turns }];
                 }
                 let part = |(lane, rows): (u64, Vec<usize>)| Part {
                     rows: Piece::new(
@@ -53,7 +59,7 @@ impl Lanes {
                         batch.pick(rows.clone()),
                         Lineage::Same.pick(rows.into_iter()),
                     ),
-                    turn: self.turn(lane),
+                    turns: vec![self.turn(lane)],
                 };
                 lanes.into_iter().map(part).collect()
             }
@@ -120,7 +126,7 @@ mod tests {
     }
 
     fn by_id(count: u32) -> Lanes {
-        Lanes::new(Ordered::Key("id".to_owned()), count)
+        Lanes::new(Ordered::Key("id".to_owned()), count, false)
     }
 
     #[test]
@@ -156,9 +162,10 @@ mod tests {
             .try_into()
             .ok()
             .unwrap();
-        let turn = &mut second[0].turn;
+        let one_turn = turn(one);
+        let turn = &mut second[0].turns[0];
         for (first, second) in
-            [(one.turn.worked, &mut turn.worked), (one.turn.settled, &mut turn.settled)]
+            [(one_turn.worked, &mut turn.worked), (one_turn.settled, &mut turn.settled)]
         {
             let before = second.before.as_mut().unwrap();
             assert!(before.try_recv().is_err(), "the rows before are not so far");
@@ -168,8 +175,23 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_a_flow_that_keeps_state_stay_together_and_wait_for_all_of_their_keys() {
+        let mut lanes = Lanes::new(Ordered::Key("id".to_owned()), 4, true);
+        let [first] = lanes.parts(&delivery([3, 1])).try_into().ok().unwrap();
+        let [second] = lanes.parts(&delivery([1, 6, 3])).try_into().ok().unwrap();
+        assert_eq!(second.rows.len(), 3);
+        let mut before: Vec<_> =
+            second.turns.into_iter().filter_map(|turn| turn.worked.before).collect();
+        assert_eq!(before.len(), first.turns.len());
+        for turn in first.turns {
+            turn.worked.next.unwrap().send(()).unwrap();
+        }
+        assert!(before.iter_mut().all(|before| before.try_recv().is_ok()));
+    }
+
+    #[test]
     fn ever_new_partitions_do_not_fill_the_memory() {
-        let mut lanes = Lanes::new(Ordered::Partition, 3);
+        let mut lanes = Lanes::new(Ordered::Partition, 3, false);
         for partition in 0..1_000 {
             let parts = lanes.parts(&delivery([1]).partition(partition));
             assert!(lanes.last.len() <= 8, "{}", lanes.last.len());
@@ -179,35 +201,43 @@ mod tests {
 
     /// The functions are through with a part, and it is acknowledged.
     fn end(part: Part) {
-        part.turn.worked.next.unwrap().send(()).ok();
-        part.turn.settled.next.unwrap().send(()).ok();
+        let turn = turn(part);
+        turn.worked.next.unwrap().send(()).ok();
+        turn.settled.next.unwrap().send(()).ok();
+    }
+
+    fn turn(part: Part) -> Turn {
+        part.turns.into_iter().next().unwrap()
     }
 
     #[test]
     fn a_lane_whose_last_turn_is_through_and_not_settled_is_remembered() {
-        let mut lanes = Lanes::new(Ordered::Partition, 1);
+        let mut lanes = Lanes::new(Ordered::Partition, 1, false);
         let [first] = lanes.parts(&delivery([1]).partition(7)).try_into().ok().unwrap();
-        first.turn.worked.next.unwrap().send(()).ok();
+        let first = turn(first);
+        first.worked.next.unwrap().send(()).ok();
         for partition in 100..200 {
             lanes.parts(&delivery([1]).partition(partition)).into_iter().for_each(end);
         }
         let [next] = lanes.parts(&delivery([1]).partition(7)).try_into().ok().unwrap();
-        assert!(next.turn.worked.before.is_none(), "it is through");
-        let mut settled = next.turn.settled.before.unwrap();
+        let next = turn(next);
+        assert!(next.worked.before.is_none(), "it is through");
+        let mut settled = next.settled.before.unwrap();
         assert!(settled.try_recv().is_err());
-        first.turn.settled.next.unwrap().send(()).unwrap();
+        first.settled.next.unwrap().send(()).unwrap();
         settled.try_recv().unwrap();
     }
 
     #[test]
     fn a_lane_whose_last_turn_died_is_remembered() {
-        let mut lanes = Lanes::new(Ordered::Partition, 1);
+        let mut lanes = Lanes::new(Ordered::Partition, 1, false);
         drop(lanes.parts(&delivery([1]).partition(7)));
         for partition in 100..200 {
             lanes.parts(&delivery([1]).partition(partition)).into_iter().for_each(end);
         }
         let [next] = lanes.parts(&delivery([1]).partition(7)).try_into().ok().unwrap();
-        assert!(next.turn.worked.before.unwrap().try_recv().is_err());
-        assert!(next.turn.settled.before.unwrap().try_recv().is_err());
+        let next = turn(next);
+        assert!(next.worked.before.unwrap().try_recv().is_err());
+        assert!(next.settled.before.unwrap().try_recv().is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! [`Flows::serve`]: flows that run by themselves, each fed by its source.
 
+mod commits;
 mod delivery;
 mod isolate;
 mod lanes;
@@ -11,6 +12,7 @@ mod piece;
 mod provenance;
 mod reader;
 mod room;
+mod rounds;
 mod served;
 mod shutdown;
 mod supervisor;

@@ -7,6 +7,7 @@ use crate::quarantine::Quarantined;
 
 /// The ids of rows of one delivery that are kept in one place: the same at each redelivery, and
 /// different for each row. One row of the source may have become several with the same text.
+#[derive(Clone)]
 pub(super) struct Names {
     /// Which place: a row that waits may come to quarantine later, where another has an id already
     /// that was made of the same.

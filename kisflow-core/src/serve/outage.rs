@@ -113,7 +113,7 @@ impl Desk {
     /// ordered, and in one that jumps all of a batch would have to leave for one of them.
     fn may_move(&self) -> bool {
         let is_free = self.source.ordered == Ordered::No && !self.flow.may_jump();
-        is_free && self.waiting.conf.max_rows > 0
+        is_free && self.flow.keyed().is_none() && self.waiting.conf.max_rows > 0
     }
 
     /// Waits a while for something that the flow needs and that is away, at most for `limit`.

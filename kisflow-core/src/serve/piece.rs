@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::{batch::Batch, flow::Lineage};
 
 /// Rows of a delivery that go through the flow together.
+#[derive(Clone)]
 pub(super) struct Piece {
     /// The function that they start at.
     pub(super) at: usize,

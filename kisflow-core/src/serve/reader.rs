@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
+    commits::Commits,
     delivery::{Desk, Task},
     lanes::Lanes,
     room::{Room, Rooms},
@@ -21,7 +22,7 @@ use crate::{
     backoff::Backoff,
     error::{BoxError, error_chain},
     health::SourceState,
-    source::{COMMIT_PAUSE, Committer, Delivery, ErasedSource, SourceContext, SourceDef, Tell},
+    source::{Delivery, ErasedSource, SourceContext, SourceDef, Tell},
 };
 
 /// How often lag and age are measured, while rows come and while none do.
@@ -86,19 +87,19 @@ impl Reader {
             return Ok(Ended::As(ServedOutcome::NotOpened));
         };
         let positions = self.context.positions().clone();
-        let committer = Committer::start(positions, COMMIT_PAUSE, self.tells_failures());
+        let commits = Commits::start(&self.desk.flow, positions, self.tells_failures());
         self.state(SourceState::Reading);
         info!(flow = self.flow(), source = self.desk.source.sname, "the source is open");
         let mut tasks = JoinSet::new();
-        let end = self.read(&mut *source, &committer, &mut tasks).await;
+        let end = self.read(&mut *source, &commits, &mut tasks).await;
         if let End::Stopped = end {
             self.state(SourceState::Stopped);
         }
         self.context.draining().cancel();
         if let End::Died(_) = end {
-            committer.leave_gap();
+            commits.leave_gap();
         }
-        let drained = self.drain(&mut tasks, &committer, matches!(end, End::Exhausted)).await;
+        let drained = self.drain(&mut tasks, &commits, matches!(end, End::Exhausted)).await;
         if let Ok(Err(error)) = timeout(PATIENCE, source.close()).await {
             let error = error_chain(&*error).to_string();
             warn!(flow = self.flow(), error, "a source could not be closed");
@@ -108,8 +109,8 @@ impl Reader {
             (End::Died(panic), _) | (_, Err(panic)) => Err(panic),
             (End::Stopped, Ok(())) => Ok(Ended::As(ServedOutcome::Stopped)),
             // The commit of the last delivery may have found it.
-            (_, Ok(())) if committer.is_moved() => Ok(Ended::Moved),
-            (_, Ok(())) if committer.ended().is_cancelled() => Ok(Ended::Unkept),
+            (_, Ok(())) if commits.is_moved() => Ok(Ended::Moved),
+            (_, Ok(())) if commits.ended().is_cancelled() => Ok(Ended::Unkept),
             (_, Ok(())) => {
                 self.state(SourceState::Ended);
                 info!(flow = self.flow(), ledger = %self.desk.books.ledger(), "the source has ended");
@@ -137,7 +138,7 @@ impl Reader {
     async fn read(
         &self,
         source: &mut dyn ErasedSource,
-        committer: &Arc<Committer>,
+        commits: &Commits,
         tasks: &mut JoinSet<()>,
     ) -> End {
         let conf = &self.desk.source;
@@ -147,7 +148,8 @@ impl Reader {
         let mut room = None;
         // Whether a row has been read.
         let mut has_begun = false;
-        let mut lanes = Lanes::new(conf.ordered.clone(), conf.in_flight);
+        let mut lanes =
+            Lanes::new(conf.ordered.clone(), conf.in_flight, self.desk.flow.keyed().is_some());
         let mut backoff = Backoff::default();
         // Since when it is read without an error.
         let mut resumed = Instant::now();
@@ -159,11 +161,11 @@ impl Reader {
             room = room.or_else(|| rooms.try_enter());
             // Where reading began is durable before the first row: it may be found nowhere later.
             let is_beginning = !has_begun && !tasks.is_empty();
-            let is_full = tasks.len() >= MOST_OPEN.max(in_flight) || committer.is_behind();
+            let is_full = tasks.len() >= MOST_OPEN.max(in_flight) || commits.is_behind();
             let event = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => Event::Stop,
-                () = committer.ended().cancelled() => Event::Unkept,
+                () = commits.ended().cancelled() => Event::Unkept,
                 Some(done) = tasks.join_next() => Event::Done(done),
                 () = &mut tick => Event::Tick,
                 free = rooms.enter(), if room.is_none() => Event::Room(free),
@@ -198,11 +200,11 @@ impl Reader {
                     let Some(mut room) = room.take() else { continue };
                     room.holds(delivery.batch.bytes());
                     let parts = lanes.parts(&delivery);
-                    let commit = committer.begin(&mut delivery);
+                    let pending = commits.begin(&mut delivery);
                     let desk = self.desk.clone();
                     tasks.spawn(async move {
                         let entry = desk.books.open(delivery.batch.len());
-                        desk.deliver(Task { delivery, parts, commit, entry, room }).await;
+                        desk.deliver(Task { delivery, parts, pending, entry, room }).await;
                     });
                 }
                 Event::Read(Ok(None)) => return End::Exhausted,
@@ -233,7 +235,7 @@ impl Reader {
     async fn drain(
         &self,
         tasks: &mut JoinSet<()>,
-        committer: &Committer,
+        commits: &Commits,
         unhurried: bool,
     ) -> Result<(), JoinError> {
         let all = async |tasks: &mut JoinSet<()>| {
@@ -241,7 +243,7 @@ impl Reader {
             let mut result = Ok(());
             while let Some(done) = tasks.join_next().await {
                 if done.is_err() {
-                    committer.leave_gap();
+                    commits.leave_gap();
                 }
                 result = result.and(done);
             }

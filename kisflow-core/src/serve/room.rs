@@ -20,7 +20,7 @@ pub(super) struct Rooms {
 pub(super) struct Room {
     bytes: u64,
     rooms: Arc<Rooms>,
-    _permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Rooms {
@@ -60,11 +60,16 @@ impl Rooms {
     }
 
     fn room(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Room {
-        Room { bytes: 0, rooms: self.clone(), _permit: permit }
+        Room { bytes: 0, rooms: self.clone(), permit: Some(permit) }
     }
 }
 
 impl Room {
+    /// Lets another delivery in, although the bytes of this one are held for longer.
+    pub(super) fn let_next_in(&mut self) {
+        self.permit = None;
+    }
+
     /// Counts the bytes of the delivery.
     pub(super) fn holds(&mut self, bytes: u64) {
         self.bytes += bytes;

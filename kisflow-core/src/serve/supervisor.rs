@@ -33,8 +33,8 @@ const LONG: Duration = Duration::from_secs(60);
 /// What is said when the position in the store is not the one that this reader kept.
 const MOVED: &str = "the position of its source was changed by another process with the same store, or by a command; the source is read from there, and what was in progress is redelivered (processes that read different files of one path need sources of different names)";
 
-/// What is said when the task that keeps positions is gone.
-const UNKEPT: &str = "the task that keeps the positions of its source died; the source is opened anew, and what was in progress is redelivered";
+/// What is said when the task that keeps positions is gone, or its last commit has no answer.
+const UNKEPT: &str = "it is not known up to where the positions of its source are kept; the source is opened anew, and what was in progress is redelivered";
 
 /// Starts the task of a flow, and restarts it when it dies or its source is to be opened anew.
 pub(super) struct Supervisor {

@@ -237,7 +237,7 @@ impl WaitingWorker {
         let from = Provenance::Waiting(&rows);
         let batch = Batch::json(rows.iter().map(|row| row.row.bytes().clone()));
         let mut work = Work::default();
-        self.desk.process(&from, Piece::new(at, batch, Lineage::Same), &mut work).await?;
+        self.desk.process(&from, Piece::new(at, batch, Lineage::Same), &mut work, None).await?;
         let Sorted { bad, stay, further, sources, tally } = self.sort(&rows, work);
         // What got through is settled first: a full quarantine must not keep it from that.
         let (mut kept, mut done) = (Vec::new(), Vec::new());

@@ -18,6 +18,7 @@ pub(crate) use self::{
     committer::{Committer, PAUSE as COMMIT_PAUSE, PendingCommit, Tell},
     context::SharedByType,
     erased::{ErasedSource, SourceDef},
+    positions::Change as PositionChange,
     report::{ByteCount, SourceReport},
     stored::has_position,
 };

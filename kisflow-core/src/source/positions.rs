@@ -52,7 +52,7 @@ struct KnownVersions {
 }
 
 /// The new position of a part; `None` removes it.
-pub(super) type Change = (Arc<str>, Option<Bytes>);
+pub(crate) type Change = (Arc<str>, Option<Bytes>);
 
 impl Positions {
     pub(crate) fn new(durable: Arc<dyn Durable>, source: &str, flow: &str) -> Self {
@@ -122,10 +122,23 @@ impl Positions {
             room.bytes = room.bytes.saturating_sub(bytes);
             count += 1;
         }
-        let changes = changes.take(count);
+        Ok((self.add_to(Commit::new(), changes.take(count)).await?, count))
+    }
+
+    /// Adds changes to a commit. It takes effect only if the positions are those that were last read
+    /// or kept here; [`applied`](Self::applied) has to be told then.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub(crate) async fn add_to<'c>(
+        &self,
+        mut commit: Commit,
+        changes: impl Iterator<Item = &'c Change> + Clone,
+    ) -> Result<Commit> {
         self.learn(changes.clone().map(|(part, _)| &**part)).await?;
+        let now = since_epoch::of(SystemTime::now()).to_string();
         let known = self.known();
-        let mut commit = Commit::new();
         for (part, position) in changes {
             let key = self.key.clone().text(part);
             let version = known.versions.get(part).copied().flatten();
@@ -141,7 +154,7 @@ impl Positions {
                 None => commit,
             };
         }
-        Ok((commit, count))
+        Ok(commit)
     }
 
     /// Applies a commit of [`commit`](Self::commit) for these changes.
@@ -157,15 +170,25 @@ impl Positions {
         if !commit.is_empty() {
             self.durable.commit(commit).await?;
         }
+        self.applied(commit.id(), changes);
+        Ok(())
+    }
+
+    /// A commit to which these changes were added has taken effect.
+    pub(crate) fn applied<'c>(&self, id: CommitId, changes: impl Iterator<Item = &'c Change>) {
         let mut known = self.known();
         for (part, position) in changes {
             if position.is_none() && known.is_complete {
                 known.versions.remove(part);
             } else {
-                known.versions.insert(part.clone(), position.as_ref().map(|_| commit.id()));
+                known.versions.insert(part.clone(), position.as_ref().map(|_| id));
             }
         }
-        Ok(())
+    }
+
+    /// Whether an entry is one of these positions.
+    pub(crate) fn has_key(&self, key: &Key) -> bool {
+        key.space() == SPACE && key.bytes().starts_with(self.key.bytes())
     }
 
     /// Reads the versions of parts that are not known.

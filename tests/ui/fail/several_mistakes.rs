@@ -8,7 +8,7 @@ struct Order {
 }
 
 #[faas("", "Twice", mode = "Save")]
-async fn ids<T>(order: &mut Order, one: &Order, rest: Vec<Order>) -> u32 {
+async fn ids<T>(order: &mut Order, one: &mut Order, rest: Vec<Order>) -> u32 {
     order.id + one.id + rest.len() as u32
 }
 

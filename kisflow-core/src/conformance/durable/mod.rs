@@ -195,6 +195,16 @@ async fn checks<D: Durable>(world: &World<D>) {
         world.conflict(&["low"]),
     );
     world.commit(below("06")).await;
+    // Nothing is below the empty value: there is no entry then.
+    let none = |name: &str, mark: &str| {
+        Commit::new().check(key(name), Check::Below(Bytes::new())).put_new(key(mark), "")
+    };
+    world.commit(none("nowhere", "fence of nothing")).await;
+    rule(
+        "`Below` the empty value fails if there is an entry",
+        world.refused(&none("low", "y")).await,
+        world.conflict(&["low"]),
+    );
     let shared = Key::raw(world.other.clone(), "a");
     rule("spaces are apart", world.read_key(&shared).await, None);
     world.commit(Commit::new().put(shared.clone(), "other").remove(key("a"))).await;

@@ -19,9 +19,12 @@ impl Walk<'_> {
 
     /// The report, or the error that contains it.
     pub(in crate::flow) fn finish(mut self, end: End) -> Result<Report, RunError> {
+        if let End::Arrived = end {
+            self.hand_over_rest();
+        }
         let rows = RowCounts { rows_out: self.out, ..self.rows };
         let (attempt, kind) = match end {
-            End::Completed => {
+            End::Completed | End::Arrived => {
                 let output = self.output.take();
                 return Ok(self.report(RunOutcome::Completed, rows, output));
             }
