@@ -16,8 +16,11 @@ use crate::{process::ROWS, redis_server::RedisServer};
 /// How many rows have the same key, one after the other.
 pub(crate) const PER_KEY: u64 = 50;
 
+/// How many groups of rows there are, whose rows are everywhere.
+pub(crate) const GROUPS: u64 = 97;
+
 fn text(id: u64) -> String {
-    format!("{{\"id\":{id},\"key\":{}}}", id / PER_KEY)
+    format!("{{\"id\":{id},\"key\":{},\"group\":{}}}", id / PER_KEY, id % GROUPS)
 }
 
 /// A file of all rows, a line each.

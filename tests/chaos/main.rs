@@ -14,6 +14,9 @@
 #[path = "../support/nats_server.rs"]
 #[allow(dead_code, reason = "the tests of the source use more of it")]
 mod nats_server;
+#[path = "../support/postgres_server.rs"]
+#[allow(dead_code, reason = "the tests of the connector use more of it")]
+mod postgres_server;
 #[path = "../support/redis_server.rs"]
 #[allow(dead_code, reason = "the tests of the connector use more of it")]
 mod redis_server;
@@ -26,3 +29,4 @@ mod kill;
 mod memory;
 mod process;
 mod share;
+mod state;

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use kisflow::{
-    ConnConf, Connector, Redb,
+    ConnConf, Postgres, Redb, Redis, Registry,
     durable::{Entry, Scan},
 };
 use tempfile::TempDir;
@@ -78,8 +78,13 @@ impl Stage {
     }
 
     pub(crate) fn worker_with(&self, name: &str, arguments: &[&str]) -> Worker {
+        self.worker_of("conf", name, arguments)
+    }
+
+    /// Starts a worker with another directory of conf.
+    pub(crate) fn worker_of(&self, dir: &str, name: &str, arguments: &[&str]) -> Worker {
         let mut command = Command::new(worker_path());
-        command.arg(self.path("conf")).arg(name).args(arguments);
+        command.arg(self.path(dir)).arg(name).args(arguments);
         self.start(name, command)
     }
 
@@ -102,6 +107,13 @@ impl Stage {
         Worker { child, log }
     }
 
+    /// The logs of all workers.
+    pub(crate) fn logs(&self) -> String {
+        let files = fs::read_dir(self.dir.path()).unwrap().map(|file| file.unwrap().path());
+        let logs = files.filter(|path| path.extension().is_some_and(|ending| ending == "log"));
+        logs.map(|log| fs::read_to_string(log).unwrap()).collect()
+    }
+
     /// The ids of the rows in quarantine.
     pub(crate) fn quarantined(&self) -> Vec<u64> {
         let id = |entry: &[u8]| {
@@ -116,24 +128,24 @@ impl Stage {
         ids
     }
 
-    /// No row waits in the store, and nothing that belongs to such rows is left.
+    /// No row waits in the store, and nothing that belongs to such rows is left but the lease of a worker
+    /// that was killed: the next that needs it takes it over.
     pub(crate) fn assert_none_waits(&self) {
-        for space in ["waiting", "waiting_by_time", "waiting_lease"] {
+        for space in ["waiting", "waiting_by_time"] {
             assert_eq!(self.kept(space).len(), 0, "{space}");
         }
         let counters = self.kept("waiting_usage");
         assert!(counters.iter().all(|(_, counter)| counter.count() == 0), "{counters:?}");
     }
 
-    /// Returns the entries of a space of the store. No worker may have it open.
+    /// The connector of the embedded store.
+    pub(crate) fn redb(&self) -> ConnConf {
+        ConnConf::new("kept", "redb").addrs(self.path("kept.redb").display().to_string())
+    }
+
+    /// Returns the entries of a space of the embedded store. No worker may have it open.
     fn kept(&self, space: &str) -> Vec<(Bytes, Entry)> {
-        let conf =
-            ConnConf::new("kept", "redb").addrs(self.path("kept.redb").display().to_string());
-        tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let redb = Redb::connect(&conf, serde_json::from_str("{}").unwrap()).await.unwrap();
-            let durable = (Redb::durable().unwrap())(&redb);
-            durable.scan(&Scan::of(space)).await.unwrap()
-        })
+        entries(&self.redb(), space)
     }
 
     /// How many different ids have been delivered.
@@ -186,6 +198,15 @@ impl Stage {
     }
 }
 
+/// Returns the entries of a space of a store.
+pub(crate) fn entries(conf: &ConnConf, space: &str) -> Vec<(Bytes, Entry)> {
+    let registry = Registry::new().connector::<Redb>().connector::<Redis>().connector::<Postgres>();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let durable = registry.durable(conf).await.unwrap();
+        durable.scan(&Scan::of(space)).await.unwrap()
+    })
+}
+
 /// The program beside the test's own.
 fn worker_path() -> PathBuf {
     let test = std::env::current_exe().unwrap();
@@ -220,9 +241,14 @@ impl Worker {
         );
     }
 
+    /// Waits until it serves.
+    pub(crate) fn until_open(&self) {
+        assert!(poll(|| self.log().contains("the source is open")), "{}", self.log());
+    }
+
     /// Tells it to stop, once it serves, and gives what it printed.
     pub(crate) fn stop(mut self) -> String {
-        assert!(poll(|| self.log().contains("the source is open")), "{}", self.log());
+        self.until_open();
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
         let mut printed = String::new();

@@ -67,6 +67,34 @@ async fn keep_last_in_redis(rows: &[Keyed], redis: Conn<'_, Redis>) -> Result<()
     kept.map_err(|error| Unavailable::new(error).into())
 }
 
+#[derive(Clone, Deserialize, Serialize)]
+struct Grouped {
+    id: u64,
+    group: u64,
+}
+
+/// What is known of a group.
+#[derive(Default, Deserialize, Serialize)]
+struct Group {
+    rows: u64,
+    sum: u64,
+    /// The last row of each file: of the first half of the rows, and of the second.
+    last: [Option<u64>; 2],
+    out_of_order: u64,
+}
+
+/// Counts the rows of each group in its state.
+#[faas("Tally")]
+fn tally(row: &Grouped, group: &mut Group) -> Grouped {
+    group.rows += 1;
+    group.sum += row.id;
+    let [first, second] = &mut group.last;
+    let last = if row.id < 50_000 { first } else { second };
+    group.out_of_order += u64::from(last.is_some_and(|last| last >= row.id));
+    *last = Some(row.id);
+    row.clone()
+}
+
 /// Counts in its own memory: for a flow that is to be fast, or slow, and nothing else.
 #[faas("Count")]
 async fn count(rows: &[Numbered], worker: State<'_, Worker>, cx: Cx<'_>) -> Result<()> {
@@ -107,6 +135,7 @@ async fn main() -> Result<()> {
     let flows = Registry::linked()
         .connector::<Redis>()
         .connector::<Redb>()
+        .connector::<Postgres>()
         .source::<File>()
         .source::<Stdin>()
         .source::<Http>()
