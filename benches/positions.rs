@@ -21,6 +21,8 @@ mod redis_server;
 #[path = "../tests/support/server.rs"]
 mod server;
 mod support;
+#[path = "support/unkept.rs"]
+mod unkept;
 
 use std::{
     fs,
@@ -33,10 +35,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kisflow::{AsDurable, QuarantineConf, RawParams, durable::MemoryStore, prelude::*};
+use kisflow::{QuarantineConf, prelude::*};
 use postgres_server::PostgresServer;
 use redis_server::RedisServer;
 use support::{is_smoke, median};
+use unkept::Unkept;
 
 #[derive(Serialize, Deserialize)]
 struct Reading {
@@ -47,23 +50,6 @@ struct Reading {
 #[faas("SumIds")]
 fn sum_ids(rows: &[Reading], sum: State<'_, Arc<AtomicU64>>) {
     sum.fetch_add(rows.iter().map(|row| row.id).sum(), Ordering::Relaxed);
-}
-
-/// `type: unkept`: a store that ends with its flow.
-struct Unkept(Arc<MemoryStore>);
-
-#[kisflow::async_trait]
-impl Connector for Unkept {
-    const TYPE: &'static str = "unkept";
-    type Params = RawParams;
-
-    async fn connect(_: &ConnConf, _: RawParams) -> kisflow::Result<Self> {
-        Ok(Self(Arc::default()))
-    }
-
-    fn durable() -> Option<AsDurable<Self>> {
-        Some(|unkept| unkept.0.clone())
-    }
 }
 
 /// Serves the whole file with a new position in this store, and says how long that took.
