@@ -83,9 +83,10 @@ pub use kisflow_core::{
     RowCounts, RowDefaults, RowNotes, RowResult, RowText, RowType, Rows, RunError, RunId,
     RunOutcome, ScratchDir, Secret, ServeError, Served, ServedFlow, ServedOutcome, Settled,
     Shutdown, Source, SourceConf, SourceContext, SourceProblem, Start, StartPrivate, State, Status,
-    StepConf, Storage, StorageLogic, Store, StoredPosition, TestConf, TestContext, TestRecords,
-    Unavailable, UnknownFlow, Usage, Verdict, Visit, WaitingConf, WhenFull, async_trait,
-    carry_over, durable, error_chain, escaped, fold_cause, is_obeyed, json_value_end, termination,
+    StepConf, Storage, StorageLogic, Store, StoredPosition, StoredStates, TestConf, TestContext,
+    TestRecords, Unavailable, UnknownFlow, Usage, Verdict, Visit, WaitingConf, WhenFull,
+    async_trait, carry_over, durable, error_chain, escaped, fold_cause, is_obeyed, json_value_end,
+    termination,
 };
 #[cfg(feature = "file")]
 #[doc(inline)]

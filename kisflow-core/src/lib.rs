@@ -79,7 +79,7 @@ pub use crate::{
     function::{Answer, BatchResult, Borrowed, Call, Function, Outcome, Place, RowResult},
     health::Health,
     inspect::{Edge, FunctionInfo, HandsOn, Inspection, RowType, Verdict},
-    keyed::KeyedState,
+    keyed::{KeyedState, StoredStates},
     link::{Link, LoadError},
     metrics::Exporter,
     parameter::{Caas, Conn, Cx, Parameter, Params, RecordError, State, Store, TestContext},

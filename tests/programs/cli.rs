@@ -5,8 +5,13 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::Arc,
 };
 
+use kisflow::{
+    BoxFuture, ConnConf, Durable, Redb, Registry, StoredStates,
+    durable::{Commit, Key},
+};
 use serde_json::Value;
 
 use crate::server::poll;
@@ -364,6 +369,52 @@ fn a_quarantine_is_mended_while_the_service_runs() {
     assert_eq!(service.end(), Some(0));
     shop.ok(&["positions", "reset", "Invoices", "--to", "start"]);
     assert!(!shop.path("shop.redb.sock").exists());
+}
+
+#[test]
+fn states_go_with_the_positions_of_their_flow() {
+    let shop = Shop::new();
+    shop.ok(&["run"]);
+    let conf = ConnConf::new("kept", "redb").addrs(shop.path("shop.redb").display().to_string());
+    let with_store = |work: &dyn Fn(Arc<dyn Durable>) -> BoxFuture<'static, bool>| {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let store = Registry::new().connector::<Redb>().durable(&conf).await.unwrap();
+            work(store).await
+        })
+    };
+    let put = || {
+        with_store(&|store| {
+            Box::pin(async move {
+                let key = Key::new("state").text("Invoices").text("Sum").number(7);
+                store.commit(&Commit::new().put(key, "3")).await.is_ok()
+            })
+        })
+    };
+    let has = |flow: &'static str| {
+        with_store(&|store| {
+            Box::pin(async move { !StoredStates::new(&*store, flow).is_empty().await.unwrap() })
+        })
+    };
+    assert!(put());
+    let refused = shop.run(&["positions", "reset", "Invoices", "--to", "start"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", told(&refused));
+    assert!(
+        told(&refused).contains("say --drop-states to begin without them"),
+        "{}",
+        told(&refused)
+    );
+    let moves = ["positions", "move", "--flow", "Invoices", "--to-flow", "Bills"];
+    assert_eq!(shop.ok(&moves), "1 position moved\n");
+    assert!(has("Bills") && !has("Invoices"));
+    // Another has the name by now.
+    assert!(put());
+    let back = ["positions", "move", "--flow", "Bills", "--to-flow", "Invoices"];
+    assert_eq!(shop.ok(&back), "1 position moved\n", "the same state is no other");
+    assert!(has("Invoices") && !has("Bills"));
+    shop.ok(&["positions", "reset", "Invoices", "--to", "start", "--keep-states"]);
+    assert!(has("Invoices"));
+    shop.ok(&["positions", "reset", "Invoices", "--to", "start", "--drop-states"]);
+    assert!(!has("Invoices"));
 }
 
 #[test]

@@ -21,10 +21,11 @@ pub(super) enum PositionsCommand {
     /// Let a source go on elsewhere; stop the service before
     #[command(after_help = "Example: {program} positions reset Invoices --to start")]
     Reset(ResetArgs),
-    /// Give positions to a flow, source or file of another name; stop the service before
+    /// Give positions to a flow, source or file of another name, with the states of the flow; stop the
+    /// service before
     #[command(after_help = "Example: {program} positions move --flow Invoices --to-flow Bills")]
     Move(MoveArgs),
-    /// Write positions and quarantine of one store to another; stop the service before
+    /// Write positions, states and quarantine of one store to another; stop the service before
     #[command(after_help = "Example: {program} positions copy --from cache --to kisflow")]
     Copy(CopyArgs),
 }
@@ -64,6 +65,12 @@ pub(super) struct ResetArgs {
     /// Where to go on: start, end, or the byte of a file at which a row begins
     #[arg(long, value_name = "start|end|OFFSET", value_parser = to)]
     pub(super) to: ResetTo,
+    /// Remove the states that functions of the flow keep: all rows from there on count anew
+    #[arg(long, conflicts_with_all = ["keep_states", "part"])]
+    pub(super) drop_states: bool,
+    /// Leave the states as they are: rows that are read again count again
+    #[arg(long)]
+    pub(super) keep_states: bool,
     /// Also where a position was kept just now, by a service that may be running
     #[arg(long)]
     pub(super) force: bool,
@@ -89,7 +96,7 @@ pub(super) struct MoveArgs {
 
 #[derive(ClapArgs)]
 pub(super) struct CopyArgs {
-    /// The connector whose positions and quarantine are read
+    /// The connector whose positions, states and quarantine are read
     #[arg(long, value_name = "CNAME")]
     pub(super) from: String,
     /// The connector that they are written to

@@ -1,11 +1,12 @@
 //! `positions reset`, `positions move` and `positions copy`.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use kisflow_core::{Durable, StoredPosition, carry_over, suggest};
+use kisflow_core::{Durable, StoredPosition, StoredStates, carry_over, suggest};
 use kisflow_file::{ResetTo, reset_position};
 use serde::Serialize;
 
@@ -31,7 +32,7 @@ struct Changed {
 }
 
 pub(super) async fn reset(store: &Store, common: &Common, args: ResetArgs) -> Result<(), Failure> {
-    let ResetArgs { flow, part, to, force } = args;
+    let ResetArgs { flow, part, to, drop_states, keep_states, force } = args;
     let conf = &store.conf;
     let Some(found) = conf.flows.get(&flow) else {
         let hint = suggest(&flow, conf.flows.keys().map(String::as_str));
@@ -45,6 +46,14 @@ pub(super) async fn reset(store: &Store, common: &Common, args: ResetArgs) -> Re
     let which = Which { flow: Some(flow.clone()), source: Some(sname.clone()), part: part.clone() };
     let kept: Vec<_> = all(&*durable).await?.into_iter().filter(|kept| which.takes(kept)).collect();
     is_quiet(store, &kept, force)?;
+    let states = StoredStates::new(&*durable, &flow);
+    if drop_states {
+        states.remove().await.map_err(|error| Failure::because(&*error))?;
+    } else if !keep_states && !states.is_empty().await.map_err(|error| Failure::because(&*error))? {
+        return Err(Failure::usage(one_line(&format!(
+            "functions of flow `{flow}` keep states, which have the rows up to its position; say --drop-states to begin without them, or --keep-states: then rows that are read again count again"
+        ))));
+    }
     if source.engine != "file" {
         return forget(&*durable, &kept, common, to, || {
             format!("source `{sname}`: {}", elsewhere(&source.engine, &source.group, &flow))
@@ -112,8 +121,45 @@ pub(super) async fn rename(store: &Store, common: &Common, args: MoveArgs) -> Re
         }
         new.push(moved);
     }
+    let renamed = renamed(&*durable, &old, &kept, to_flow.as_deref()).await?;
     replace(&*durable, &old, &new).await?;
+    for flow in renamed {
+        let removed = StoredStates::new(&*durable, &flow).remove().await;
+        removed.map_err(|error| Failure::because(&*error))?;
+    }
     tell(common, new.len(), "moved")
+}
+
+/// Copies the states of flows whose positions become another flow's. Returns the flows that have had
+/// states.
+async fn renamed(
+    durable: &dyn Durable,
+    old: &[StoredPosition],
+    all: &[StoredPosition],
+    to_flow: Option<&str>,
+) -> Result<BTreeSet<String>, Failure> {
+    let mut renamed = BTreeSet::new();
+    let Some(to) = to_flow else { return Ok(renamed) };
+    let flows: BTreeSet<&str> = old.iter().map(|position| position.flow.as_str()).collect();
+    for flow in flows.into_iter().filter(|flow| *flow != to) {
+        let states = StoredStates::new(durable, flow);
+        if states.is_empty().await.map_err(|error| Failure::because(&*error))? {
+            continue;
+        }
+        if all.iter().any(|position| position.flow == flow && !old.contains(position)) {
+            return Err(Failure::no(one_line(&format!(
+                "functions of flow `{flow}` keep states, which belong to all of its positions; move these together, without --source and --part"
+            ))));
+        }
+        let copied = states.copy_to(to).await.map_err(|error| Failure::because(&*error))?;
+        if copied.is_none() {
+            return Err(Failure::no(one_line(&format!(
+                "functions of flow `{to}` keep other states already"
+            ))));
+        }
+        renamed.insert(flow.to_owned());
+    }
+    Ok(renamed)
 }
 
 pub(super) async fn copy(store: &Store, common: &Common, args: &CopyArgs) -> Result<(), Failure> {
@@ -126,13 +172,14 @@ pub(super) async fn copy(store: &Store, common: &Common, args: &CopyArgs) -> Res
     if carried.conflicts > 0 && !args.replace {
         let entries = carried.conflicts;
         return Err(Failure::no(one_line(&format!(
-            "nothing was copied: `{}` has {entries} of the positions and rows otherwise; `--replace` writes over them",
+            "nothing was copied: `{}` has {entries} of the positions, states and rows otherwise; `--replace` writes over them",
             args.to
         ))));
     }
     if common.output == Output::Json {
         return terminal::print_json(&serde_json::json!({
             "positions": carried.positions,
+            "states": carried.states,
             "quarantined": carried.quarantined,
             "discarded": carried.discarded,
             "waiting": carried.waiting,
@@ -140,8 +187,9 @@ pub(super) async fn copy(store: &Store, common: &Common, args: &CopyArgs) -> Res
     }
     let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     terminal::print(&format!(
-        "{} copied, {} of the quarantine, {} that were discarded, {} that wait\n",
+        "{} and {} copied, {} of the quarantine, {} that were discarded, {} that wait\n",
         counted(count(carried.positions), "position"),
+        counted(count(carried.states), "state"),
         rows(count(carried.quarantined)),
         rows(count(carried.discarded)),
         rows(count(carried.waiting))

@@ -2,9 +2,11 @@
 
 mod keys;
 mod row_states;
+mod stored;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+pub use self::stored::StoredStates;
 pub(crate) use self::{
     keys::{SPACE, StateKeys},
     row_states::{OpenStates, RowStates, StateChange},

@@ -8,6 +8,7 @@ use super::positions::{KEPT, SPACE, prefix};
 use crate::{
     durable::{Durable, Key, Scan, commit_all, each_page, key_parts},
     error::Result,
+    keyed::SPACE as STATES,
     millis::since_epoch,
     quarantine::{DISCARDED, KEPT as QUARANTINED, WAITING, carry_over as carry_rows},
 };
@@ -115,6 +116,8 @@ pub(crate) async fn has_position(store: &dyn Durable, source: &str, flow: &str) 
 pub struct CarriedOver {
     /// Positions.
     pub positions: u64,
+    /// States of functions.
+    pub states: u64,
     /// Rows in quarantine.
     pub quarantined: u64,
     /// Discarded rows.
@@ -125,8 +128,8 @@ pub struct CarriedOver {
     pub conflicts: u64,
 }
 
-/// Copies the positions, the quarantine and the waiting rows of a store to another. An entry that differs there is a
-/// conflict: nothing is written, unless `replace` is set.
+/// Copies the positions, the states of functions, the quarantine and the waiting rows of a store to
+/// another. An entry that differs there is a conflict: nothing is written, unless `replace` is set.
 ///
 /// No service may use either store meanwhile. After an interruption, call it again.
 ///
@@ -139,7 +142,7 @@ pub async fn carry_over(
     replace: bool,
 ) -> Result<CarriedOver> {
     let mut carried = CarriedOver::default();
-    for space in [SPACE, QUARANTINED.rows, DISCARDED.rows, WAITING.rows] {
+    for space in [SPACE, STATES, QUARANTINED.rows, DISCARDED.rows, WAITING.rows] {
         each_page(from, Scan::of(space).limit(PAGE), async |page| {
             let keys: Vec<Key> = page.iter().map(|(key, _)| Key::raw(space, &**key)).collect();
             for (there, (_, entry)) in to.read(&keys).await?.into_iter().zip(page) {
@@ -153,9 +156,14 @@ pub async fn carry_over(
     if carried.conflicts > 0 && !replace {
         return Ok(carried);
     }
-    for space in [KEPT, SPACE] {
+    // Positions come last: with one, a flow goes on in the other store.
+    for space in [STATES, KEPT, SPACE] {
         each_page(from, Scan::of(space).limit(PAGE), async |page| {
-            carried.positions += if space == SPACE { page.len() as u64 } else { 0 };
+            match space {
+                SPACE => carried.positions += page.len() as u64,
+                STATES => carried.states += page.len() as u64,
+                _ => {}
+            }
             let changes =
                 page.into_iter().map(|(key, entry)| (Key::raw(space, &*key), Some(entry.value)));
             commit_all(to, changes).await
@@ -249,6 +257,7 @@ mod tests {
         put(&from, QUARANTINED, &mut rows(0..500)).await;
         put(&from, DISCARDED, &mut rows(500..501)).await;
         put(&from, WAITING, &mut rows(501..504)).await;
+        from.commit(&Commit::new().put(key("state", "s"), "7")).await.unwrap();
         from.commit(&Commit::new().put(key("positions", "p"), "1")).await.unwrap();
         put(&to, QUARANTINED, &mut rows(0..1)).await;
         to.commit(&Commit::new().put(key("positions", "p"), "2")).await.unwrap();
@@ -259,9 +268,10 @@ mod tests {
 
         let carried = carry_over(&from, &to, true).await.unwrap();
         assert_eq!((carried.positions, carried.quarantined, carried.discarded), (1, 500, 1));
-        assert_eq!(carried.waiting, 3);
-        let found = to.read(&[key("positions", "p")]).await.unwrap();
-        assert_eq!(found[0].as_ref().unwrap().value, "1");
+        assert_eq!((carried.waiting, carried.states), (3, 1));
+        let found = to.read(&[key("positions", "p"), key("state", "s")]).await.unwrap();
+        let values = found.into_iter().map(|entry| entry.unwrap().value);
+        assert_eq!(values.collect::<Vec<_>>(), ["1", "7"]);
         assert_eq!(to.usage("quarantine").await.unwrap().entries, 500);
         assert_eq!(to.usage("quarantine_by_time").await.unwrap().entries, 500);
         let of_a = to.read(&[Key::new("quarantine_usage").text("A").text("rows")]).await.unwrap();
