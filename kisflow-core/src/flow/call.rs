@@ -138,10 +138,10 @@ async fn call_with_states(
     let read = read.map_err(|panic| (1, Fail::of(panicked(&*panic))))?;
     let lacks: HashSet<usize> = lacking.iter().map(|fault| fault.index).collect();
     let mut of_rows = Vec::with_capacity(read.len());
-    for (index, key) in read.into_iter().enumerate().filter(|(index, _)| !lacks.contains(index)) {
+    for (_, key) in read.into_iter().enumerate().filter(|(index, _)| !lacks.contains(index)) {
         match key {
             Ok(key) => of_rows.push(key),
-            Err(fault) => lacking.push(Fault { index, ..fault }),
+            Err(fault) => lacking.push(fault),
         }
     }
     if run.on_reject == OnReject::Fail && !lacking.is_empty() || lacking.len() == input.len() {

@@ -25,7 +25,7 @@ use crate::{
 
 /// What a round commits.
 #[derive(Default)]
-pub(super) struct Group {
+pub(super) struct RoundCommit {
     pub(super) cells: Vec<(Key, Cell)>,
     pub(super) members: usize,
     /// Whether a source can read the rows of a member again.
@@ -49,13 +49,13 @@ pub(super) struct Refusal {
 }
 
 /// Why a commit was not made.
-enum Failure {
+enum NotCommitted {
     Refused(Refusal),
     /// It is tried again.
     Trouble(String),
 }
 
-impl Group {
+impl RoundCommit {
     /// Adds positions behind a delivery of a reader; the later ones count.
     pub(super) fn moves(&mut self, reader: u64, positions: &Positions, to: &[PositionChange]) {
         let (_, changes) =
@@ -83,7 +83,7 @@ impl Group {
 /// Commits a round, however long the store fails, and tells its members.
 pub(super) fn commit(
     shared: &Arc<Shared>,
-    group: Group,
+    group: RoundCommit,
 ) -> impl Future<Output = ()> + Send + use<> {
     // Also if the task is dropped before it begins.
     let unsettled = Unsettled(Arc::downgrade(shared));
@@ -91,7 +91,11 @@ pub(super) fn commit(
     async move { commit_until_settled(unsettled, store, group).await }
 }
 
-async fn commit_until_settled(mut unsettled: Unsettled, store: Arc<dyn Durable>, group: Group) {
+async fn commit_until_settled(
+    mut unsettled: Unsettled,
+    store: Arc<dyn Durable>,
+    group: RoundCommit,
+) {
     // The task ends with the flow.
     let weak = unsettled.0.clone();
     let keeping = group.keeping();
@@ -107,8 +111,8 @@ async fn commit_until_settled(mut unsettled: Unsettled, store: Arc<dyn Durable>,
                 shared.trouble.send_if_modified(|why| why.take().is_some());
                 return shared.change(|state| state.committed(id));
             }
-            Err(Failure::Refused(refusal)) => refusal,
-            Err(Failure::Trouble(why)) => {
+            Err(NotCommitted::Refused(refusal)) => refusal,
+            Err(NotCommitted::Trouble(why)) => {
                 if backoff.is_told() {
                     warn!(
                         flow = &*shared.flow,
@@ -143,7 +147,7 @@ impl Drop for Unsettled {
 
 /// A round whose outcome is not known.
 struct Committing {
-    group: Group,
+    group: RoundCommit,
     keeping: Option<Keeping>,
     /// Whether the bad rows are kept within the bounds of the quarantine.
     is_bounded: bool,
@@ -155,7 +159,7 @@ struct Committing {
 
 impl Committing {
     /// Returns the id of the commit, unless nothing had to be committed.
-    async fn commit(&mut self, store: &dyn Durable) -> Result<Option<CommitId>, Failure> {
+    async fn commit(&mut self, store: &dyn Durable) -> Result<Option<CommitId>, NotCommitted> {
         loop {
             let commit = match self.sent.take() {
                 // Nothing may take its place before its outcome is known.
@@ -182,18 +186,18 @@ impl Committing {
                 CommitError::Outage(error) => {
                     self.sent = Some(commit);
                     let error = error_chain(&*error);
-                    return Err(Failure::Trouble(format!(
+                    return Err(NotCommitted::Trouble(format!(
                         "states cannot be written; see to their store: {error}"
                     )));
                 }
                 CommitError::Conflict(keys) => {
                     if let Some(refusal) = self.conflict(&keys) {
-                        return Err(Failure::Refused(refusal));
+                        return Err(NotCommitted::Refused(refusal));
                     }
                 }
                 CommitError::Exceeded(_) => self.make_room().await?,
                 CommitError::TooLarge { .. } if self.group.members > 1 => {
-                    return Err(Failure::Refused(Refusal {
+                    return Err(NotCommitted::Refused(Refusal {
                         is_too_large: true,
                         keys: Some(Vec::new()),
                         ..Refusal::default()
@@ -201,30 +205,35 @@ impl Committing {
                 }
                 CommitError::TooLarge { .. } if self.keeping.is_some() => self.keep_bad().await?,
                 error @ CommitError::TooLarge { .. } if self.group.has_readers => {
-                    return Err(Failure::Trouble(format!(
+                    return Err(NotCommitted::Trouble(format!(
                         "the states of one batch are more than the store takes at once: {error}; make `batch.rows` of the source smaller"
                     )));
                 }
                 CommitError::Lost => {
                     let why = "it is unknown whether the states of this run were written: the store did not answer, and others have changed them since";
-                    return Err(Failure::Refused(Refusal {
+                    return Err(NotCommitted::Refused(Refusal {
                         why: Some(why.into()),
                         ..Refusal::default()
                     }));
                 }
                 error if self.group.has_readers => {
-                    return Err(Failure::Trouble(format!("states cannot be written: {error}")));
+                    return Err(NotCommitted::Trouble(format!(
+                        "states cannot be written: {error}"
+                    )));
                 }
                 error => {
                     let why = format!("states cannot be written: {error}").into();
-                    return Err(Failure::Refused(Refusal { why: Some(why), ..Refusal::default() }));
+                    return Err(NotCommitted::Refused(Refusal {
+                        why: Some(why),
+                        ..Refusal::default()
+                    }));
                 }
             }
         }
     }
 
     /// All that the round changes, and what it relies on.
-    async fn build(&self) -> Result<Commit, Failure> {
+    async fn build(&self) -> Result<Commit, NotCommitted> {
         let mut commit = Commit::new();
         for (key, Cell { value, version, is_changed }) in &self.group.cells {
             let version = match version {
@@ -232,7 +241,7 @@ impl Committing {
                 // The round before has been committed, so that each version is known. What is not
                 // must not be committed.
                 Version::Before => {
-                    return Err(Failure::Refused(Refusal {
+                    return Err(NotCommitted::Refused(Refusal {
                         keys: Some(vec![key.clone()]),
                         ..Refusal::default()
                     }));
@@ -256,7 +265,7 @@ impl Committing {
             let added = positions.add_to(commit, changes.iter()).await;
             commit = added.map_err(|error| {
                 let error = error_chain(&*error);
-                Failure::Trouble(format!("the position of the source cannot be read: {error}"))
+                NotCommitted::Trouble(format!("the position of the source cannot be read: {error}"))
             })?;
         }
         if let Some(keeping) = &self.keeping {
@@ -267,12 +276,12 @@ impl Committing {
     }
 
     /// Checks that all states are as they were read.
-    async fn check_unchanged(&self, store: &dyn Durable) -> Result<(), Failure> {
+    async fn check_unchanged(&self, store: &dyn Durable) -> Result<(), NotCommitted> {
         let cells = &self.group.cells;
         let keys: Vec<Key> = cells.iter().map(|(key, _)| key.clone()).collect();
         let found = store.read(&keys).await.map_err(|error| {
             let error = error_chain(&*error);
-            Failure::Trouble(format!("states cannot be read; see to their store: {error}"))
+            NotCommitted::Trouble(format!("states cannot be read; see to their store: {error}"))
         })?;
         let versions = found.iter().map(|entry| entry.as_ref().map(|entry| entry.version));
         let changed = cells
@@ -282,7 +291,9 @@ impl Committing {
         let changed: Vec<Key> = changed.map(|((key, _), _)| key.clone()).collect();
         match changed.is_empty() {
             true => Ok(()),
-            false => Err(Failure::Refused(Refusal { keys: Some(changed), ..Refusal::default() })),
+            false => {
+                Err(NotCommitted::Refused(Refusal { keys: Some(changed), ..Refusal::default() }))
+            }
         }
     }
 
@@ -300,7 +311,7 @@ impl Committing {
     }
 
     /// Keeps the bad rows in commits of their own, because there are too many of them for one.
-    async fn keep_bad(&mut self) -> Result<(), Failure> {
+    async fn keep_bad(&mut self) -> Result<(), NotCommitted> {
         if let Some(keeping) = &mut self.keeping {
             let kept = keeping.keep().await;
             kept.map_err(|error| trouble_of(keeping, &error))?;
@@ -310,7 +321,7 @@ impl Committing {
     }
 
     /// The quarantine has no room for the bad rows.
-    async fn make_room(&mut self) -> Result<(), Failure> {
+    async fn make_room(&mut self) -> Result<(), NotCommitted> {
         self.refusals += 1;
         let Some(keeping) = &self.keeping else { return Ok(()) };
         let is_bounded = keeping.make_room_for_all(self.refusals).await;
@@ -319,6 +330,6 @@ impl Committing {
     }
 }
 
-fn trouble_of(keeping: &Keeping, error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::Trouble(format!("{}: {}", keeping.failure(), error_chain(error)))
+fn trouble_of(keeping: &Keeping, error: &(dyn std::error::Error + 'static)) -> NotCommitted {
+    NotCommitted::Trouble(format!("{}: {}", keeping.failure(), error_chain(error)))
 }

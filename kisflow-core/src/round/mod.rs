@@ -23,7 +23,7 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::{commit::commit, state::State};
+use self::{commit::commit, state::RoundState};
 pub(crate) use self::{
     layers::States,
     state::{Facts, Settlement},
@@ -40,7 +40,7 @@ struct Shared {
     flow: Arc<str>,
     metrics: RoundMetrics,
     store: Arc<dyn Durable>,
-    state: Mutex<State>,
+    state: Mutex<RoundState>,
     /// Why a round cannot be committed now.
     trouble: watch::Sender<Option<Arc<str>>>,
 }
@@ -54,7 +54,7 @@ pub(crate) struct Entrance {
 
 impl Rounds {
     pub(crate) fn new(flow: &str, metrics: RoundMetrics, store: Arc<dyn Durable>) -> Self {
-        let state = Mutex::new(State::new(store.limits()));
+        let state = Mutex::new(RoundState::new(store.limits()));
         let trouble = watch::Sender::default();
         Self { shared: Arc::new(Shared { flow: flow.into(), metrics, store, state, trouble }) }
     }
@@ -97,12 +97,12 @@ impl Drop for Entrance {
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RoundState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the state, and does what can be done then.
-    fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> T) -> T {
+    fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut RoundState) -> T) -> T {
         let (changed, next) = {
             let mut state = self.state();
             let changed = change(&mut state);

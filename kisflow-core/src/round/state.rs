@@ -1,4 +1,4 @@
-//! [`State`]: who is inside, which deliveries are in which round, and what each of them is told.
+//! [`RoundState`]: which delivery is inside, which are in which round, and how each one ends.
 
 mod cells;
 mod settling;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use self::size::Size;
 use super::{
     cache::Cache,
-    commit::Group,
+    commit::RoundCommit,
     layers::{Cell, Cells},
 };
 use crate::{
@@ -64,14 +64,14 @@ pub(super) struct Grant {
 }
 
 /// The rounds of a flow.
-pub(super) struct State {
+pub(super) struct RoundState {
     limits: Limits,
     /// The last id of a ticket, a reader, or a member.
     last_id: u64,
     /// How often deliveries had to enter again: what an earlier attempt changes does not count.
     attempt: u64,
     tickets: HashMap<TicketId, Progress>,
-    readers: HashMap<u64, Reader>,
+    readers: HashMap<u64, KnownReader>,
     /// The deliveries of each partition that have not left yet, in their order.
     partitions: HashMap<PartitionOf, VecDeque<TicketId>>,
     /// Those that wait to enter for the first time.
@@ -105,7 +105,7 @@ struct Progress {
     size: Size,
 }
 
-struct Reader {
+struct KnownReader {
     positions: Positions,
     ended: CancellationToken,
     is_moved: bool,
@@ -135,7 +135,7 @@ struct Round {
     finished: usize,
 }
 
-impl State {
+impl RoundState {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -166,7 +166,7 @@ impl State {
     pub(super) fn add_reader(&mut self, positions: Positions, ended: CancellationToken) -> u64 {
         self.runtime = Handle::try_current().ok().or(self.runtime.take());
         let id = self.next_id();
-        self.readers.insert(id, Reader { positions, ended, is_moved: false });
+        self.readers.insert(id, KnownReader { positions, ended, is_moved: false });
         id
     }
 
@@ -278,7 +278,7 @@ impl State {
         let is_committing = self.is_committing(ticket);
         let Some(progress) = self.tickets.get(&ticket).filter(|_| !is_committing) else { return };
         if progress.partition.is_some() && progress.finished.is_some() {
-            // It is done, whoever hears of it.
+            // It is done, even if its caller is gone.
             return;
         }
         let Some(progress) = self.tickets.remove(&ticket) else { return };
@@ -290,7 +290,7 @@ impl State {
         let Some(member) = progress.member else { return };
         self.again.remove(&member);
         if self.inside.as_ref().is_some_and(|inside| inside.ticket == ticket) {
-            // Nobody has seen what it changed.
+            // No other delivery has seen its changes.
             self.undo(member, self.attempt, 0);
             let touched = self.inside.take().map(|inside| inside.touched).unwrap_or_default();
             for (key, _) in touched.into_iter().filter(|(_, is_new)| *is_new) {
@@ -303,7 +303,7 @@ impl State {
                 self.open = Round::default();
             }
         } else if self.is_in_round(member) {
-            // Others may have seen it.
+            // Another may have seen them.
             self.run_again();
         }
     }
@@ -315,7 +315,7 @@ impl State {
 
     /// Lets the next delivery in, and closes the open round, if that is possible. Returns what is to
     /// be committed then.
-    pub(super) fn advance(&mut self) -> Option<(Handle, Group)> {
+    pub(super) fn advance(&mut self) -> Option<(Handle, RoundCommit)> {
         // That of a run may end with the run; that of a reader lives as long as that.
         if self.readers.is_empty() {
             self.runtime = Handle::try_current().ok().or(self.runtime.take());

@@ -27,7 +27,7 @@ pub(super) enum Pending {
 }
 
 impl Commits {
-    /// `tell` is told when positions alone cannot be kept.
+    /// Calls `tell` when positions that are kept by themselves cannot be kept.
     pub(super) fn start(flow: &Flow, positions: Positions, tell: Tell) -> Self {
         match (flow.keyed(), flow.rounds()) {
             (Some(_), Some(rounds)) => Self::Rounds(rounds.entrance(positions)),

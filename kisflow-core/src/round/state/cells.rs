@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::State;
+use super::RoundState;
 use crate::{
     durable::{Entry, Key},
     keyed::StateChange,
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-impl State {
+impl RoundState {
     /// How many changes the delivery that is inside has made.
     pub(in crate::round) fn changes(&self, member: u64) -> usize {
         let inside = self.inside.as_ref().filter(|inside| inside.member == member);

@@ -1,19 +1,19 @@
 //! How rounds end: what is committed, and who has to enter again.
 
-use super::{PartitionOf, Settlement, Size, State, TicketId};
+use super::{PartitionOf, RoundState, Settlement, Size, TicketId};
 use crate::{
     durable::CommitId,
     round::{
         cache::Cached,
-        commit::{Group, Refusal},
+        commit::{Refusal, RoundCommit},
         layers::Version,
     },
 };
 
-impl State {
+impl RoundState {
     /// What the closed round commits.
-    pub(super) fn group(&self) -> Group {
-        let mut group = Group::default();
+    pub(super) fn group(&self) -> RoundCommit {
+        let mut group = RoundCommit::default();
         let Some(closed) = &self.closed else { return group };
         group.cells = closed.cells.iter().map(|(key, cell)| (key.clone(), cell.clone())).collect();
         group.members = closed.members.len();
@@ -118,15 +118,13 @@ impl State {
     pub(super) fn end_reader(&mut self, reader: u64) {
         let Some(known) = self.readers.get(&reader) else { return };
         known.ended.cancel();
-        let committing = self.closed.as_ref().filter(|_| self.is_committing);
-        let is_committing = |ticket: &TicketId| {
-            committing.is_some_and(|round| round.members.values().any(|member| member == ticket))
-        };
         let is_of = |partition: &Option<PartitionOf>| partition.is_some_and(|(of, _)| of == reader);
         let gone: Vec<TicketId> = self
             .tickets
             .iter()
-            .filter(|(ticket, progress)| is_of(&progress.partition) && !is_committing(ticket))
+            .filter(|(ticket, progress)| {
+                is_of(&progress.partition) && !self.is_committing(**ticket)
+            })
             .map(|(ticket, _)| *ticket)
             .collect();
         let mut was_in_round = false;
@@ -154,7 +152,7 @@ impl State {
             let Some(progress) = self.tickets.get_mut(&ticket) else { continue };
             self.again.insert(member, ticket);
             if let Some((_, sender)) = progress.finished.take() {
-                // If nobody listens any more, it does not enter again.
+                // If its caller is gone, it does not enter again.
                 if sender.send(Settlement::Again).is_err() {
                     self.again.remove(&member);
                     let progress = self.tickets.remove(&ticket);

@@ -1,6 +1,6 @@
 //! How many deliveries fit into a round.
 
-use super::{Round, State};
+use super::{Round, RoundState};
 
 /// What a delivery has in the commit of its round.
 #[derive(Clone, Copy, Default)]
@@ -22,7 +22,7 @@ impl Size {
     }
 }
 
-impl State {
+impl RoundState {
     /// Whether the open round takes no more.
     pub(super) fn is_full(&self) -> bool {
         let Round { members, cells, others, bytes, finished, .. } = &self.open;
