@@ -12,17 +12,9 @@
     reason = "a benchmark has no users, and fails loudly"
 )]
 
-#[path = "../tests/support/postgres_server.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod postgres_server;
-#[path = "../tests/support/redis_server.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod redis_server;
-#[path = "../tests/support/server.rs"]
-mod server;
+#[path = "support/stores.rs"]
+mod stores;
 mod support;
-#[path = "support/unkept.rs"]
-mod unkept;
 
 use std::{
     fs,
@@ -36,10 +28,8 @@ use std::{
 };
 
 use kisflow::{QuarantineConf, prelude::*};
-use postgres_server::PostgresServer;
-use redis_server::RedisServer;
+use stores::Stores;
 use support::{is_smoke, median};
-use unkept::Unkept;
 
 #[derive(Serialize, Deserialize)]
 struct Reading {
@@ -64,12 +54,7 @@ async fn serve(file: &Path, rows: u64, batch: u32, in_flight: u32, store: ConnCo
         .source(source.batch(batch, Duration::from_millis(5)).in_flight(in_flight))
         .connector(store)
         .global(GlobalConf::default().quarantine(QuarantineConf::on("kept")));
-    let registry = Registry::linked()
-        .connector::<Redb>()
-        .connector::<Redis>()
-        .connector::<Postgres>()
-        .connector::<Unkept>()
-        .source::<kisflow::File>();
+    let registry = Stores::registry().source::<kisflow::File>();
     let flows = registry.state(sum.clone()).link(conf).await.unwrap();
     let started = Instant::now();
     let served = flows.serve(pending()).await.unwrap();
@@ -82,29 +67,18 @@ async fn serve(file: &Path, rows: u64, batch: u32, in_flight: u32, store: ConnCo
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let (rows, rounds) = if is_smoke() { (5_000, 1) } else { (5_000_000, 5) };
-    // Where a service would have it: a temporary folder may be in memory.
-    let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-    let file = dir.path().join("readings.ndjson");
+    let stores = Stores::start();
+    let file = stores.dir.path().join("readings.ndjson");
     let line =
         |id: u64| format!("{{\"id\":{id},\"celsius\":{}}}\n", 20.0 + (id % 100) as f64 / 10.0);
     fs::write(&file, (0..rows).map(line).collect::<String>()).unwrap();
-    let redis = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
-    let postgres = PostgresServer::start_with(&[]);
-    let redb = dir.path().join("kept.redb").display().to_string();
-    let store = |engine: &str| ConnConf::new("kept", engine);
-    let stores = [
-        store("unkept"),
-        store("redb").addrs(redb),
-        store("redis").addrs(redis.addr()),
-        store("postgres").addrs(postgres.url()),
-    ];
     println!("{rows} rows, medians of {rounds} rounds in turn, rows/s and the share of memory's\n");
     println!("| rows a batch | in flight | memory | redb | Redis | PostgreSQL |");
     println!("|---:|---:|---:|---:|---:|---:|");
     for (batch, in_flight) in [(100, 1), (500, 4), (5_000, 1)] {
-        let mut times = stores.each_ref().map(|_| Vec::new());
+        let mut times = stores.all.each_ref().map(|_| Vec::new());
         for _ in 0..rounds {
-            for (store, times) in stores.iter().zip(&mut times) {
+            for (store, times) in stores.all.iter().zip(&mut times) {
                 let time = serve(&file, rows, batch, in_flight, store.clone()).await;
                 times.push(time.as_secs_f64());
             }

@@ -13,17 +13,9 @@
     reason = "a benchmark has no users, and fails loudly"
 )]
 
-#[path = "../tests/support/postgres_server.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod postgres_server;
-#[path = "../tests/support/redis_server.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod redis_server;
-#[path = "../tests/support/server.rs"]
-mod server;
+#[path = "support/stores.rs"]
+mod stores;
 mod support;
-#[path = "support/unkept.rs"]
-mod unkept;
 
 use std::{
     collections::HashMap,
@@ -39,10 +31,8 @@ use std::{
 };
 
 use kisflow::{QuarantineConf, prelude::*};
-use postgres_server::PostgresServer;
-use redis_server::RedisServer;
+use stores::Stores;
 use support::{is_smoke, median};
-use unkept::Unkept;
 
 #[derive(Serialize, Deserialize)]
 struct Payment {
@@ -104,12 +94,7 @@ async fn serve(file: &Path, rows: u64, cards: u64, batch: u32, store: ConnConf) 
         .source(source.batch(batch, Duration::from_millis(5)))
         .connector(store)
         .global(GlobalConf::default().quarantine(QuarantineConf::on("kept")));
-    let registry = Registry::linked()
-        .connector::<Redb>()
-        .connector::<Redis>()
-        .connector::<Postgres>()
-        .connector::<Unkept>()
-        .source::<kisflow::File>();
+    let registry = Stores::registry().source::<kisflow::File>();
     let flows = registry.state(lasts.clone()).link(conf).await.unwrap();
     let started = Instant::now();
     let served = flows.serve(pending()).await.unwrap();
@@ -122,33 +107,22 @@ async fn serve(file: &Path, rows: u64, cards: u64, batch: u32, store: ConnConf) 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let (rows, rounds) = if is_smoke() { (10_000, 1) } else { (300_000, 3) };
-    // Where a service would have it: a temporary folder may be in memory.
-    let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-    let redis = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
-    let postgres = PostgresServer::start_with(&[]);
-    let redb = dir.path().join("kept.redb").display().to_string();
-    let store = |engine: &str| ConnConf::new("kept", engine);
-    let stores = [
-        store("unkept"),
-        store("redb").addrs(redb),
-        store("redis").addrs(redis.addr()),
-        store("postgres").addrs(postgres.url()),
-    ];
+    let stores = Stores::start();
     println!(
         "{rows} rows, medians of {rounds} rounds in turn, rows/s and the share of the loop's\n"
     );
     println!("| keys | rows a batch | loop by hand | memory | redb | Redis | PostgreSQL |");
     println!("|---:|---:|---:|---:|---:|---:|---:|");
     for (cards, batch) in [(100, 500), (10_000, 500), (10_000, 900)] {
-        let file = dir.path().join(format!("payments-{cards}.ndjson"));
-        // 7919 is a prime: each card comes again after all others.
+        let file = stores.dir.path().join(format!("payments-{cards}.ndjson"));
+        // 7919 is prime, so every card appears once before any repeats.
         let line =
             |row: u64| format!("{{\"card\":{},\"cents\":{}}}\n", row * 7919 % cards, row % 997);
         fs::write(&file, (0..rows).map(line).collect::<String>()).unwrap();
-        let (mut loops, mut times) = (Vec::new(), stores.each_ref().map(|_| Vec::new()));
+        let (mut loops, mut times) = (Vec::new(), stores.all.each_ref().map(|_| Vec::new()));
         for _ in 0..rounds {
             loops.push(by_hand(&file, rows, cards).as_secs_f64());
-            for (store, times) in stores.iter().zip(&mut times) {
+            for (store, times) in stores.all.iter().zip(&mut times) {
                 times.push(serve(&file, rows, cards, batch, store.clone()).await.as_secs_f64());
             }
         }

@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
+/// The function that docs/streams.md quotes.
+#[path = "../examples/keyed_state.rs"]
+#[allow(dead_code, reason = "only its functions are called")]
+mod keyed_state;
+
 use std::process::Command;
 
 use kisflow::{File, Result, prelude::*};
@@ -35,33 +40,6 @@ async fn count_orders(rows: &[Order], redis: Conn<'_, Redis>) -> Result<Action> 
         let () = redis.client().hincrby("orders", &*row.article, i64::from(row.count)).await?;
     }
     Ok(Action::Reuse)
-}
-
-#[derive(Serialize, Deserialize)]
-struct Payment {
-    card: u32,
-    cents: u64,
-}
-
-#[derive(Default, Serialize, Deserialize)]
-struct Seen {
-    payments: u32,
-    cents: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Alert {
-    card: u32,
-    payments: u32,
-    cents: u64,
-}
-
-#[faas("Velocity")]
-fn velocity(payment: &Payment, seen: &mut Seen) -> Option<Alert> {
-    seen.payments += 1;
-    seen.cents += payment.cents;
-    let Seen { payments, cents } = *seen;
-    (payments > 3).then_some(Alert { card: payment.card, payments, cents })
 }
 
 /// Set in the process that is the program with these flows: its arguments, with spaces between.
