@@ -87,6 +87,37 @@ async fn rows_wait_for_an_outage_in_their_order_and_count_once() {
     assert_eq!(scene.seen(), (0..200).map(|row| (row, 1)).collect());
 }
 
+/// Says of poisoned rows that something is away, before the states.
+#[faas("Dam")]
+fn dam(row: &Item, scene: State<'_, Scene>) -> Result<Item> {
+    scene.0.calls.fetch_add(1, Ordering::SeqCst);
+    match scene.is_poison(row.id) {
+        true => Err(kisflow::Unavailable::new("the gate is shut").into()),
+        false => Ok(row.clone()),
+    }
+}
+
+#[tokio::test]
+async fn rows_that_wait_before_the_states_are_not_overtaken() {
+    Tape::new("keyed dam", 200);
+    let scene = Scene::poisoned([42]);
+    // Without states, the row would leave its batch at once.
+    let world = world(&scene, "keyed dam", &["Dam", "Shelve", "Deliver"]).with(|conf| {
+        let waiting = kisflow::WaitingConf::default().hold(Duration::ZERO);
+        let global = conf.global.clone().waiting(waiting);
+        conf.global(global)
+    });
+    let serving = world.start().await;
+    // Each batch in flight, and that of row 42 again and again.
+    scene.called(150).await;
+    let rows: u64 = shelves("keyed dam").await.values().map(|shelf| shelf.rows).sum();
+    assert!(rows <= 40, "{rows} rows are in the states");
+    scene.0.poison.lock().unwrap().clear();
+    let ledger = serving.served().await.flows["Orders"].ledger;
+    assert_eq!((ledger.delivered, ledger.waiting), (200, 0), "{ledger}");
+    assert_eq!(shelves("keyed dam").await, shelved(200));
+}
+
 #[tokio::test]
 async fn an_ordered_flow_keeps_the_order_behind_the_states_as_well() {
     Tape::new("keyed order", 300);
