@@ -82,6 +82,7 @@ fn the_tests_of_the_page_on_testing_pass() {
 fn the_test_of_the_page_on_streams_passes() {
     let tests = ["ok      the fourth payment with a card is suspicious", "1 test: ok"];
     check("test", "streams.yml", &tests);
+    check("check", "streams.yml", &["no problems: 1 flow, 1 function, 0 connectors, 1 source"]);
 }
 
 /// By itself it does nothing: the tests above run it in a process of its own.
@@ -90,6 +91,7 @@ async fn the_program_of_the_pages() {
     let Ok(arguments) = std::env::var(PROGRAM) else { return };
     let registry = Registry::linked().connector::<Redis>().source::<File>().source::<Stdin>();
     let registry = registry.source::<Http>().source::<RedisStream>().source::<Nats>();
+    let registry = registry.connector::<Redb>();
     // What it prints is what the tests above look at.
     let _ = kisflow::cli_with(registry, arguments.split(' ').map(Into::into)).await;
 }

@@ -61,10 +61,10 @@ pub use crate::{
     caas::{BoxFuture, StorageLogic},
     conf::{
         AbortScope, Address, AddressError, BatchConf, Conf, ConfError, ConnConf, ExpectConf,
-        FlowConf, FunctionConf, FunctionSourceConf, GivenConf, GivenFile, GlobalConf, Mode,
-        MustCheck, OnReject, OptionConf, Ordered, ParamError, Problem, QuarantineConf, RawParam,
-        RawParams, RejectedConf, RowDefaults, SourceConf, Start, Status, StepConf, TestConf,
-        TestRecords, WaitingConf, WhenFull,
+        FlowConf, FunctionConf, FunctionSourceConf, GivenConf, GivenFile, GlobalConf, Guarantee,
+        Mode, MustCheck, OnReject, OptionConf, Ordered, ParamError, Problem, QuarantineConf,
+        RawParam, RawParams, RejectedConf, RowDefaults, SourceConf, Start, Status, StepConf,
+        TestConf, TestRecords, WaitingConf, WhenFull,
     },
     connector::{
         AsDurable, AsStorage, Connector, Fields, Memory, MemoryParams, Private, PrivateServer,
@@ -93,8 +93,9 @@ pub use crate::{
     secret::Secret,
     serve::{Ledger, ServeError, Served, ServedFlow, ServedOutcome, Shutdown, termination},
     source::{
-        CarriedOver, Delivery, Positions, Receipt, Settled, Source, SourceContext, SourceProblem,
-        StoredPosition, carry_over,
+        CarriedOver, Delivery, HandedOut, IdRanges, Positions, Receipt, Redelivery, Settled,
+        SoleReader, Source, SourceContext, SourceProblem, StoredPosition, UnconfirmedIds,
+        carry_over,
     },
     text::{escaped, is_obeyed},
 };

@@ -178,6 +178,8 @@ pub(crate) struct SourceMetrics {
     pub(crate) lag_bytes: Gauge,
     pub(crate) lost: Counter,
     pub(crate) skipped: Counter,
+    /// Rows that were redelivered although they are done.
+    pub(crate) repeated: Counter,
     pub(crate) oldest: Gauge,
     pub(crate) batches: Counter,
     pub(crate) errors: Counter,
@@ -214,6 +216,7 @@ impl SourceMetrics {
             lag_bytes: level("kisflow_source_lag_bytes"),
             lost: count("kisflow_source_lost_bytes_total"),
             skipped: count("kisflow_source_skipped_bytes_total"),
+            repeated: count("kisflow_source_repeated_rows_total"),
             oldest: level("kisflow_source_oldest_unacknowledged_seconds"),
             batches: count("kisflow_source_batches_total"),
             errors: count("kisflow_source_errors_total"),
@@ -335,6 +338,11 @@ fn describe_sources() {
         "kisflow_source_skipped_bytes_total",
         Unit::Bytes,
         "Bytes that belong to no row and were passed over: NUL bytes before a row."
+    );
+    describe_counter!(
+        "kisflow_source_repeated_rows_total",
+        Unit::Count,
+        "Rows that were redelivered and not worked on again, of flows with `guarantee: exactly_once`."
     );
     describe_gauge!(
         "kisflow_source_oldest_unacknowledged_seconds",

@@ -12,7 +12,8 @@ use std::{
 };
 
 use kisflow_core::{
-    Delivery, Receipt, Result, Settled, Source, SourceConf, SourceContext, Start, async_trait,
+    Delivery, Receipt, Redelivery, Result, Settled, Source, SourceConf, SourceContext, Start,
+    async_trait,
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -76,6 +77,11 @@ struct Taken(AtomicBool);
 impl Source for Stdin {
     const TYPE: &'static str = "stdin";
     type Params = StdinParams;
+
+    fn redelivery(_: &SourceConf, _: &StdinParams) -> Redelivery {
+        let why = "reads standard input, whose rows are gone when the process dies";
+        Redelivery::Unrecognized(why.to_owned())
+    }
 
     fn check(conf: &SourceConf, params: &StdinParams) -> Problems {
         let mut problems = params.framing().err().unwrap_or_default();

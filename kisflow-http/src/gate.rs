@@ -16,6 +16,7 @@ use crate::{
     body::{self, Pace},
     crowd::Place,
     head::Head,
+    kept::{KeptPosts, hash},
     keys::{Answered, Claim, Keys},
     memory::{Held, Memory},
     queue::{Arrived, Entrance, Shut},
@@ -43,6 +44,8 @@ pub(crate) struct Gate {
     entrance: Entrance,
     memory: Arc<Memory>,
     keys: Arc<Keys>,
+    /// The keys in the store, under `guarantee: exactly_once`.
+    kept: Option<KeptPosts>,
 }
 
 /// How a gate treats its posts.
@@ -53,8 +56,6 @@ pub(crate) struct Rules {
     /// How long a post waits for its rows to be done.
     pub(crate) limit: Duration,
     pub(crate) memory_bytes: usize,
-    /// How long, and how many, idempotency keys are remembered.
-    pub(crate) keys: (Duration, usize),
     pub(crate) token: Option<String>,
 }
 
@@ -70,11 +71,10 @@ impl Gate {
         rules: Rules,
         draining: CancellationToken,
         entrance: Entrance,
+        (keys, kept): (Arc<Keys>, Option<KeptPosts>),
     ) -> Self {
         let memory = Memory::new(rules.memory_bytes);
-        let (window, most) = rules.keys;
-        let keys = Keys::new(window, most);
-        Self { flow, path, rules, draining, entrance, memory, keys }
+        Self { flow, path, rules, draining, entrance, memory, keys, kept }
     }
 
     /// Takes a post, and answers when its rows are done.
@@ -90,6 +90,9 @@ impl Gate {
         let head = Head::read(&parts.method, &parts.headers, self.rules.token.as_deref())?;
         self.is_open()?;
         let id = head.key.clone();
+        if self.kept.is_some() && id.is_none() {
+            return Err(Refusal::KeyMissing);
+        }
         let (rows, held) = self.arrive(head, body).await?;
         // From here on it is not the client that is waited for.
         let _working = parts.extensions.get::<Arc<Place>>().map(Place::work);
@@ -104,7 +107,19 @@ impl Gate {
             Some(Claim::InFlight) => return Err(Refusal::KeyInFlight),
             Some(Claim::OtherBody) => return Err(Refusal::KeyOfOther),
         };
-        let arrived = Arrived { rows, held, id, key };
+        let mut kept = None;
+        if let (Some(posts), Some(id)) = (&self.kept, &id) {
+            let found = posts.find(id, count, hash(rows.body())).await?;
+            if found.is_done() {
+                let answer = Answered { rows: count, quarantined: None };
+                if let Some(key) = key {
+                    key.done(answer);
+                }
+                return Ok(replayed(answer));
+            }
+            kept = Some(found);
+        }
+        let arrived = Arrived { rows, held, id, key, kept };
         let waiter = self.entrance.push(arrived).map_err(|shut| self.shut(shut))?;
         let quarantined = self.wait(waiter).await?;
         Ok(json(&Done { rows: count, quarantined }))

@@ -1,13 +1,14 @@
 //! [`Keys`]: the idempotency keys of posts in progress, and of those that got 200.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::RandomState},
-    hash::BuildHasher,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
+
+use crate::kept::{KeptPost, hash};
 
 /// The idempotency keys of one path.
 ///
@@ -17,15 +18,19 @@ use tokio::time::Instant;
 pub(crate) struct Keys {
     window: Duration,
     most: usize,
-    hasher: RandomState,
+    /// Whether keys are in the store as well.
+    is_kept: bool,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     by_key: HashMap<Arc<str>, Entry>,
-    /// The keys that are done, in the order in which they were.
+    /// The keys that are done, in the order in which they were; of keys in the store, those as well
+    /// whose posts broke off.
     done: VecDeque<(Instant, Arc<str>)>,
+    /// Keys that are to be removed from the store.
+    forgotten: Vec<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -57,40 +62,68 @@ pub(crate) enum Claim {
 impl Keys {
     /// Remembers at most this many keys, for this long.
     pub(crate) fn new(window: Duration, most: usize) -> Arc<Self> {
-        Arc::new(Self { window, most, hasher: RandomState::new(), state: Mutex::default() })
+        Arc::new(Self { window, most, is_kept: false, state: Mutex::default() })
+    }
+
+    /// The same for keys that are in the store as well, with those that are there now.
+    pub(crate) fn kept(
+        window: Duration,
+        most: usize,
+        mut posts: Vec<(Arc<str>, KeptPost)>,
+    ) -> Arc<Self> {
+        posts.sort_by_key(|(_, post)| std::cmp::Reverse(post.age()));
+        let now = Instant::now();
+        let done = posts.into_iter().map(|(key, post)| {
+            // The clock of this process may have begun after that.
+            (now.checked_sub(post.age()).unwrap_or(now), key)
+        });
+        let state = State { done: done.collect(), ..State::default() };
+        Arc::new(Self { window, most, is_kept: true, state: Mutex::new(state) })
+    }
+
+    /// At most so many of the keys that are to be removed from the store.
+    pub(crate) fn take_forgotten(&self, most: usize) -> Vec<Arc<str>> {
+        let mut state = self.lock();
+        let kept = state.forgotten.len().saturating_sub(most);
+        state.forgotten.split_off(kept)
     }
 
     /// Looks a key up, and takes it if it is new.
     pub(crate) fn claim(self: &Arc<Self>, key: &Arc<str>, body: &[u8]) -> Claim {
-        let body = self.hasher.hash_one(body);
+        let body = hash(body);
         let mut state = self.lock();
-        state.forget(self.window, self.most);
+        self.forget(&mut state);
         match state.by_key.get(key) {
             Some(entry) if entry.body != body => Claim::OtherBody,
             Some(Entry { answer: Some(answer), .. }) => Claim::Done(*answer),
             Some(_) => Claim::InFlight,
             None => {
+                state.forgotten.retain(|forgotten| forgotten != key);
                 state.by_key.insert(key.clone(), Entry { body, answer: None });
                 Claim::New(Claimed { keys: self.clone(), key: key.clone(), done: false })
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
     /// Drops keys that are too old, and the oldest ones beyond the limit.
-    fn forget(&mut self, window: Duration, most: usize) {
-        while let Some((at, _)) = self.done.front()
-            && (self.done.len() > most || at.elapsed() >= window)
+    fn forget(&self, state: &mut State) {
+        while let Some((at, _)) = state.done.front()
+            && (state.done.len() > self.most || at.elapsed() >= self.window)
         {
-            if let Some((_, key)) = self.done.pop_front() {
-                self.by_key.remove(&key);
+            let Some((_, key)) = state.done.pop_front() else { break };
+            // One that is in progress again is recorded anew.
+            if state.by_key.get(&key).is_some_and(|entry| entry.answer.is_none()) {
+                continue;
+            }
+            state.by_key.remove(&key);
+            if self.is_kept {
+                state.forgotten.push(key);
             }
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,14 +144,20 @@ impl Claimed {
             entry.answer = Some(answer);
         }
         state.done.push_back((Instant::now(), self.key.clone()));
-        state.forget(self.keys.window, self.keys.most);
+        self.keys.forget(&mut state);
     }
 }
 
 impl Drop for Claimed {
     fn drop(&mut self) {
         if !self.done {
-            self.keys.lock().by_key.remove(&self.key);
+            let mut state = self.keys.lock();
+            state.by_key.remove(&self.key);
+            if self.keys.is_kept {
+                // Some of its rows may be done.
+                state.done.push_back((Instant::now(), self.key.clone()));
+                self.keys.forget(&mut state);
+            }
         }
     }
 }

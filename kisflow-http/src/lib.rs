@@ -71,6 +71,7 @@
 //! |---|---|---|
 //! | 200 `{"rows":n,"quarantined":k}` | every row is done | – |
 //! | 400 `{"error":…,"row":3}` | a row is not JSON, or the body broke off | correct the body, post all of it |
+//! | 400 `{"error":…}` | the flow has `guarantee: exactly_once`, and the post no idempotency key | `idempotency-key: …` |
 //! | 401 | the bearer token is missing or wrong | `authorization: Bearer …` |
 //! | 404, 405, 415 | no such path; no `POST`; unknown content type or encoding | as the message says |
 //! | 408 | the body stalled, was too slow, or took longer than `timeout_ms` | post again, or in smaller parts |
@@ -78,7 +79,7 @@
 //! | 413 | the body is larger than `max_body_bytes`, or its rows need more than `memory_bytes` | post in smaller parts |
 //! | 422 | the idempotency key had another body before | give each body its own key |
 //! | 429, `Retry-After` | the `queue` is full or the `memory_bytes` are used up; the message says which | post again |
-//! | 503, `Retry-After` | the flow is stopping, or the rows are not done (in time) | post again |
+//! | 503, `Retry-After` | the flow is stopping, the rows are not done (in time), or the store does not say which are | post again |
 //!
 //! # The idempotency key
 //!
@@ -110,7 +111,7 @@
 //! | `listeners` → `server` → `routes` | addresses → one address and its connections → its paths |
 //! | `tls`, `crowd` | the certificate of an address; which of its connections gives way to others |
 //! | `gate` → `head`, `body`, `unpack`, `rows`, `csv` | one path: takes a post → its headers, its bytes, unpacked, its rows |
-//! | `memory`, `keys` | the bytes that posts hold; the known idempotency keys |
+//! | `memory`, `keys`, `kept` | the bytes that posts hold; the known idempotency keys; those in the store |
 //! | `queue` → `receipt` → `ticket` | waiting posts → rows in progress → what a post waits for |
 //! | `refusal` | every answer but 200 |
 //! | `error` | [`HttpError`] |
@@ -122,6 +123,7 @@ mod csv;
 mod error;
 mod gate;
 mod head;
+mod kept;
 mod keys;
 mod listeners;
 mod memory;

@@ -14,7 +14,8 @@ use kisflow_core::{Batch, Delivery};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
-    keys::Claimed,
+    kept::KeptPost,
+    keys::{Claimed, Keys},
     memory::Held,
     receipt::{Part, Parts},
     rows::Rows,
@@ -22,11 +23,12 @@ use crate::{
 };
 
 /// Creates a queue for this many posts, and its entrance.
-pub(crate) fn queue(posts: usize, batch_rows: usize) -> (Entrance, Queue) {
+pub(crate) fn queue(posts: usize, batch_rows: usize, keys: Arc<Keys>) -> (Entrance, Queue) {
     let (enter, posts) = mpsc::channel(posts.max(1));
     let rows = Arc::new(AtomicU64::new(0));
     let ids = Ids::new();
-    let queue = Queue { posts, next: None, rows: rows.clone(), batch_rows: batch_rows.max(1) };
+    let batch_rows = batch_rows.max(1);
+    let queue = Queue { posts, next: None, rows: rows.clone(), batch_rows, keys };
     (Entrance { enter, rows, ids }, queue)
 }
 
@@ -46,6 +48,8 @@ pub(crate) struct Arrived {
     pub(crate) held: Held,
     pub(crate) id: Option<Arc<str>>,
     pub(crate) key: Option<Claimed>,
+    /// How far it is done, in the store.
+    pub(crate) kept: Option<KeptPost>,
 }
 
 /// Why a post is not accepted.
@@ -67,10 +71,12 @@ impl Entrance {
 
     /// Accepts a post, if there is room now. Its id is its idempotency key, if it has one.
     pub(crate) fn push(&self, arrived: Arrived) -> Result<Waiter, Shut> {
-        let Arrived { rows, held, id, key } = arrived;
+        let Arrived { rows, held, id, key, kept } = arrived;
         let id = id.unwrap_or_else(|| self.ids.next().into());
-        let (ticket, share, waiter) = Ticket::new(rows.len(), key, &self.rows);
-        let post = Post { id, rows, held: Arc::new(held), first: 0, ticket, share };
+        let first = kept.map_or(0, |kept| kept.rows);
+        let open = rows.len().saturating_sub(first);
+        let (ticket, share, waiter) = Ticket::new(rows.len(), open, key, &self.rows);
+        let post = Post { id, rows, held: Arc::new(held), first, ticket, share, kept };
         match self.enter.try_send(post) {
             Ok(()) => Ok(waiter),
             Err(TrySendError::Full(_)) => Err(Shut::Full),
@@ -90,6 +96,8 @@ struct Post {
     ticket: Arc<Ticket>,
     /// The rows that are not handed out yet.
     share: Share,
+    /// How far it was done when it came, in the store.
+    kept: Option<KeptPost>,
 }
 
 /// Posts that wait, in the order in which they came.
@@ -100,6 +108,7 @@ pub(crate) struct Queue {
     next: Option<Post>,
     rows: Arc<AtomicU64>,
     batch_rows: usize,
+    keys: Arc<Keys>,
 }
 
 impl Queue {
@@ -136,7 +145,14 @@ impl Queue {
             }
             self.next = self.waiting();
         }
-        Some(taken.delivery())
+        // As fast as they come, and some more.
+        let most = 2 * taken.parts.len() + 8;
+        let delivery = self
+            .keys
+            .take_forgotten(most)
+            .into_iter()
+            .fold(taken.delivery(), |delivery, key| delivery.forget(key));
+        Some(delivery)
     }
 
     /// The next waiting post.
@@ -166,6 +182,8 @@ impl Queue {
 struct Taken {
     rows: Vec<(Rows, Range<usize>)>,
     parts: Vec<Part>,
+    /// How far posts are done behind these rows, by their keys.
+    kept: Vec<(Arc<str>, Vec<u8>)>,
 }
 
 impl Taken {
@@ -173,6 +191,9 @@ impl Taken {
         let first = post.first;
         post.first += rows;
         self.rows.push((post.rows.clone(), first..post.first));
+        if let Some(kept) = post.kept {
+            self.kept.push((post.id.clone(), kept.behind(post.first)));
+        }
         let (id, share) = (post.id.clone(), post.share.split(rows));
         self.parts.push(Part { id, first, share, _held: post.held.clone() });
     }
@@ -184,7 +205,10 @@ impl Taken {
                 Batch::json(several.iter().flat_map(|(rows, range)| rows.slices(range.clone())))
             }
         };
-        Delivery::new(batch, Parts::new(self.parts))
+        let delivery = Delivery::new(batch, Parts::new(self.parts));
+        self.kept
+            .into_iter()
+            .fold(delivery, |delivery, (key, position)| delivery.keep(key, position))
     }
 }
 

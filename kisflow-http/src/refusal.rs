@@ -76,6 +76,12 @@ pub(crate) enum Refusal {
         "the rows of an earlier post with this idempotency key are worked on; post again to learn what became of them"
     )]
     KeyInFlight,
+    #[error(
+        "this path wants an idempotency key, so that no row counts twice (`guarantee: exactly_once`); send an `idempotency-key`, another for each body"
+    )]
+    KeyMissing,
+    #[error("which rows of this idempotency key are done cannot be read: {cause}; post them again")]
+    Kept { cause: String },
     #[error("another body came with this idempotency key; give each body a key of its own")]
     KeyOfOther,
     #[error("flow `{flow}` is shutting down; post again in a while")]
@@ -127,6 +133,7 @@ impl Refusal {
             Self::KeyInFlight => StatusCode::CONFLICT,
             Self::KeyOfOther => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Key
+            | Self::KeyMissing
             | Self::BrokenOff
             | Self::Packed { .. }
             | Self::Shape { .. }
@@ -135,9 +142,11 @@ impl Refusal {
             Self::Full { .. } | Self::NoMemory { .. } | Self::GaveWay { .. } => {
                 StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Closing { .. } | Self::Undone | Self::Late { .. } | Self::Busy { .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Closing { .. }
+            | Self::Kept { .. }
+            | Self::Undone
+            | Self::Late { .. }
+            | Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -152,6 +161,7 @@ impl Refusal {
             | Self::NoMemory { .. }
             | Self::GaveWay { .. }
             | Self::KeyInFlight
+            | Self::Kept { .. }
             | Self::Undone
             | Self::Late { .. }
             | Self::Busy { .. } => Some((header::RETRY_AFTER, "1")),

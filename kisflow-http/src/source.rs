@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-use kisflow_core::{Delivery, Result, Source, SourceConf, SourceContext, async_trait};
+use kisflow_core::{Delivery, Redelivery, Result, Source, SourceConf, SourceContext, async_trait};
 use tokio::net::lookup_host;
 
 use crate::{
@@ -10,6 +10,8 @@ use crate::{
     check,
     error::HttpError,
     gate::{Gate, Rules},
+    kept::KeptPosts,
+    keys::Keys,
     listeners::{Listeners, Seat},
     params::HttpParams,
     queue::{Queue, queue},
@@ -43,6 +45,14 @@ impl Source for Http {
         check::check(conf, params)
     }
 
+    /// How far the post of each idempotency key is done is kept, as long as the key is remembered.
+    fn redelivery(_: &SourceConf, params: &HttpParams) -> Redelivery {
+        match params.idempotency.is_zero() || params.idempotency_keys == 0 {
+            true => Redelivery::Unrecognized("remembers no idempotency keys, by which a row that is posted again is recognized (`idempotency_ms`, `idempotency_keys`)".to_owned()),
+            false => Redelivery::Recognized,
+        }
+    }
+
     /// Opens the path, and the port unless another source of this `serve` has opened it.
     ///
     /// # Errors
@@ -60,7 +70,13 @@ impl Source for Http {
             .map_err(|(path, message)| HttpError::conf(&conf.sname, path.to_owned(), message))?;
         let address = resolve(conf).await?;
         let rows = usize::try_from(conf.batch.rows).unwrap_or(usize::MAX);
-        let (entrance, queue) = queue(params.queue, rows);
+        let (window, most) = (params.idempotency, params.idempotency_keys);
+        let kept = context.is_exactly_once().then(|| KeptPosts::new(context.clone()));
+        let keys = match &kept {
+            Some(posts) => Keys::kept(window, most, posts.all().await?),
+            None => Keys::new(window, most),
+        };
+        let (entrance, queue) = queue(params.queue, rows, keys.clone());
         let path = if conf.key.is_empty() { "/".to_owned() } else { conf.key.clone() };
         let limit = params.timeout;
         let rules = Rules {
@@ -73,11 +89,11 @@ impl Source for Http {
             queue: params.queue,
             limit,
             memory_bytes: params.memory(),
-            keys: (params.idempotency, params.idempotency_keys),
             token,
         };
         let draining = context.draining().clone();
-        let gate = Gate::new((context.flow().to_owned(), path), rules, draining, entrance);
+        let names = (context.flow().to_owned(), path);
+        let gate = Gate::new(names, rules, draining, entrance, (keys, kept));
         let seat = context.shared::<Listeners>().join(&conf.sname, address, Arc::new(gate), tls)?;
         Ok(Self { queue, seat, lost: false })
     }

@@ -48,24 +48,27 @@ enum Stage {
 }
 
 impl Ticket {
-    /// Creates a ticket for this many rows, which wait in `queue`, with its two ends.
+    /// Creates a ticket for a post with this many rows, of which those that are `open` wait in
+    /// `queue`, with its two ends.
     pub(crate) fn new(
         rows: usize,
+        open: usize,
         key: Option<Claimed>,
         queue: &Arc<AtomicU64>,
     ) -> (Arc<Self>, Share, Waiter) {
         let (tell, told) = oneshot::channel();
         let state = State {
             stage: Stage::Waiting,
-            waiting: Some(Waiting::new(rows as u64, queue)),
+            waiting: Some(Waiting::new(open as u64, queue)),
             rows,
-            open: rows,
+            open,
             key,
-            quarantined: Some(0),
+            // Of those that were done before, it is unknown.
+            quarantined: (open == rows).then_some(0),
             tell: Some(tell),
         };
         let ticket = Arc::new(Self { state: Mutex::new(state) });
-        let share = Share { ticket: ticket.clone(), rows, told: AtomicBool::new(false) };
+        let share = Share { ticket: ticket.clone(), rows: open, told: AtomicBool::new(false) };
         (ticket.clone(), share, Waiter { ticket, told })
     }
 

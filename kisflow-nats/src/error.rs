@@ -109,6 +109,11 @@ impl NatsError {
         Self::of(Class::Consumer, message, None)
     }
 
+    /// The store of the positions fails.
+    pub(crate) fn store(message: impl Into<String>) -> Self {
+        Self::of(Class::Outage, message, None)
+    }
+
     /// A consumer that does not exist any more.
     pub(crate) fn gone(place: &str, stream: &str, consumer: &str) -> Self {
         Self::of(

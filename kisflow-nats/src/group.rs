@@ -15,7 +15,10 @@ use async_nats::{
 };
 use serde::Deserialize;
 
-use crate::{difference::differences, error::NatsError, link::Link, name::Begin, settings::Wanted};
+use crate::{
+    difference::differences, error::NatsError, exactly_once::DoneRows, link::Link, name::Begin,
+    settings::Wanted,
+};
 
 /// The durable consumer that readers share.
 pub(crate) struct Group {
@@ -24,6 +27,8 @@ pub(crate) struct Group {
     /// The stream that was found first: it does not change under a reader.
     stream: OnceLock<String>,
     known: Mutex<Option<Known>>,
+    /// Which rows are done, under `guarantee: exactly_once`.
+    done: Option<Arc<DoneRows>>,
 }
 
 /// Where a consumer that is deleted begins when it is made again.
@@ -45,8 +50,8 @@ struct Names {
 const NOTHING: BTreeMap<&str, &str> = BTreeMap::new();
 
 impl Group {
-    pub(crate) fn new(link: Arc<Link>, wanted: Wanted) -> Self {
-        Self { link, wanted, stream: OnceLock::new(), known: Mutex::default() }
+    pub(crate) fn new(link: Arc<Link>, wanted: Wanted, done: Option<Arc<DoneRows>>) -> Self {
+        Self { link, wanted, stream: OnceLock::new(), known: Mutex::default(), done }
     }
 
     /// Finds the consumer, or makes it; again after it was deleted.
@@ -59,7 +64,15 @@ impl Group {
         let stream = self.stream().await?;
         let info = match self.consumer(&stream.config.name).await? {
             Some(info) => info,
-            None => self.create(&stream).await?,
+            None => {
+                if let Some(done) = &self.done {
+                    let part = DoneRows::part(&stream.config.name, stream.created);
+                    if done.has_begun(&part).await? {
+                        return Err(self.lost(&stream.config.name));
+                    }
+                }
+                self.create(&stream).await?
+            }
         };
         let differences = differences(&info.config, &self.wanted, &stream.config.subjects);
         if !differences.is_empty() {
@@ -81,6 +94,30 @@ impl Group {
     pub(crate) fn created(&self) -> Option<DateTime> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.as_ref().map(|known| known.created)
+    }
+
+    /// Up to where all rows are acknowledged, as far as it is known.
+    pub(crate) fn floor(&self) -> u64 {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().map_or(0, |known| known.floor)
+    }
+
+    /// The stream, with the time at which it was created.
+    pub(crate) fn part(&self) -> Arc<str> {
+        let stream = self.stream.get().map(String::as_str).unwrap_or_default();
+        match self.created() {
+            Some(created) => DoneRows::part(stream, created),
+            // It is known once the consumer was found.
+            None => stream.into(),
+        }
+    }
+
+    /// The consumer is gone, and with it which rows are done.
+    fn lost(&self, stream: &str) -> NatsError {
+        let (consumer, place) = (&self.wanted.consumer, &self.link.place);
+        NatsError::consumer(format!(
+            "the consumer `{consumer}` of stream `{stream}` at nats {place} is gone, and with it which rows are done: rows that are read again would count again; make it where it was: `nats consumer add {stream} {consumer}` with the sequence of the next row, or begin anew: `positions reset --drop-states`"
+        ))
     }
 
     /// How many rows the consumer has not handed out.

@@ -49,6 +49,7 @@
 //! | `settings`, `address`, `name`, `tls` | the settings that follow from them |
 //! | `source` | [`Nats`]: a reader |
 //! | `pump`, `shelf` | the task that fetches; rows that are not handed out yet |
+//! | `exactly_once` | rows that are done and may be delivered again |
 //! | `hold` | older rows first, where rows keep their order |
 //! | `receipt` | acknowledging rows, and giving them back |
 //! | `group`, `difference` | the consumer: found, created, or different from the conf |
@@ -60,6 +61,7 @@
 mod address;
 mod difference;
 mod error;
+mod exactly_once;
 mod greeting;
 mod group;
 mod hold;

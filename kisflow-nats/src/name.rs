@@ -101,9 +101,24 @@ pub(crate) fn begin(start: &Start, stream: Option<&str>) -> Result<Begin, NatsEr
     }
 }
 
-/// The stream's sequence in the subject that acknowledges a row.
-pub(crate) fn sequence(reply: &str) -> Option<u64> {
-    acknowledged(reply)?.nth(3)?.parse().ok()
+/// What the subject that acknowledges a row says of its delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    /// Where the row stands in the stream.
+    pub(crate) sequence: u64,
+    /// Its number among all that the consumer has delivered.
+    pub(crate) number: u64,
+    /// Whether it was delivered before.
+    pub(crate) is_again: bool,
+}
+
+impl Delivered {
+    pub(crate) fn read(reply: &str) -> Option<Self> {
+        let mut numbers = acknowledged(reply)?.skip(2).map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        let (times, sequence, number): (u64, u64, u64) = (next()?, next()?, next()?);
+        Some(Self { sequence, number, is_again: times > 1 })
+    }
 }
 
 /// The stream and the consumer in the subject that acknowledges a row.
@@ -113,7 +128,7 @@ pub(crate) fn consumer_in(reply: &str) -> Option<(&str, &str)> {
 }
 
 /// What a subject says that acknowledges a row:
-/// `$JS.ACK.<stream>.<consumer>.<delivered>.<stream's sequence>.…`, since NATS 2.10 perhaps with
+/// `$JS.ACK.<stream>.<consumer>.<delivered>.<stream's sequence>.<consumer's sequence>.…`, since NATS 2.10 perhaps with
 /// `<domain>.<account>.` before the stream. Here it begins with the stream.
 fn acknowledged(reply: &str) -> Option<impl Iterator<Item = &str>> {
     let tokens = reply.strip_prefix("$JS.ACK.")?;
@@ -179,11 +194,14 @@ mod tests {
     fn what_a_reply_says_is_read_from_both_of_its_forms() {
         let old = "$JS.ACK.ORDERS.billing.1.42.7.1700000000000000000.3";
         let new = "$JS.ACK.hub.hash.ORDERS.billing.1.42.7.1700000000000000000.3.token";
-        assert_eq!(sequence(old), Some(42));
-        assert_eq!(sequence(new), Some(42));
+        let delivered = Delivered { sequence: 42, number: 7, is_again: false };
+        assert_eq!(Delivered::read(old), Some(delivered));
+        assert_eq!(Delivered::read(new), Some(delivered));
+        let again = old.replace("billing.1", "billing.2");
+        assert!(Delivered::read(&again).is_some_and(|delivered| delivered.is_again));
         assert_eq!(consumer_in(old), Some(("ORDERS", "billing")));
         assert_eq!(consumer_in(new), Some(("ORDERS", "billing")));
-        assert_eq!(sequence("_INBOX.x"), None);
-        assert_eq!(sequence("$JS.ACK.ORDERS"), None);
+        assert_eq!(Delivered::read("_INBOX.x"), None);
+        assert_eq!(Delivered::read("$JS.ACK.ORDERS"), None);
     }
 }

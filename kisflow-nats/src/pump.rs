@@ -11,14 +11,16 @@ use async_nats::{
     },
 };
 use futures_util::{FutureExt, StreamExt};
+use kisflow_core::SoleReader;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::{
     error::NatsError,
+    exactly_once::DoneRows,
     group::Group,
     hold::{Hold, HoldStep},
     link::Link,
-    name::sequence,
+    name::Delivered,
     shelf::{Fetched, Shelf},
 };
 
@@ -48,6 +50,12 @@ pub(crate) struct Pump {
     is_ordered: bool,
     /// What keeps it from new rows, if they are to keep their order.
     hold: Option<Hold>,
+    /// Which rows are done, under `guarantee: exactly_once`.
+    done: Option<Arc<DoneRows>>,
+    /// The right to read, under the same.
+    sole: Option<SoleReader>,
+    /// Where rows are to be acknowledged that are done.
+    repeated: Vec<Subject>,
 }
 
 /// A pull that is on its way.
@@ -66,6 +74,7 @@ impl Pump {
         lease: Duration,
         consumer: PullConsumer,
         is_ordered: bool,
+        done: Option<Arc<DoneRows>>,
     ) -> Result<Self, NatsError> {
         let link = group.link.clone();
         let inbox = link.client.new_inbox();
@@ -88,6 +97,9 @@ impl Pump {
             pause: PAUSE,
             is_ordered,
             hold: is_ordered.then(|| Hold::new(lease)),
+            done,
+            sole: None,
+            repeated: Vec::new(),
         })
     }
 
@@ -100,6 +112,9 @@ impl Pump {
         let link = self.link.clone();
         let finishing = link.unless_lost(link.connects(), self.finish());
         _ = timeout(EXPIRES + link.limit, finishing).await;
+        if let Some(sole) = self.sole.take() {
+            sole.release().await;
+        }
     }
 
     /// Takes what the pull on its way still brings.
@@ -117,12 +132,31 @@ impl Pump {
     }
 
     async fn work(&mut self) {
+        while let Err(trouble) = self.begin().await {
+            self.shelf.fail(trouble);
+            sleep(self.pause).await;
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
         loop {
             let trouble = self.fetch().await;
             self.shelf.fail(trouble);
             self.mend().await;
             self.shelf.mended();
         }
+    }
+
+    /// Under `guarantee: exactly_once`, waits until no other process reads, and takes over from it.
+    async fn begin(&mut self) -> Result<(), NatsError> {
+        let Some(done) = self.done.clone() else { return Ok(()) };
+        if self.sole.is_none() {
+            self.sole = Some(done.sole_reader(self.lease).await?);
+        }
+        done.begin(self.group.part()).await?;
+        if self.is_ordered {
+            self.hold = Some(Hold::new(self.lease));
+        }
+        self.shelf.mended();
+        Ok(())
     }
 
     /// Waits for the connection, and makes sure of the consumer.
@@ -148,6 +182,14 @@ impl Pump {
                         self.shelf.forget();
                     }
                     self.consumer = consumer;
+                    if self.done.as_ref().is_some_and(|done| !done.reads(&self.group.part())) {
+                        // The stream was made anew, with the same sequences for other rows.
+                        self.shelf.drop_all();
+                        if let Err(trouble) = self.begin().await {
+                            self.shelf.fail(trouble);
+                            continue;
+                        }
+                    }
                     if self.is_ordered {
                         // Rows may have been on their way when the connection broke, and come before
                         // those that are here.
@@ -174,6 +216,12 @@ impl Pump {
             if self.link.connects() != connects {
                 // It is there again, but the pull went with the connection before.
                 return NatsError::unsure(&self.link.place);
+            }
+            if !self.repeated.is_empty() {
+                let repeated = std::mem::take(&mut self.repeated);
+                if let Err(trouble) = self.link.tell(&repeated, AckKind::Ack).await {
+                    return trouble;
+                }
             }
             if self.shelf.takes_gap() {
                 return NatsError::unsure(&self.link.place);
@@ -274,6 +322,9 @@ impl Pump {
         if !rows.is_empty() {
             self.pause = PAUSE;
         }
+        if let Some(done) = &self.done {
+            self.repeated.extend(done.take_done(&mut rows));
+        }
         let rows = self.shelf.only_new(rows);
         match &mut self.hold {
             Some(hold) => hold.gather(rows),
@@ -314,6 +365,9 @@ impl Pump {
             return Ok(());
         }
         self.renew_at = now + third / 2;
+        if let Some(done) = &self.done {
+            done.acknowledged_to(self.group.floor());
+        }
         let Some(then) = now.checked_sub(third) else { return Ok(()) };
         let mut due = self.shelf.renew(then);
         due.extend(self.hold.iter_mut().flat_map(|hold| hold.renew(then)));
@@ -324,6 +378,14 @@ impl Pump {
 /// A row of the stream; nothing where somebody else wrote to the inbox.
 fn fetched(message: Message, since: Instant) -> Option<Fetched> {
     let reply = message.reply?;
-    let sequence = sequence(&reply)?;
-    message.status.is_none().then_some(Fetched { payload: message.payload, sequence, reply, since })
+    let Delivered { sequence, number, is_again } = Delivered::read(&reply)?;
+    let payload = message.payload;
+    message.status.is_none().then_some(Fetched {
+        payload,
+        sequence,
+        number,
+        is_again,
+        reply,
+        since,
+    })
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{Subject, datetime::DateTime, jetstream::AckKind};
-use kisflow_core::{Receipt, Result, Settled, async_trait};
+use kisflow_core::{HandedOut, Receipt, Result, Settled, async_trait};
 
 use crate::{link::Link, shelf::Shelf};
 
@@ -19,6 +19,9 @@ pub(crate) struct Rows {
     pub(crate) sequences: Vec<u64>,
     /// Where each is acknowledged.
     pub(crate) replies: Vec<Subject>,
+    /// What is kept of them until the server has confirmed their acknowledgement, under
+    /// `guarantee: exactly_once`.
+    pub(crate) handed_out: Option<HandedOut<u64>>,
 }
 
 #[async_trait]
@@ -33,7 +36,11 @@ impl Receipt for Rows {
     }
 
     async fn done(&self, _: &Settled) -> Result<()> {
-        Ok(self.link.tell(&self.replies, AckKind::Ack).await?)
+        self.link.tell(&self.replies, AckKind::Ack).await?;
+        if let Some(handed_out) = &self.handed_out {
+            handed_out.confirm();
+        }
+        Ok(())
     }
 
     async fn release(&self) -> Result<()> {

@@ -19,10 +19,23 @@ pub(crate) struct Fetched {
     pub(crate) payload: Bytes,
     /// Where it stands in the stream.
     pub(crate) sequence: u64,
+    /// Its number among all that the consumer has delivered.
+    pub(crate) number: u64,
+    /// Whether it was delivered before.
+    pub(crate) is_again: bool,
     /// Where to acknowledge it.
     pub(crate) reply: Subject,
     /// Since when its lease runs.
     pub(crate) since: Instant,
+}
+
+impl Fetched {
+    /// Whether the consumer has delivered the next row right behind this one, both for the first time:
+    /// then no row of it is between them in the stream.
+    pub(crate) fn is_before(&self, next: &Self) -> bool {
+        let is_new = !self.is_again && !next.is_again;
+        is_new && next.number == self.number + 1 && next.sequence > self.sequence
+    }
 }
 
 /// Rows that were fetched and are not handed out: between the task that fetches and `next`.
@@ -54,11 +67,21 @@ struct State {
 }
 
 /// What there is for `next`.
-pub(crate) enum Taken {
-    Rows(Vec<Fetched>),
+pub(crate) enum Taken<R = Vec<Fetched>> {
+    Rows(R),
     Trouble(NatsError),
     /// Not yet; at this time whatever is there then.
     Wait(Option<Instant>),
+}
+
+impl<R> Taken<R> {
+    pub(crate) fn map<T>(self, rows: impl FnOnce(R) -> T) -> Taken<T> {
+        match self {
+            Self::Rows(taken) => Taken::Rows(rows(taken)),
+            Self::Trouble(trouble) => Taken::Trouble(trouble),
+            Self::Wait(due) => Taken::Wait(due),
+        }
+    }
 }
 
 impl Shelf {
@@ -225,6 +248,8 @@ mod tests {
         let row = |sequence: u64| Fetched {
             payload: Bytes::new(),
             sequence,
+            number: sequence,
+            is_again: false,
             reply: Subject::from(sequence.to_string()),
             since,
         };

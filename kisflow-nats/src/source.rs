@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_nats::jetstream::AckKind;
 use kisflow_core::{
-    Batch, Delivery, Ordered, Result, Source, SourceConf, SourceContext, async_trait,
+    Batch, Delivery, Ordered, Redelivery, Result, Source, SourceConf, SourceContext, async_trait,
 };
 use tokio::{
     sync::Notify,
@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     error::NatsError,
+    exactly_once::{DoneRows, KeptDelivery},
     group::Group,
     link::Link,
     params::NatsParams,
@@ -42,6 +43,8 @@ pub struct Nats {
     shelf: Arc<Shelf>,
     lease: Duration,
     stream: Arc<str>,
+    /// Which rows are done, under `guarantee: exactly_once`.
+    done: Option<Arc<DoneRows>>,
     stop: Arc<Notify>,
     pump: Task,
 }
@@ -64,6 +67,12 @@ impl Source for Nats {
         Settings::problems(conf, params)
     }
 
+    /// Which rows are done is kept until the server has confirmed that they are acknowledged. One
+    /// process at a time reads for a flow; the others take over from it.
+    fn redelivery(_: &SourceConf, _: &NatsParams) -> Redelivery {
+        Redelivery::Recognized
+    }
+
     /// # Errors
     ///
     /// When the conf is invalid; when there is no connection, no JetStream, no stream, or a
@@ -79,7 +88,8 @@ impl Source for Nats {
         let end = Instant::now() + limit;
         let link = Arc::new(Link::connect(&servers).await?);
         let lease = wanted.lease;
-        let group = Arc::new(Group::new(link.clone(), wanted));
+        let done = context.is_exactly_once().then(|| Arc::new(DoneRows::new(context)));
+        let group = Arc::new(Group::new(link.clone(), wanted, done.clone()));
         let consumer = timeout_at(end, group.attach())
             .await
             .map_err(|_| NatsError::silent(&link.place, "the stream and its consumer", limit))??;
@@ -87,11 +97,13 @@ impl Source for Nats {
         let batch = usize::try_from(conf.batch.rows.max(1)).unwrap_or(usize::MAX);
         let is_ordered = conf.ordered != Ordered::No;
         let shelf = Arc::new(Shelf::new(batch, conf.batch.wait, lease, is_ordered));
-        let pump = Pump::new(group.clone(), shelf.clone(), lease, consumer, is_ordered).await?;
+        let pump =
+            Pump::new(group.clone(), shelf.clone(), lease, consumer, is_ordered, done.clone())
+                .await?;
         let stop = Arc::new(Notify::new());
         let told = stop.clone();
         let pump = Task(tokio::spawn(pump.run(async move { told.notified().await })));
-        Ok(Self { link, group, shelf, lease, stream, stop, pump })
+        Ok(Self { link, group, shelf, lease, stream, done, stop, pump })
     }
 
     /// # Errors
@@ -103,8 +115,8 @@ impl Source for Nats {
     /// Cancel safe: a task of the reader fetches, and rows leave it only when they are returned.
     async fn next(&mut self) -> Result<Option<Delivery>> {
         loop {
-            match self.shelf.take() {
-                Taken::Rows(rows) => return Ok(Some(self.delivery(rows))),
+            match self.take() {
+                Taken::Rows((rows, kept)) => return Ok(Some(self.delivery(rows, kept))),
                 Taken::Trouble(trouble) => return Err(trouble.into()),
                 Taken::Wait(None) => self.shelf.arrived.notified().await,
                 Taken::Wait(Some(due)) => tokio::select! {
@@ -137,7 +149,18 @@ impl Source for Nats {
 }
 
 impl Nats {
-    fn delivery(&self, fetched: Vec<Fetched>) -> Delivery {
+    /// What there is on the shelf, and how it is kept under `guarantee: exactly_once`.
+    fn take(&self) -> Taken<(Vec<Fetched>, Option<KeptDelivery>)> {
+        // The stream that is read does not change in between.
+        let reading = self.done.as_ref().map(|done| done.reading());
+        let reading = reading.as_deref().and_then(Option::as_ref);
+        self.shelf.take().map(|rows| {
+            let kept = reading.map(|reading| reading.hand_out(&rows));
+            (rows, kept)
+        })
+    }
+
+    fn delivery(&self, fetched: Vec<Fetched>, kept: Option<KeptDelivery>) -> Delivery {
         let mut payloads = Vec::with_capacity(fetched.len());
         let mut sequences = Vec::with_capacity(fetched.len());
         let mut replies = Vec::with_capacity(fetched.len());
@@ -146,6 +169,8 @@ impl Nats {
             sequences.push(sequence);
             replies.push(reply);
         }
+        let kept = kept.map(|kept| (kept.handed_out, (kept.part, kept.position)));
+        let (handed_out, position) = kept.unzip();
         let receipt = Rows {
             link: self.link.clone(),
             shelf: self.shelf.clone(),
@@ -154,8 +179,13 @@ impl Nats {
             lease: self.lease,
             sequences,
             replies,
+            handed_out,
         };
-        Delivery::new(Batch::json(payloads), receipt)
+        let delivery = Delivery::new(Batch::json(payloads), receipt);
+        match position {
+            Some((part, position)) => delivery.keep(part, position),
+            None => delivery,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::{
     feed,
-    process::{Stage, number},
+    process::{ROWS, Stage, number},
     server::poll,
 };
 
@@ -18,7 +18,7 @@ fn when_the_disk_is_full_rows_wait_and_are_kept_when_there_is_room() {
         "kistype: source\nsname: numbers\ntype: redis_stream\naddrs: {}\nkey: numbers\nbatch: {{rows: 500, wait_ms: 5}}\nparams: {{lease_ms: 500}}\n",
         stage.redis.addr()
     ));
-    feed::redis_stream(&stage.redis, "numbers");
+    feed::redis_stream(&stage.redis, "numbers", ROWS);
 
     // A limit on the size of files stands for the full disk: it is the same error of the same call,
     // and needs no privileges. The store is made first, so that there is one.

@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
+use futures_util::StreamExt;
 use kisflow_redis::fred::prelude::*;
 
-use crate::{process::ROWS, redis_server::RedisServer};
+use crate::redis_server::RedisServer;
 
 /// How many rows have the same key, one after the other.
 pub(crate) const PER_KEY: u64 = 50;
@@ -33,13 +34,13 @@ pub(crate) fn file(path: &Path, rows: std::ops::Range<u64>) {
     file.flush().unwrap();
 }
 
-/// All rows in a stream.
-pub(crate) fn redis_stream(server: &RedisServer, key: &'static str) {
+/// So many rows in a stream.
+pub(crate) fn redis_stream(server: &RedisServer, key: &'static str, rows: u64) {
     let config = Config::from_url(&format!("redis://{}", server.addr())).unwrap();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let client = Builder::from_config(config).build().unwrap();
         client.init().await.unwrap();
-        for chunk in (0..ROWS).collect::<Vec<_>>().chunks(5_000) {
+        for chunk in (0..rows).collect::<Vec<_>>().chunks(5_000) {
             let pipeline = client.pipeline();
             for id in chunk {
                 pipeline
@@ -53,8 +54,8 @@ pub(crate) fn redis_stream(server: &RedisServer, key: &'static str) {
     });
 }
 
-/// All rows in a JetStream stream.
-pub(crate) fn nats(addr: &str, stream: &str, subject: &'static str) {
+/// So many rows in a JetStream stream.
+pub(crate) fn nats(addr: &str, stream: &str, subject: &'static str, rows: u64) {
     let (addr, stream) = (addr.to_owned(), stream.to_owned());
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let client = async_nats::connect(&addr).await.unwrap();
@@ -67,7 +68,7 @@ pub(crate) fn nats(addr: &str, stream: &str, subject: &'static str) {
             })
             .await
             .unwrap();
-        for chunk in (0..ROWS).collect::<Vec<_>>().chunks(1_000) {
+        for chunk in (0..rows).collect::<Vec<_>>().chunks(1_000) {
             let mut acks = Vec::new();
             for id in chunk {
                 acks.push(jetstream.publish(subject, text(*id).into()).await.unwrap());
@@ -79,11 +80,11 @@ pub(crate) fn nats(addr: &str, stream: &str, subject: &'static str) {
     });
 }
 
-/// Posts all rows, a thousand at a time, each until it is answered with 200.
-pub(crate) fn http(addr: String, path: &'static str) -> JoinHandle<u64> {
+/// Posts so many rows, a thousand at a time, each until it is answered with 200.
+pub(crate) fn http(addr: String, path: &'static str, rows: u64) -> JoinHandle<u64> {
     std::thread::spawn(move || {
         let mut refused = 0;
-        for first in (0..ROWS).step_by(1_000) {
+        for first in (0..rows).step_by(1_000) {
             let body: String = (first..first + 1_000).map(|id| text(id) + "\n").collect();
             while post(&addr, path, &format!("post-{first}"), &body) != Some(200) {
                 refused += 1;
@@ -108,4 +109,19 @@ pub(crate) fn post(addr: &str, path: &str, key: &str, body: &str) -> Option<u16>
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     answer.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// How many rows of a JetStream stream are not acknowledged by its consumers, one for each.
+pub(crate) fn unacknowledged(addr: &str, stream: &str) -> u64 {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let jetstream = async_nats::jetstream::new(async_nats::connect(addr).await.unwrap());
+        let stream = jetstream.get_stream(stream).await.unwrap();
+        let mut consumers = stream.consumers();
+        let mut open = 0;
+        while let Some(consumer) = consumers.next().await {
+            let consumer = consumer.unwrap();
+            open += consumer.num_pending + consumer.num_ack_pending as u64;
+        }
+        open
+    })
 }

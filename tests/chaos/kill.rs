@@ -70,7 +70,7 @@ fn stream_stage() -> Stage {
     stage.conf("source.yml", &format!(
         "kistype: source\nsname: numbers\ntype: redis_stream\naddrs: {addr}\nkey: numbers\nbatch: {{rows: 500, wait_ms: 5}}\nparams: {{lease_ms: 300}}\n"
     ));
-    feed::redis_stream(&stage.redis, "numbers");
+    feed::redis_stream(&stage.redis, "numbers", ROWS);
     stage.redis.restart();
     stage
 }
@@ -81,7 +81,7 @@ fn nats_stage(server: &NatsServer) -> Stage {
         "kistype: source\nsname: numbers\ntype: nats\naddrs: {}\nkey: numbers\nbatch: {{rows: 500, wait_ms: 5}}\nparams: {{stream: NUMBERS, lease_ms: 500}}\n",
         server.addr()
     ));
-    feed::nats(&server.addr(), "NUMBERS", "numbers");
+    feed::nats(&server.addr(), "NUMBERS", "numbers", ROWS);
     stage
 }
 
@@ -166,7 +166,7 @@ fn a_worker_that_reads_nats_is_killed() {
 #[test]
 fn a_worker_that_rows_are_posted_to_is_killed() {
     let (mut stage, addr) = http_stage();
-    let client = feed::http(addr, "/numbers");
+    let client = feed::http(addr, "/numbers", ROWS);
     check("http, worker killed", &mut stage, Dies::Worker);
     assert!(client.join().unwrap() > 0, "posts were refused while the worker was dead");
 }

@@ -24,6 +24,7 @@ mod redis_server;
 mod server;
 
 mod disk;
+mod exactly_once;
 mod feed;
 mod kill;
 mod memory;

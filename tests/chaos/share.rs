@@ -51,7 +51,7 @@ fn three_processes_share_a_redis_stream_and_one_is_killed() {
         "kistype: source\nsname: numbers\ntype: redis_stream\naddrs: {}\nkey: numbers\nbatch: {{rows: 200, wait_ms: 5}}\nparams: {{lease_ms: 500}}\n",
         stage.redis.addr()
     ));
-    feed::redis_stream(&stage.redis, "numbers");
+    feed::redis_stream(&stage.redis, "numbers", ROWS);
     check("redis_stream, shared", &stage);
 }
 
@@ -63,7 +63,7 @@ fn three_processes_share_a_nats_consumer_and_one_is_killed() {
         "kistype: source\nsname: numbers\ntype: nats\naddrs: {}\nkey: numbers\nbatch: {{rows: 200, wait_ms: 5}}\nparams: {{stream: NUMBERS, lease_ms: 500}}\n",
         server.addr()
     ));
-    feed::nats(&server.addr(), "NUMBERS", "numbers");
+    feed::nats(&server.addr(), "NUMBERS", "numbers", ROWS);
     check("nats, shared", &stage);
 }
 
@@ -74,7 +74,7 @@ fn what_each_process_says_that_it_delivered_is_what_arrived() {
         "kistype: source\nsname: numbers\ntype: redis_stream\naddrs: {}\nkey: numbers\nbatch: {{rows: 200, wait_ms: 5}}\n",
         stage.redis.addr()
     ));
-    feed::redis_stream(&stage.redis, "numbers");
+    feed::redis_stream(&stage.redis, "numbers", ROWS);
     let kept = stage.path("second.redb");
     let mut first = stage.worker("first");
     stage.until_delivered(1, &mut [&mut first]);

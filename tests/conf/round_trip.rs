@@ -3,8 +3,8 @@
 use std::{fs, time::Duration};
 
 use kisflow::{
-    AbortScope, Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Mode, MustCheck, OnReject,
-    Ordered, QuarantineConf, SourceConf, Start, Status, StepConf, WaitingConf, WhenFull,
+    AbortScope, Conf, ConnConf, FlowConf, FunctionConf, GlobalConf, Guarantee, Mode, MustCheck,
+    OnReject, Ordered, QuarantineConf, SourceConf, Start, Status, StepConf, WaitingConf, WhenFull,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::Value;
@@ -137,13 +137,15 @@ fn flow() -> impl Strategy<Value = FlowConf> {
     });
     let source = proptest::option::of(name());
     let abort = proptest::option::of(select(vec![AbortScope::EachRow, AbortScope::WholeBatch]));
-    (name(), any::<bool>(), any::<bool>(), any::<u32>(), vec(step, 0..4), source, abort).prop_map(
-        |(name, enabled, fail, jumps, steps, source, abort)| {
+    let guarantee = select(vec![Guarantee::AtLeastOnce, Guarantee::ExactlyOnce]);
+    let words = (any::<bool>(), any::<bool>(), abort, guarantee);
+    (name(), words, any::<u32>(), vec(step, 0..4), source).prop_map(
+        |(name, (enabled, fail, abort, guarantee), jumps, steps, source)| {
             let status = if enabled { Status::Enabled } else { Status::Disabled };
             let on_reject = if fail { OnReject::Fail } else { OnReject::Quarantine };
             let mut flow =
                 FlowConf::new(name).status(status).on_reject(on_reject).jump_limit(jumps);
-            (flow.source, flow.abort) = (source, abort);
+            (flow.source, flow.abort, flow.guarantee) = (source, abort, guarantee);
             steps.into_iter().fold(flow, FlowConf::then_named)
         },
     )

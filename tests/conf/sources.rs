@@ -4,8 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use kisflow::{
-    Delivery, Ordered, QuarantineConf, Result, SourceContext, Start, Status, WhenFull, async_trait,
-    prelude::*,
+    Delivery, File, Http, Ordered, QuarantineConf, Result, SourceContext, Start, Status, Stdin,
+    WhenFull, async_trait, prelude::*,
 };
 use kisflow_core::Source;
 
@@ -16,6 +16,11 @@ struct Row {
 
 #[faas("Take")]
 fn take(_: &Row) {}
+
+#[faas("Count")]
+fn count(_: &Row, count: &mut u64) {
+    *count += 1;
+}
 
 /// `type: empty`: has no rows.
 struct Empty;
@@ -240,4 +245,87 @@ fn a_quarantine_is_found_whether_its_flows_are_enabled_or_not() {
     assert_eq!(kept_by(&same), found("kept", "kisflow.redb"), "a file is open once");
     let named = own.global(GlobalConf::default().quarantine(QuarantineConf::on("kisflow")));
     assert_eq!(kept_by(&named), found("kisflow", "other.redb"));
+}
+
+const COUNT: &str = "kistype: func\nfname: Count\nfmode: Calculate\noption: {key: id}\n";
+const EXACT: &str = "kistype: flow\nflow_name: F\nguarantee: exactly_once\n";
+
+/// A flow that counts rows of a source exactly once.
+fn exact(source: &str) -> String {
+    format!("{EXACT}source: s\nflows: [{{fname: Count}}]\n---\nkistype: source\nsname: s\n{source}")
+}
+
+#[test]
+fn exactly_once_needs_state_and_a_source_that_recognizes_its_rows() {
+    let registry = || registry().source::<File>().source::<Stdin>().source::<Http>();
+    check(registry(), &[COUNT, &exact("type: file\nkey: k\n")], &[]);
+    check(registry(), &[COUNT, &exact("type: http\naddrs: 127.0.0.1:1\nkey: /k\n")], &[]);
+    check(
+        registry(),
+        &[COUNT, &exact("type: stdin\n")],
+        &[
+            "1.yml:3: guarantee: source `s` reads standard input, whose rows are gone when the process dies; leave `guarantee` out, or take another source",
+        ],
+    );
+    check(
+        registry(),
+        &[COUNT, &exact("type: empty\nkey: k\n")],
+        &[
+            "1.yml:3: guarantee: source `s` cannot recognize a row that is redelivered; leave `guarantee` out, or take another source",
+        ],
+    );
+    check(
+        registry(),
+        &[
+            COUNT,
+            &exact("type: http\naddrs: 127.0.0.1:1\nkey: /k\nparams: {idempotency_keys: 0}\n"),
+        ],
+        &[
+            "1.yml:3: guarantee: source `s` remembers no idempotency keys, by which a row that is posted again is recognized (`idempotency_ms`, `idempotency_keys`); leave `guarantee` out, or take another source",
+        ],
+    );
+    check(
+        registry(),
+        &[FUNC, &exact("type: file\nkey: k\n").replace("Count", "Take")],
+        &[
+            "1.yml:3: guarantee: no function of the flow keeps state, and what its functions do elsewhere happens at least once; leave `guarantee` out, or count in a function that keeps state (`option.key`)",
+        ],
+    );
+    check(
+        registry(),
+        &[COUNT, &format!("{EXACT}flows: [{{fname: Count}}]\n")],
+        &[
+            "1.yml:3: guarantee: only rows of a source are redelivered; name the flow's `source`, or leave `guarantee` out",
+        ],
+    );
+    check(
+        registry(),
+        &[COUNT, &exact("type: file\nkey: k\n").replace("exactly_once", "exactly-once")],
+        &["1.yml:3: guarantee: found the text \"exactly-once\"; did you mean \"exactly_once\"?"],
+    );
+}
+
+#[test]
+fn a_note_tells_of_rows_that_would_count_again() {
+    let notes = |flow: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in [("flow.yml", flow), ("count.yml", COUNT)] {
+            fs::write(dir.path().join(name), text).unwrap();
+        }
+        let inspection = registry().source::<File>().source::<Http>().inspect(dir.path());
+        let notes = inspection.notes.iter().map(ToString::to_string);
+        notes
+            .map(|note| note.replace(&format!("{}/", dir.path().display()), ""))
+            .collect::<Vec<_>>()
+    };
+    let http = exact("type: http\naddrs: 127.0.0.1:1\nkey: /k\n");
+    assert_eq!(notes(&http), [""; 0]);
+    assert_eq!(
+        notes(&http.replace("guarantee: exactly_once\n", "")),
+        [
+            "flow.yml:1: guarantee: a row that source `s` redelivers after a crash counts again in the states of the flow; `guarantee: exactly_once` prevents it"
+        ]
+    );
+    let file = exact("type: file\nkey: k\n");
+    assert_eq!(notes(&file.replace("guarantee: exactly_once\n", "")), [""; 0]);
 }

@@ -312,6 +312,7 @@ async fn every_metric_has_help_and_the_type_and_unit_that_its_name_says() {
         ("kisflow_source_moved_positions_total", "counter"),
         ("kisflow_source_oldest_unacknowledged_seconds", "gauge"),
         ("kisflow_source_outages_total", "counter"),
+        ("kisflow_source_repeated_rows_total", "counter"),
         ("kisflow_source_restarts_total", "counter"),
         ("kisflow_source_rows_total", "counter"),
         ("kisflow_source_skipped_bytes_total", "counter"),

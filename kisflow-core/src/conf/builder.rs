@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    AbortScope, Conf, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GlobalConf, Mode,
-    MustCheck, OnReject, OptionConf, Origin, Problem, QuarantineConf, RawParam, RowDefaults,
+    AbortScope, Conf, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GlobalConf, Guarantee,
+    Mode, MustCheck, OnReject, OptionConf, Origin, Problem, QuarantineConf, RawParam, RowDefaults,
     SourceConf, Status, StepConf, TestConf, WaitingConf,
 };
 use crate::function::Function;
@@ -130,6 +130,7 @@ impl FlowConf {
             status: Status::Enabled,
             on_reject: OnReject::Fail,
             abort: None,
+            guarantee: Guarantee::default(),
             row_defaults: None,
             jump_limit: 1_000,
             source: None,
@@ -162,6 +163,13 @@ impl FlowConf {
     #[must_use]
     pub fn abort(mut self, scope: AbortScope) -> Self {
         self.abort = Some(scope);
+        self
+    }
+
+    /// Sets what holds for a row after a crash.
+    #[must_use]
+    pub fn guarantee(mut self, guarantee: Guarantee) -> Self {
+        self.guarantee = guarantee;
         self
     }
 

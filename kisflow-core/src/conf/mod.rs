@@ -76,6 +76,9 @@ pub struct FlowConf {
     /// for Verify functions, `batch` for others).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub abort: Option<AbortScope>,
+    /// What holds for a row after a crash (default `at_least_once`).
+    #[serde(skip_serializing_if = "Guarantee::is_default")]
+    pub guarantee: Guarantee,
     /// The values of fields that a row lacks (default: as in the global conf).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row_defaults: Option<RowDefaults>,
@@ -124,6 +127,29 @@ pub enum AbortScope {
     /// `batch`: all of them.
     #[serde(rename = "batch")]
     WholeBatch,
+}
+
+/// What holds for a row of a source after a crash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Guarantee {
+    /// `at_least_once`: a row that is redelivered is worked on again, and counts again in states.
+    #[default]
+    AtLeastOnce,
+    /// `exactly_once`: each row is in the states of the flow once. For flows whose functions keep
+    /// state, of sources whose redelivered rows can be recognized.
+    ExactlyOnce,
+}
+
+impl Guarantee {
+    const WORDS: [(&'static str, Self); 2] =
+        [("at_least_once", Self::AtLeastOnce), ("exactly_once", Self::ExactlyOnce)];
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The values of fields of a function's row type that a row lacks.

@@ -7,8 +7,8 @@ use std::{
 
 use super::{
     AbortScope, Conf, ConfError, ConnConf, FlowConf, FunctionConf, FunctionSourceConf, GRACE,
-    GlobalConf, Mode, MustCheck, OnReject, OptionConf, Origin, Problem, RowDefaults, SourceConf,
-    Status, StepConf, TestConf,
+    GlobalConf, Guarantee, Mode, MustCheck, OnReject, OptionConf, Origin, Problem, RowDefaults,
+    SourceConf, Status, StepConf, TestConf,
     node::Node,
     parse::parse,
     private::test_engine,
@@ -190,6 +190,7 @@ fn flow(section: &mut Section<'_>) -> Option<FlowConf> {
     );
     let abort =
         word(section, "abort", [("row", AbortScope::EachRow), ("batch", AbortScope::WholeBatch)]);
+    let guarantee = word(section, "guarantee", Guarantee::WORDS);
     let row_defaults = word(section, "row_defaults", RowDefaults::WORDS);
     let jump_limit = section.small("jump_limit");
     let source = section.text("source").filter(|name| !name.is_empty());
@@ -207,6 +208,7 @@ fn flow(section: &mut Section<'_>) -> Option<FlowConf> {
     flow.status = status;
     flow.on_reject = on_reject.unwrap_or_default();
     flow.abort = abort;
+    flow.guarantee = guarantee.unwrap_or_default();
     flow.row_defaults = row_defaults;
     flow.jump_limit = jump_limit.unwrap_or(flow.jump_limit);
     Some(flow)

@@ -104,10 +104,11 @@ impl Receipt for KeptReceipt {
         self.receipt.generation()
     }
 
-    async fn done(&self, _: &Settled) -> Result<()> {
+    async fn done(&self, settled: &Settled) -> Result<()> {
         // One that is done before others is not durable, however long it waits.
         if self.commit.mark() {
             self.commit.done().await?;
+            self.receipt.done(settled).await?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! The rules that engines keep, as tests for those who write one: [`storage`], [`durable`],
-//! [`source`]. They need the feature `conformance`,
+//! [`source`], [`exactly_once`]. They need the feature `conformance`,
 //! and a tokio runtime with time.
 //!
 //! Each panics with the rule that is broken.
@@ -7,6 +7,7 @@
 #![allow(clippy::panic, reason = "a broken rule is a panic: these are tests that others call")]
 
 mod durable;
+mod exactly_once;
 mod kept;
 mod reading;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod storage_tests;
 
 pub use self::{
     durable::{durable, durable_random},
+    exactly_once::{ExactlyOnceWorld, exactly_once},
     kept::Kept,
     source::{Lease, SourceWorld, World, source},
     storage::storage,

@@ -32,6 +32,7 @@ const MOST_RELEASES: u32 = 4;
 pub(crate) struct Lease {
     durable: Arc<dyn Durable>,
     key: Key,
+    length: Duration,
 }
 
 /// A lease that this process has, and renews until this is dropped.
@@ -69,7 +70,13 @@ struct LeaseValue {
 
 impl Lease {
     pub(crate) fn new(durable: Arc<dyn Durable>, key: Key) -> Self {
-        Self { durable, key }
+        Self { durable, key, length: LENGTH }
+    }
+
+    /// Sets how long it lasts unless it is renewed.
+    pub(crate) fn lasting(mut self, length: Duration) -> Self {
+        self.length = length;
+        self
     }
 
     /// Takes the lease, unless another process has it. `seen` is what the last attempt saw: one that
@@ -92,22 +99,22 @@ impl Lease {
         if let Some((version, left)) = held {
             let first = seen.take().filter(|seen| seen.version == version);
             let first = first.unwrap_or_else(|| SeenLease { version, since: Instant::now() });
-            let is_over = first.since.elapsed() > LENGTH;
+            let is_over = first.since.elapsed() > self.length;
             *seen = Some(first);
             if !is_over {
-                return Ok(LeaseTaken::Elsewhere(left.min(LENGTH)));
+                return Ok(LeaseTaken::Elsewhere(left.min(self.length)));
             }
         }
         let (mut commit, entry) = self.commit(found.as_ref(), now);
         let mut backoff = Backoff::default();
         loop {
             match self.durable.commit(&commit).await {
-                Ok(()) => return Ok(LeaseTaken::Held(self.held(entry, sent + LENGTH))),
+                Ok(()) => return Ok(LeaseTaken::Held(self.held(entry, sent + self.length))),
                 Err(CommitError::Conflict(_) | CommitError::Lost) => {
-                    return Ok(LeaseTaken::Elsewhere(LENGTH));
+                    return Ok(LeaseTaken::Elsewhere(self.length));
                 }
                 // The commit may have taken effect, and would keep others away until it runs out.
-                Err(CommitError::Outage(_)) if sent.elapsed() < LENGTH => {
+                Err(CommitError::Outage(_)) if sent.elapsed() < self.length => {
                     sleep(backoff.next()).await;
                     commit = commit.sent_again();
                 }
@@ -123,7 +130,7 @@ impl Lease {
 
     /// The commit that takes or renews it, and the entry that it writes.
     fn commit(&self, found: Option<&Entry>, now: SystemTime) -> (Commit, Entry) {
-        let value = LeaseValue { until: now + LENGTH };
+        let value = LeaseValue { until: now + self.length };
         // Only a number: it always has a JSON form.
         let value = Bytes::from(serde_json::to_vec(&value).unwrap_or_default());
         let commit = Commit::new().replace(self.key.clone(), found, value.clone());
@@ -161,7 +168,7 @@ fn lock(state: &Mutex<HeldState>) -> MutexGuard<'_, HeldState> {
 async fn renew(lease: Lease, state: Arc<Mutex<HeldState>>, released: CancellationToken) {
     // A commit without an answer, and what it writes.
     let mut unanswered: Option<(Commit, Entry)> = None;
-    while released.run_until_cancelled(sleep(LENGTH / 3)).await.is_some() {
+    while released.run_until_cancelled(sleep(lease.length / 3)).await.is_some() {
         let sent = Instant::now();
         let renewal = async {
             let (commit, entry) = match unanswered.take() {
@@ -182,7 +189,7 @@ async fn renew(lease: Lease, state: Arc<Mutex<HeldState>>, released: Cancellatio
                 state.entry = entry;
                 // What was sent before has not more than what was known then.
                 if !is_old {
-                    state.until = sent + LENGTH;
+                    state.until = sent + lease.length;
                 }
             }
             Err(CommitError::Outage(error)) => {

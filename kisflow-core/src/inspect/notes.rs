@@ -1,8 +1,10 @@
 //! Findings about a conf that prevent nothing.
 
 use crate::{
-    conf::{Conf, Origin, Problem, RawParams, is_secret},
+    conf::{Conf, FlowConf, Guarantee, Origin, Problem, RawParams, is_secret},
+    link::is_keyed,
     registry::Registry,
+    source::Redelivery,
 };
 
 /// The notes on a conf.
@@ -35,7 +37,24 @@ pub(super) fn of(registry: &Registry, conf: &Conf) -> Vec<Problem> {
             notes.push(function.origin.problem(subject, "option.must", message));
         }
     }
+    notes.extend(conf.flows.values().filter_map(|flow| counts_again(registry, conf, flow)));
     notes
+}
+
+/// A flow whose functions keep state, and whose source redelivers rows that nothing recognizes.
+fn counts_again(registry: &Registry, conf: &Conf, flow: &FlowConf) -> Option<Problem> {
+    let source = conf.sources.get(flow.source.as_ref()?)?;
+    if flow.guarantee == Guarantee::ExactlyOnce || !is_keyed(flow, conf) {
+        return None;
+    }
+    let def = registry.sources.iter().find(|def| def.engine == source.engine)?;
+    ((def.redelivery)(source)? == Redelivery::Recognized).then(|| {
+        let message = format!(
+            "a row that source `{}` redelivers after a crash counts again in the states of the flow; `guarantee: exactly_once` prevents it",
+            source.sname
+        );
+        flow.origin.problem(format!("flow `{}`", flow.flow_name), "guarantee", message)
+    })
 }
 
 /// Params of a piece of conf.

@@ -18,3 +18,4 @@ pub use self::error::LoadError;
 pub(crate) use self::error::NotConnected;
 pub(crate) use self::keyed::check_batch;
 pub(crate) use self::plan::{LeftOut, Linker, Prepared};
+pub(crate) use self::sources::is_keyed;

@@ -3,9 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    conf::{Conf, ConnConf, FlowConf, GlobalConf, Problem, SourceConf, Status, suggest},
+    conf::{Conf, ConnConf, FlowConf, GlobalConf, Guarantee, Problem, SourceConf, Status, suggest},
     connector::{ConnectorDef, ConnectorSlot},
     registry::Registry,
+    source::Redelivery,
 };
 
 /// Checks every source, and every flow that names one.
@@ -37,6 +38,18 @@ pub(super) fn check_sources(registry: &Registry, conf: &Conf, problems: &mut Vec
             }
         }
     }
+    for flow in conf.flows.values().filter(|flow| flow.guarantee == Guarantee::ExactlyOnce) {
+        let message = match (&flow.source, is_keyed(flow, conf)) {
+            (None, _) => {
+                "only rows of a source are redelivered; name the flow's `source`, or leave `guarantee` out"
+            }
+            (_, false) => {
+                "no function of the flow keeps state, and what its functions do elsewhere happens at least once; leave `guarantee` out, or count in a function that keeps state (`option.key`)"
+            }
+            (Some(_), true) => continue,
+        };
+        problems.push(of_flow_at(flow, "guarantee", message));
+    }
     // Two flows of one group would each get a part of the rows.
     let mut groups: HashMap<&str, &FlowConf> = HashMap::new();
     for flow in conf.flows.values() {
@@ -46,6 +59,16 @@ pub(super) fn check_sources(registry: &Registry, conf: &Conf, problems: &mut Vec
             problems.push(of_flow(flow, format!("no source is named \"{sname}\"{known}")));
             continue;
         };
+        if flow.guarantee == Guarantee::ExactlyOnce {
+            let def = registry.sources.iter().find(|def| def.engine == source.engine);
+            let redelivery = def.and_then(|def| (def.redelivery)(source));
+            if let Some(Redelivery::Unrecognized(why)) = redelivery {
+                let message = format!(
+                    "source `{sname}` {why}; leave `guarantee` out, or take another source"
+                );
+                problems.push(of_flow_at(flow, "guarantee", message));
+            }
+        }
         if flow.status == Status::Disabled || source.group.is_empty() {
             continue;
         }
@@ -90,13 +113,10 @@ pub(super) fn durable(
         }
         return Some(slot.clone());
     }
-    let is_keyed = |flow: &FlowConf| {
-        let mut functions = flow.flows.iter().filter_map(|step| conf.functions.get(&step.fname));
-        functions.any(|function| !function.option.key.is_empty())
-    };
     let mut running = conf.flows.values().filter(|flow| flow.status == Status::Enabled);
     // With stubs, states are in memory.
-    let flow = running.find(|flow| flow.source.is_some() || !registry.stubs && is_keyed(flow))?;
+    let flow =
+        running.find(|flow| flow.source.is_some() || !registry.stubs && is_keyed(flow, conf))?;
     let Some((def, embedded)) = embedded(registry, conf) else {
         let way_out = "register an embedded store (`.connector::<Redb>()`), or name a connector that outlives the process as `quarantine.cname` of the global conf";
         problems.push(match flow.source {
@@ -171,7 +191,17 @@ fn of_source(source: &SourceConf, path: &str, message: impl Into<String>) -> Pro
 }
 
 fn of_flow(flow: &FlowConf, message: impl Into<String>) -> Problem {
-    flow.origin.problem(format!("flow `{}`", flow.flow_name), "source", message)
+    of_flow_at(flow, "source", message)
+}
+
+fn of_flow_at(flow: &FlowConf, path: &str, message: impl Into<String>) -> Problem {
+    flow.origin.problem(format!("flow `{}`", flow.flow_name), path, message)
+}
+
+/// Whether a function of the flow keeps state, as the conf says.
+pub(crate) fn is_keyed(flow: &FlowConf, conf: &Conf) -> bool {
+    let mut functions = flow.flows.iter().filter_map(|step| conf.functions.get(&step.fname));
+    functions.any(|function| !function.option.key.is_empty())
 }
 
 fn of_global(global: &GlobalConf, message: impl Into<String>) -> Problem {

@@ -162,10 +162,15 @@ impl Desk {
                     false => self.take(signal).await?,
                 });
             }
-            if !has_position {
-                self.acknowledge(receipt, &tally, rows).await?;
+            match &pending {
+                Pending::Position(Some(_)) => {}
+                // Committed with its positions, it is done whether the source hears of it or not.
+                Pending::Round(..) if has_position => {
+                    self.acknowledge(receipt, &tally, rows.clone()).await.ok();
+                }
+                _ => self.acknowledge(receipt, &tally, rows.clone()).await?,
             }
-            Ok::<_, Interrupted>((tally, next, room))
+            Ok::<_, Interrupted>((tally, rows, next, room))
         };
         let worked = worked.await;
         if let Some(renewing) = renewing {
@@ -174,14 +179,16 @@ impl Desk {
             renewing.await.ok();
         }
         match worked {
-            Ok((tally, next, room)) => {
+            Ok((tally, rows, next, room)) => {
                 if let Pending::Position(Some(commit)) = pending {
                     // The next delivery is worked on while the position of this one is kept.
+                    let receipt = delivery.receipt.clone();
                     drop((delivery, room));
                     let kept = self.hard_stop.run_until_cancelled(commit.done()).await;
                     if !matches!(kept, Some(Ok(()))) {
                         return;
                     }
+                    self.acknowledge(&*receipt, &tally, rows).await.ok();
                 }
                 entry.done(&tally);
                 next.into_iter().for_each(pass_on);

@@ -24,7 +24,7 @@ use crate::{
     flow::{Flow, Flows},
     health::SourceState,
     metrics::SourceMetrics,
-    source::{ByteCount, Positions, SharedByType, SourceContext, SourceReport},
+    source::{Positions, SharedByType, SourceContext, SourceCount, SourceReport},
 };
 
 /// A task that lived this long is past the failure of the one before.
@@ -62,8 +62,9 @@ impl Supervisor {
         let metrics = flows.with_recorder(|| SourceMetrics::new(flow.name(), &source));
         let report = SourceReport {
             health: flows.health().clone(),
-            lost: ByteCount::new(metrics.lost.clone()),
-            skipped: ByteCount::new(metrics.skipped.clone()),
+            lost: SourceCount::new(metrics.lost.clone()),
+            skipped: SourceCount::new(metrics.skipped.clone()),
+            repeated: SourceCount::new(metrics.repeated.clone()),
         };
         Some(Self {
             flows: flows.clone(),
@@ -194,9 +195,11 @@ impl Supervisor {
         let context = SourceContext {
             positions: Positions::new(durable, &source.sname, &flow),
             flow,
+            source: source.sname.as_str().into(),
             shared: self.shared.clone(),
             draining: CancellationToken::new(),
             report: self.report.clone(),
+            guarantee: self.flow.conf().guarantee,
         };
         let desk = Arc::new(self.desk(CancellationToken::new())?);
         let grace = self.flows.grace();

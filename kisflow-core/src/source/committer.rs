@@ -146,6 +146,11 @@ impl Committer {
         Some(PendingCommit { partition, ticket, slot, committer: self.clone() })
     }
 
+    #[cfg(feature = "conformance")]
+    pub(crate) fn positions(&self) -> &Positions {
+        &self.shared.positions
+    }
+
     /// Whether so many rows wait for the store that no more should be read.
     pub(crate) fn is_behind(&self) -> bool {
         self.shared.state().behind >= MOST_BEHIND

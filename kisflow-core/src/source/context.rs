@@ -6,24 +6,27 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Positions,
+    Positions, SoleReader,
     report::{SourceProblem, SourceReport},
 };
-use crate::{durable::Durable, health::Health};
+use crate::{conf::Guarantee, durable::Durable, error::Result, health::Health};
 
 /// What a source gets when it is opened.
 #[derive(Clone)]
 pub struct SourceContext {
     pub(crate) flow: Arc<str>,
+    pub(crate) source: Arc<str>,
     pub(crate) positions: Positions,
     pub(crate) shared: Arc<SharedByType>,
     pub(crate) draining: CancellationToken,
     pub(crate) report: Arc<SourceReport>,
+    pub(crate) guarantee: Guarantee,
 }
 
 impl SourceContext {
@@ -32,7 +35,22 @@ impl SourceContext {
         let flow = flow.into();
         let positions = Positions::new(durable, source, &flow);
         let draining = CancellationToken::new();
-        Self { flow, positions, shared: Arc::default(), draining, report: Arc::default() }
+        Self {
+            flow,
+            source: source.into(),
+            positions,
+            shared: Arc::default(),
+            draining,
+            report: Arc::default(),
+            guarantee: Guarantee::default(),
+        }
+    }
+
+    /// Sets what the flow guarantees, for the tests of a source.
+    #[must_use]
+    pub fn guarantee(mut self, guarantee: Guarantee) -> Self {
+        self.guarantee = guarantee;
+        self
     }
 
     /// The flow that the rows are for. Readers of several flows do not share rows, unless the conf
@@ -42,10 +60,34 @@ impl SourceContext {
         &self.flow
     }
 
+    /// Whether each row is to be worked on exactly once: a source whose broker redelivers rows then
+    /// [keeps](crate::Delivery::keep) which of them are done, and hands out none of these again.
+    #[must_use]
+    pub fn is_exactly_once(&self) -> bool {
+        self.guarantee == Guarantee::ExactlyOnce
+    }
+
     /// The durable positions, for a source without a server: where to begin.
     #[must_use]
     pub fn positions(&self) -> &Positions {
         &self.positions
+    }
+
+    /// Waits until this process is the only one that reads the source for the flow, among those with
+    /// the same store: for an exactly-once source whose broker does not say which reader had a row.
+    /// The lease is renewed until it is dropped. A process that stops for longer than it lasts may go
+    /// on although another has taken over: [keep](Positions::keep) a position before
+    /// reading, so that nothing of it is committed any more.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// A lease that is being taken when the future is dropped runs out.
+    pub async fn sole_reader(&self, lease: Duration) -> Result<SoleReader> {
+        SoleReader::wait(self.positions.store().clone(), (&self.source, &self.flow), lease).await
     }
 
     /// Returns a value that all sources of one `serve` share, such as a listener for several flows.
@@ -79,6 +121,18 @@ impl SourceContext {
     /// `kisflow_source_skipped_bytes_total`.
     pub fn count_skipped(&self, bytes: u64) {
         self.report.skipped.add(bytes);
+    }
+
+    /// Counts rows that were redelivered and not handed out, because they are done, in the metric
+    /// `kisflow_source_repeated_rows_total`.
+    pub fn count_repeated(&self, rows: usize) {
+        self.report.repeated.add(rows as u64);
+    }
+
+    /// Returns how many redelivered rows were not handed out since serving began.
+    #[must_use]
+    pub fn repeated(&self) -> u64 {
+        self.report.repeated.total()
     }
 
     /// Returns how many bytes were lost since serving began.

@@ -140,8 +140,8 @@ pub trait Receipt: Send + Sync + 'static {
         String::new()
     }
 
-    /// Acknowledges the rows: every one is done. It is not called for a delivery whose positions the
-    /// engine [keeps](Delivery::keep): these need nothing else.
+    /// Acknowledges the rows: every one is done, and the [positions](Delivery::keep) of the delivery
+    /// are durable. A source that the engine keeps all positions for needs nothing else.
     ///
     /// # Errors
     ///

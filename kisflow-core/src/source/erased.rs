@@ -1,6 +1,6 @@
 //! A source with its type erased, and as a registry knows it.
 
-use super::{Delivery, Source, SourceContext};
+use super::{Delivery, Redelivery, Source, SourceContext};
 use crate::{
     caas::BoxFuture,
     conf::SourceConf,
@@ -43,6 +43,8 @@ pub(crate) struct SourceDef {
     pub(crate) engine: &'static str,
     /// Checks the conf.
     pub(crate) check: fn(&SourceConf) -> Vec<Misfit>,
+    /// Whether redelivered rows can be recognized; `None` of a conf that `check` reports.
+    pub(crate) redelivery: fn(&SourceConf) -> Option<Redelivery>,
     pub(crate) open: for<'a> fn(&'a SourceConf, SourceContext) -> Opening<'a>,
 }
 
@@ -53,6 +55,10 @@ impl SourceDef {
             check: |conf| match source_params::<S::Params>(conf) {
                 Ok(params) => S::check(conf, &params),
                 Err(misfits) => misfits,
+            },
+            redelivery: |conf| {
+                let params = source_params::<S::Params>(conf).ok()?;
+                Some(S::redelivery(conf, &params))
             },
             open: |conf, context| {
                 Box::pin(async move {

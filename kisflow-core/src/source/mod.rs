@@ -5,10 +5,12 @@ mod committer;
 mod committer_tests;
 mod context;
 mod delivery;
+mod done_ids;
 mod erased;
 mod positions;
 mod prefix;
 mod report;
+mod sole_reader;
 mod stored;
 
 use async_trait::async_trait;
@@ -19,17 +21,32 @@ pub(crate) use self::{
     context::SharedByType,
     erased::{ErasedSource, SourceDef},
     positions::Change as PositionChange,
-    report::{ByteCount, SourceReport},
+    report::{SourceCount, SourceReport},
     stored::has_position,
 };
 pub use self::{
     context::SourceContext,
     delivery::{Delivery, Receipt, Settled},
+    done_ids::{HandedOut, IdRanges, UnconfirmedIds},
     positions::Positions,
     report::SourceProblem,
+    sole_reader::SoleReader,
     stored::{CarriedOver, StoredPosition, carry_over},
 };
 use crate::{conf::SourceConf, error::Result};
+
+/// Whether a source recognizes rows that are redelivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Redelivery {
+    /// Each row has a [position](Delivery::keep), in every flow.
+    Positions,
+    /// In a flow with `guarantee: exactly_once` ([`SourceContext::is_exactly_once`]), positions say
+    /// which rows are done that may be redelivered.
+    Recognized,
+    /// Never, and why, for problems of the conf: a sentence that begins behind the source's name.
+    Unrecognized(String),
+}
 
 /// Where the rows of a flow come from when it runs by itself: `type` in the conf of a source.
 ///
@@ -108,6 +125,13 @@ pub trait Source: Sized + Send + 'static {
     fn check(conf: &SourceConf, params: &Self::Params) -> Vec<(String, String)> {
         let _ = (conf, params);
         Vec::new()
+    }
+
+    /// Returns whether a row that is redelivered can be recognized, so that no row is worked on twice
+    /// by functions that keep state.
+    fn redelivery(conf: &SourceConf, params: &Self::Params) -> Redelivery {
+        let _ = (conf, params);
+        Redelivery::Unrecognized("cannot recognize a row that is redelivered".to_owned())
     }
 
     /// Opens a reader for one flow, behind what is done, or at the conf's start position.

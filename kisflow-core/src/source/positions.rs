@@ -59,6 +59,10 @@ impl Positions {
         Self { durable, key: prefix(source, flow), known: Arc::default() }
     }
 
+    pub(super) fn store(&self) -> &Arc<dyn Durable> {
+        &self.durable
+    }
+
     /// The same positions, of which nothing is known yet.
     #[cfg(feature = "conformance")]
     pub(crate) fn anew(&self) -> Self {
@@ -83,21 +87,59 @@ impl Positions {
     pub async fn all(&self) -> Result<BTreeMap<String, Bytes>> {
         let mut all = BTreeMap::new();
         let mut versions = HashMap::new();
+        for (part, Entry { value, version }) in self.entries().await? {
+            versions.insert(part.as_str().into(), Some(version));
+            all.insert(part, value);
+        }
+        *self.known() = KnownVersions { versions, is_complete: true };
+        Ok(all)
+    }
+
+    /// Returns the last position of each part that has one, as [`all`](Self::all) does, for a look
+    /// while this reader keeps positions: what others have changed is not taken as known.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn peek(&self) -> Result<BTreeMap<String, Bytes>> {
+        let entries = self.entries().await?;
+        Ok(entries.into_iter().map(|(part, entry)| (part, entry.value)).collect())
+    }
+
+    /// Keeps a position now, apart from any delivery; `None` removes it. For a part of which no
+    /// delivery on its way keeps a position. Any other reader that keeps positions of the part finds
+    /// that they were changed, and is opened anew.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails, or another reader has kept a position of the part since it was last
+    /// read here. [Read](Self::load) it then, and try again: it may have been kept.
+    pub async fn keep(&self, part: &str, position: Option<Bytes>) -> Result<()> {
+        let change: [Change; 1] = [(part.into(), position)];
+        let commit = self.add_to(Commit::new(), change.iter()).await?;
+        let kept = self.apply(&commit, change.iter()).await;
+        kept.map_err(|error| {
+            self.known().versions.remove(part);
+            error.into_cause()
+        })
+    }
+
+    /// All entries, by their parts.
+    async fn entries(&self) -> Result<Vec<(String, Entry)>> {
+        let mut entries = Vec::new();
         // The future of `each_page` would not be `Send`.
         let mut scan = Scan::of(SPACE).prefix(self.key.bytes()).limit(PAGE);
         loop {
             let page = self.durable.scan(&scan).await?;
             let Some((last, _)) = page.last() else { break };
             scan = scan.after(last.clone());
-            for (key, Entry { value, version }) in page {
+            for (key, entry) in page {
                 let part = key_parts(&key).last().and_then(std::result::Result::ok);
                 let Some(part) = part.as_ref().and_then(|part| part.as_text()) else { continue };
-                versions.insert(part.into(), Some(version));
-                all.insert(part.to_owned(), value);
+                entries.push((part.to_owned(), entry));
             }
         }
-        *self.known() = KnownVersions { versions, is_complete: true };
-        Ok(all)
+        Ok(entries)
     }
 
     /// Makes a commit of the first changes, as many as the store takes at once, and says how many.
@@ -210,8 +252,15 @@ impl Positions {
         let keys: Vec<Key> = parts.iter().map(|part| self.key.clone().text(part)).collect();
         let found = self.durable.read(&keys).await?;
         let versions = found.iter().map(|entry| entry.as_ref().map(|entry| entry.version));
-        let parts = parts.iter().map(|part| Arc::from(*part));
-        self.known().versions.extend(parts.zip(versions));
+        let mut known = self.known();
+        for (part, version) in parts.iter().zip(versions) {
+            match version {
+                // That it has none is known already.
+                None if known.is_complete => drop(known.versions.remove(*part)),
+                version => drop(known.versions.insert(Arc::from(*part), version)),
+            }
+        }
+        drop(known);
         Ok(found)
     }
 

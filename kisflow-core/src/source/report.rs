@@ -1,4 +1,5 @@
-//! [`SourceReport`]: what a source reports beside its rows: lasting problems, bytes without rows.
+//! [`SourceReport`]: what a source reports beside its rows: lasting problems, bytes without rows, rows that
+//! were redelivered.
 
 use std::{
     fmt,
@@ -12,8 +13,9 @@ use crate::health::{Health, Trouble};
 /// Where a source reports to.
 pub(crate) struct SourceReport {
     pub(crate) health: Health,
-    pub(crate) lost: ByteCount,
-    pub(crate) skipped: ByteCount,
+    pub(crate) lost: SourceCount,
+    pub(crate) skipped: SourceCount,
+    pub(crate) repeated: SourceCount,
 }
 
 /// A report by hand, of flows without connectors.
@@ -21,24 +23,29 @@ impl Default for SourceReport {
     fn default() -> Self {
         let health = Health::default();
         health.connectors(Vec::new());
-        Self { health, lost: ByteCount::default(), skipped: ByteCount::default() }
+        Self {
+            health,
+            lost: SourceCount::default(),
+            skipped: SourceCount::default(),
+            repeated: SourceCount::default(),
+        }
     }
 }
 
-/// A count of bytes, and its metric.
-pub(crate) struct ByteCount {
+/// A count of bytes or rows, and its metric.
+pub(crate) struct SourceCount {
     total: AtomicU64,
     metric: Counter,
 }
 
-impl ByteCount {
+impl SourceCount {
     pub(crate) fn new(metric: Counter) -> Self {
         Self { total: AtomicU64::new(0), metric }
     }
 
-    pub(crate) fn add(&self, bytes: u64) {
-        self.total.fetch_add(bytes, Ordering::Relaxed);
-        self.metric.increment(bytes);
+    pub(crate) fn add(&self, count: u64) {
+        self.total.fetch_add(count, Ordering::Relaxed);
+        self.metric.increment(count);
     }
 
     pub(crate) fn total(&self) -> u64 {
@@ -46,7 +53,7 @@ impl ByteCount {
     }
 }
 
-impl Default for ByteCount {
+impl Default for SourceCount {
     fn default() -> Self {
         Self::new(Counter::noop())
     }
@@ -84,6 +91,7 @@ mod tests {
         assert_eq!(context.health().problems(), [""; 0]);
         context.count_lost(40);
         context.count_skipped(2);
-        assert_eq!((context.lost(), context.skipped()), (40, 2));
+        context.count_repeated(3);
+        assert_eq!((context.lost(), context.skipped(), context.repeated()), (40, 2, 3));
     }
 }

@@ -25,7 +25,9 @@ mod watcher;
 
 use std::sync::Arc;
 
-use kisflow_core::{Delivery, Result, Source, SourceConf, SourceContext, Start, async_trait};
+use kisflow_core::{
+    Delivery, Redelivery, Result, Source, SourceConf, SourceContext, Start, async_trait,
+};
 
 use self::{
     part::Manner,
@@ -145,6 +147,11 @@ impl Source for File {
             _ => {}
         }
         problems
+    }
+
+    /// Each row has a position.
+    fn redelivery(_: &SourceConf, _: &FileParams) -> Redelivery {
+        Redelivery::Positions
     }
 
     /// # Errors

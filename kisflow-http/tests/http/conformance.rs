@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 use crate::support::{self, conf, context, free_port, params, post, send};
 use kisflow_core::{
     Delivery, Result, Source, SourceConf, SourceContext, async_trait,
-    conformance::{self, Lease, SourceWorld, World},
+    conformance::{self, ExactlyOnceWorld, Lease, SourceWorld, World},
 };
 use kisflow_http::{Http, HttpParams};
 use tokio::{
@@ -46,17 +46,8 @@ impl SourceWorld for Ports {
 impl World for Port {
     type Source = Reader;
 
-    async fn open(&self, _: Lease) -> Reader {
-        let opened = async {
-            loop {
-                // A reader that was dropped closes its port a moment later.
-                match Http::open(&conf(self.port, "/rows"), params(|_| {}), context("Flow")).await {
-                    Ok(http) => return Reader { http, handed: self.handed.clone() },
-                    Err(_) => sleep(Duration::from_millis(1)).await,
-                }
-            }
-        };
-        timeout(support::LONG, opened).await.expect("the port is never free")
+    async fn open(&self, lease: Lease) -> Reader {
+        self.open_in(lease, context("Flow")).await
     }
 
     /// One post after the other, each as soon as the rows of the one before are handed out: what is
@@ -81,6 +72,22 @@ impl World for Port {
 
     async fn disconnect(&self) {
         self.breaks.send_modify(|breaks| *breaks += 1);
+    }
+}
+
+#[async_trait]
+impl ExactlyOnceWorld for Port {
+    async fn open_in(&self, _: Lease, context: SourceContext) -> Reader {
+        let opened = async {
+            loop {
+                // A reader that was dropped closes its port a moment later.
+                match Http::open(&conf(self.port, "/rows"), params(|_| {}), context.clone()).await {
+                    Ok(http) => return Reader { http, handed: self.handed.clone() },
+                    Err(_) => sleep(Duration::from_millis(1)).await,
+                }
+            }
+        };
+        timeout(support::LONG, opened).await.expect("the port is never free")
     }
 }
 
@@ -134,4 +141,9 @@ impl Source for Reader {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_source_keeps_its_rules() {
     conformance::source(&Ports).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_read_exactly_once_by_the_keys_of_their_posts() {
+    conformance::exactly_once(&Ports).await;
 }

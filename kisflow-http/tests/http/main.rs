@@ -12,6 +12,7 @@ mod answers;
 mod bodies;
 mod conformance;
 mod deliveries;
+mod exactly_once;
 mod keys;
 mod listeners;
 mod support;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use kisflow_core::{
-    async_trait,
-    conformance::{self, Lease, SourceWorld, World},
+    Source, SourceContext, async_trait,
+    conformance::{self, ExactlyOnceWorld, Lease, SourceWorld, World},
 };
 use kisflow_nats::Nats;
 
 use crate::{
     nats_server::NatsServer,
-    reader::{conf, open, params, server},
+    reader::{conf, context, params, server},
 };
 
 struct Servers;
@@ -32,15 +32,7 @@ impl World for Stream {
     type Source = Nats;
 
     async fn open(&self, lease: Lease) -> Nats {
-        let lease_ms = match lease {
-            Lease::Short => 500,
-            Lease::Long => 600_000,
-        };
-        open(
-            &conf(&*self.0.lock().await),
-            params(|params| params.lease = Duration::from_millis(lease_ms)),
-        )
-        .await
+        self.open_in(lease, context("billing")).await
     }
 
     async fn feed(&self, rows: Vec<String>) {
@@ -50,6 +42,23 @@ impl World for Stream {
     async fn disconnect(&self) {
         self.0.lock().await.restart();
     }
+}
+
+#[async_trait]
+impl ExactlyOnceWorld for Stream {
+    async fn open_in(&self, lease: Lease, context: SourceContext) -> Nats {
+        let lease_ms = match lease {
+            Lease::Short => 500,
+            Lease::Long => 600_000,
+        };
+        let params = params(|params| params.lease = Duration::from_millis(lease_ms));
+        Nats::open(&conf(&*self.0.lock().await), params, context).await.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_read_exactly_once() {
+    conformance::exactly_once(&Servers).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -39,6 +39,9 @@ pub(super) struct Page {
     pub(super) nameless: bool,
     /// The last id, of a row or of what is gone.
     pub(super) last: Option<Bytes>,
+    /// The first and the last id of each answer with new entries, between which the group has given
+    /// no entry to anybody else.
+    pub(super) spans: Vec<(Bytes, Bytes)>,
 }
 
 /// An answer that has not the form that it has to have.
@@ -64,18 +67,8 @@ impl Page {
         Self::of_entries(entries, field)
     }
 
-    /// The entries that `XAUTOCLAIM` answers, and where it goes on; `None` when it is through.
-    pub(super) fn of_claim(
-        answer: Resp3Frame,
-        field: &RowField,
-    ) -> Result<(Self, Option<Bytes>), Unreadable> {
-        let mut parts = array(answer)?.into_iter();
-        let cursor = parts.next().and_then(text).ok_or(Unreadable)?;
-        let page = Self::of_entries(parts.next().ok_or(Unreadable)?, field)?;
-        Ok((page, (&*cursor != b"0-0").then_some(cursor)))
-    }
-
-    fn of_entries(entries: Resp3Frame, field: &RowField) -> Result<Self, Unreadable> {
+    /// A list of entries, as `XCLAIM` answers it.
+    pub(super) fn of_entries(entries: Resp3Frame, field: &RowField) -> Result<Self, Unreadable> {
         let entries = array(entries)?;
         let mut page = Self {
             ids: Vec::with_capacity(entries.len()),
@@ -113,6 +106,22 @@ impl Page {
     pub(super) fn append(&mut self, mut more: Self) {
         self.ids.append(&mut more.ids);
         self.rows.append(&mut more.rows);
+        self.spans.append(&mut more.spans);
+    }
+
+    /// The page has new entries alone, as one answer gave them.
+    pub(super) fn of_new(mut self) -> Self {
+        if let (Some(first), Some(last)) = (self.ids.first(), self.ids.last()) {
+            self.spans.push((first.clone(), last.clone()));
+        }
+        self
+    }
+
+    /// Takes out the rows with such ids, and returns the ids.
+    pub(super) fn take_out(&mut self, which: impl Fn(&Bytes) -> bool) -> Vec<Bytes> {
+        let taken = self.ids.iter().filter(|id| which(id)).cloned().collect();
+        self.keep(|id| !which(id));
+        taken
     }
 
     /// Leaves only the rows whose ids are wanted.
@@ -274,11 +283,9 @@ mod tests {
             list(vec![blob("2-0"), Resp3Frame::Null]),
             Resp3Frame::Null,
         ]);
-        let answer = list(vec![blob("3-0"), entries, list(vec![])]);
-        let (page, cursor) = Page::of_claim(answer, &RowField::Guess).unwrap();
+        let page = Page::of_entries(entries, &RowField::Guess).unwrap();
         assert_eq!((page.ids, page.gone), (vec![Bytes::from("1-0")], vec![Bytes::from("2-0")]));
         assert_eq!((page.rows, page.nameless), (vec![Bytes::from("{}")], true));
-        assert_eq!(cursor, Some(Bytes::from("3-0")));
     }
 
     #[test]

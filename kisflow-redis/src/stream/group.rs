@@ -1,6 +1,9 @@
 //! [`Group`]: the consumer group of a stream, as one of its readers and the receipts see it.
 
+mod pending;
+
 use std::{
+    collections::HashSet,
     hash::{BuildHasher, Hasher, RandomState},
     sync::{
         Arc,
@@ -16,6 +19,7 @@ use fred::{
 };
 use kisflow_core::{SourceConf, Start};
 
+pub(super) use self::pending::Pending;
 use super::{id::EntryId, in_flight::InFlight, params::LONGEST_LEASE};
 use crate::{connection::Connection, error::RedisError, permission::Denied, script::Script};
 
@@ -52,14 +56,6 @@ enum Making {
     Denied(FredError),
 }
 
-/// An entry that a reader has.
-pub(super) struct Pending {
-    pub(super) id: EntryId,
-    pub(super) consumer: String,
-    /// Since when it was handed out, or its lease renewed.
-    pub(super) idle: Duration,
-}
-
 /// How a group stands.
 struct Standing {
     last_delivered: Option<EntryId>,
@@ -67,16 +63,18 @@ struct Standing {
 }
 
 impl Group {
-    /// Makes the group unless it is there.
+    /// Makes the group unless it is there. `has_begun` if rows were read under
+    /// `guarantee: exactly_once`: then it has to be there.
     ///
     /// # Errors
     ///
-    /// When the key holds no stream, or Redis refuses or is lost.
+    /// When the key holds no stream, the group is gone, or Redis refuses or is lost.
     pub(super) async fn open(
         connection: Connection,
         conf: &SourceConf,
         name: &str,
         lease: Duration,
+        has_begun: bool,
     ) -> Result<Self, RedisError> {
         let mut group = Self {
             connection,
@@ -93,6 +91,9 @@ impl Group {
             leave: Script::new(concat!(include_str!("../call.lua"), include_str!("leave.lua"))),
             sweep: Script::new(concat!(include_str!("../call.lua"), include_str!("sweep.lua"))),
         };
+        if has_begun && !group.is_there().await? {
+            return Err(group.lost());
+        }
         let start = match &conf.start {
             Start::Earliest => "0",
             Start::Latest => "$",
@@ -175,6 +176,16 @@ impl Group {
         RedisError::answer(message, Some(cause))
     }
 
+    /// The group is gone, and with it which rows are done.
+    pub(super) fn lost(&self) -> RedisError {
+        let Self { stream, name, .. } = self;
+        let message = format!(
+            "the group {name} of stream {stream} at {} is gone, and with it which rows are done: rows that are read again would count again; make it where it was: `XGROUP CREATE {stream} {name} <id of the last row>`, or begin anew: `positions reset --drop-states`",
+            self.place()
+        );
+        RedisError::answer(message, None)
+    }
+
     /// Whether the group is there. A user who may not ask finds out by reading.
     async fn is_there(&self) -> Result<bool, RedisError> {
         let arguments = vec![self.stream.as_str().into(), self.name.as_str().into()];
@@ -222,46 +233,12 @@ impl Group {
     }
 
     /// Takes the names of readers out of the group that have nothing and are silent for `idle`.
-    pub(super) async fn sweep(&self, idle: Duration) -> Result<(), RedisError> {
+    /// Returns the names that stay.
+    pub(super) async fn sweep(&self, idle: Duration) -> Result<HashSet<String>, RedisError> {
         let idle = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
-        self.run(&self.sweep, &[idle], &[], "EVAL").await.map(|_| ())
-    }
-
-    /// The last of the entries that readers of the group have.
-    pub(super) async fn last_pending(&self) -> Result<Option<EntryId>, RedisError> {
-        let summary = self.ask_pending(Vec::new()).await?;
-        Ok(summary.get(2).and_then(|last| last.as_str()?.parse().ok()))
-    }
-
-    /// At most so many of the entries that readers of the group have, in order.
-    pub(super) async fn pending(
-        &self,
-        from: &str,
-        to: EntryId,
-        count: usize,
-    ) -> Result<Vec<Pending>, RedisError> {
-        let range = vec![from.into(), to.to_string().into(), count.to_string().into()];
-        let entries = self.ask_pending(range).await?;
-        let pending = |entry: &Value| match entry {
-            Value::Array(parts) => Some(Pending {
-                id: parts.first()?.as_str()?.parse().ok()?,
-                consumer: parts.get(1)?.as_string()?,
-                idle: Duration::from_millis(parts.get(2)?.as_u64()?),
-            }),
-            _ => None,
-        };
-        Ok(entries.iter().filter_map(pending).collect())
-    }
-
-    /// What `XPENDING` answers; nothing of a group that is gone.
-    async fn ask_pending(&self, range: Vec<Value>) -> Result<Vec<Value>, RedisError> {
-        let mut arguments = vec![self.stream.as_str().into(), self.name.as_str().into()];
-        arguments.extend(range);
-        match self.connection.ask("XPENDING", self.slot(), arguments).await? {
-            Ok(Value::Array(answer)) => Ok(answer),
-            Ok(_) => Ok(Vec::new()),
-            Err(cause) if is_gone(&cause) => Ok(Vec::new()),
-            Err(cause) => Err(self.refused("XPENDING", cause)),
+        match self.run(&self.sweep, &[idle], &[], "EVAL").await? {
+            Value::Array(names) => Ok(names.iter().filter_map(Value::as_string).collect()),
+            _ => Ok(HashSet::new()),
         }
     }
 

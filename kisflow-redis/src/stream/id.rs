@@ -6,6 +6,13 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct EntryId(u64, u64);
 
+impl EntryId {
+    /// The id of an entry as Redis answers it; `None` if it is none.
+    pub(super) fn read(answer: &[u8]) -> Option<Self> {
+        std::str::from_utf8(answer).ok()?.parse().ok()
+    }
+}
+
 /// A text that is no id.
 #[derive(Debug)]
 pub(super) struct NoId(String);

@@ -1,6 +1,7 @@
 //! [`RedisStream`]: a source that reads a Redis Stream, as a reader of a consumer group.
 
 mod entry;
+mod exactly_once;
 mod foreign;
 mod group;
 mod id;
@@ -13,8 +14,8 @@ use std::{sync::Arc, time::Duration};
 
 use fred::interfaces::ClientInterface;
 use kisflow_core::{
-    Batch, CancellationToken, Delivery, Ordered, Result, Source, SourceConf, SourceContext,
-    async_trait,
+    Batch, CancellationToken, Delivery, Ordered, Redelivery, Result, Source, SourceConf,
+    SourceContext, async_trait,
 };
 use tokio::{
     task::JoinSet,
@@ -24,6 +25,7 @@ use tokio::{
 pub use self::params::RedisStreamParams;
 use self::{
     entry::RowField,
+    exactly_once::DoneEntries,
     group::Group,
     reader::{Fetched, Reader, Reading},
     receipt::EntryReceipt,
@@ -46,7 +48,8 @@ use crate::{connection::Connection, error::RedisError};
 /// or stream is created; `start` says where a new group begins: `earliest`, `latest`, or behind an
 /// entry's id. An existing group continues where it was, whatever `start` says, which is logged. If
 /// a group has vanished (the stream was deleted, or Redis came back without its data), it is
-/// created again at its start: rows are redelivered rather than lost.
+/// created again at its start: rows are redelivered rather than lost. In a flow with
+/// `guarantee: exactly_once` it is an error instead, because they would count again.
 ///
 /// The position of a row is the id of its entry. Done rows are acknowledged with one `XACK` per
 /// batch; entries stay in the stream, and its writers have to limit its length. Other readers take
@@ -73,6 +76,8 @@ pub struct RedisStream {
     reads: JoinSet<(Box<Reader>, Result<Fetched, RedisError>)>,
     stop: CancellationToken,
     draining: CancellationToken,
+    /// Which entries are done, under `guarantee: exactly_once`.
+    done: Option<Arc<DoneEntries>>,
 }
 
 /// How long to wait for a read on closing before it is interrupted.
@@ -85,6 +90,12 @@ impl Source for RedisStream {
 
     fn check(conf: &SourceConf, params: &RedisStreamParams) -> Vec<(String, String)> {
         params.misfits(conf)
+    }
+
+    /// Which entries are done is kept for each reader, until Redis has confirmed that it
+    /// acknowledged them.
+    fn redelivery(_: &SourceConf, _: &RedisStreamParams) -> Redelivery {
+        Redelivery::Recognized
     }
 
     /// # Errors
@@ -107,8 +118,16 @@ impl Source for RedisStream {
         )?;
         let name = if conf.group.is_empty() { context.flow() } else { &conf.group };
         let lease = params.lease;
+        let is_exactly_once = context.is_exactly_once();
+        let has_begun = is_exactly_once && DoneEntries::has_begun(&context).await?;
+        let group = Arc::new(Group::open(control, conf, name, lease, has_begun).await?);
+        let draining = context.draining().clone();
+        let done = match is_exactly_once {
+            true => Some(Arc::new(DoneEntries::open(context, group.clone()).await?)),
+            false => None,
+        };
         let source = Self {
-            group: Arc::new(Group::open(control, conf, name, lease).await?),
+            group,
             connection: Arc::new(connection),
             reading: Reading {
                 is_ordered: conf.ordered != Ordered::No,
@@ -119,7 +138,8 @@ impl Source for RedisStream {
             reader: None,
             reads: JoinSet::new(),
             stop: CancellationToken::new(),
-            draining: context.draining().clone(),
+            draining,
+            done,
         };
         Ok(source)
     }
@@ -160,9 +180,15 @@ impl Source for RedisStream {
             if fetched.full && !self.draining.is_cancelled() {
                 self.read_on();
             }
-            let Fetched { rows, held, .. } = fetched;
-            let receipt = EntryReceipt { group: self.group.clone(), held };
-            return Ok(Some(Delivery::new(Batch::json(rows), receipt)));
+            let Fetched { rows, held, ids, .. } = fetched;
+            let kept = self.done.as_ref().zip(ids).map(|(done, ids)| done.hand_out(ids));
+            let (handed_out, position) = kept.unzip();
+            let receipt = EntryReceipt { group: self.group.clone(), held, handed_out };
+            let delivery = Delivery::new(Batch::json(rows), receipt);
+            return Ok(Some(match position {
+                Some(position) => delivery.keep(self.group.consumer.as_str(), position),
+                None => delivery,
+            }));
         }
     }
 
@@ -190,6 +216,9 @@ impl Source for RedisStream {
             let _ = timeout(LAST_READ / 60, self.reads.join_next()).await;
         }
         self.reads.abort_all();
+        if let Some(done) = &self.done {
+            done.close().await;
+        }
         Ok(self.group.leave().await?)
     }
 }
@@ -208,7 +237,8 @@ impl RedisStream {
 
     fn new_reader(&self) -> Box<Reader> {
         let (group, connection) = (self.group.clone(), self.connection.clone());
-        Box::new(Reader::new(group, connection, self.reading.clone(), self.stop.clone()))
+        let (reading, stop) = (self.reading.clone(), self.stop.clone());
+        Box::new(Reader::new(group, connection, reading, stop, self.done.clone()))
     }
 }
 

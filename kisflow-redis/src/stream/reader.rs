@@ -1,5 +1,7 @@
 //! [`Reader`]: which entries come next, and how they are asked for.
 
+mod takeover;
+
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -11,13 +13,15 @@ use fred::{
     interfaces::ClientLike,
     types::{CustomCommand, Resp3Frame, Value, config::Options},
 };
-use kisflow_core::CancellationToken;
+use kisflow_core::{CancellationToken, IdRanges};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     entry::{Page, RowField, Unreadable},
+    exactly_once::{DoneEntries, ids_of},
     foreign::{ForeignEntries, ForeignState},
     group::{Group, is_gone},
+    id::EntryId,
     in_flight::Held,
 };
 use crate::{connection::Connection, error::RedisError};
@@ -43,11 +47,13 @@ pub(super) struct Reader {
     /// the server for a while.
     look_again: Option<Instant>,
     /// Where taking over goes on that did not fit into one batch.
-    claim_from: Option<Bytes>,
+    claim_from: Option<EntryId>,
     next_claim: Instant,
     next_sweep: Option<Instant>,
     /// Entries of other readers that come first, if the rows are to keep their order.
     foreign: Option<ForeignEntries>,
+    /// Which entries are done, under `guarantee: exactly_once`.
+    done: Option<Arc<DoneEntries>>,
 }
 
 /// What the conf says of reading.
@@ -66,6 +72,8 @@ pub(super) struct Fetched {
     pub(super) held: Held,
     pub(super) at: Instant,
     pub(super) full: bool,
+    /// The ids of the rows, under `guarantee: exactly_once`.
+    pub(super) ids: Option<IdRanges<EntryId>>,
 }
 
 /// Why a read gave nothing.
@@ -90,6 +98,7 @@ impl Reader {
         connection: Arc<Connection>,
         reading: Reading,
         stop: CancellationToken,
+        done: Option<Arc<DoneEntries>>,
     ) -> Self {
         let now = Instant::now();
         let foreign = reading.is_ordered.then(ForeignEntries::default);
@@ -104,6 +113,7 @@ impl Reader {
             next_claim: now,
             next_sweep: Some(now),
             foreign,
+            done,
         }
     }
 
@@ -126,6 +136,7 @@ impl Reader {
             match self.step().await {
                 Ok(page) if page.ids.is_empty() => {}
                 Ok(page) => break page,
+                Err(Trouble::NoGroup) if self.done.is_some() => return Err(self.group.lost()),
                 Err(Trouble::NoGroup) if remakes < REMAKES => {
                     remakes += 1;
                     self.group.make_again().await?;
@@ -134,8 +145,16 @@ impl Reader {
             }
         };
         let full = page.ids.len() >= self.reading.rows;
+        let at = Instant::now();
+        if let Some(done) = &self.done
+            && let Err(error) = done.register().await
+        {
+            self.look_for_lost();
+            return Err(self.unkept(&error));
+        }
+        let ids = self.done.is_some().then(|| ids_of(&page));
         let held = self.group.in_flight.hold(page.ids);
-        Ok(Fetched { rows: page.rows, held, at: Instant::now(), full })
+        Ok(Fetched { rows: page.rows, held, at, full, ids })
     }
 
     /// What a trouble means for the next read.
@@ -201,47 +220,6 @@ impl Reader {
         Ok(waits)
     }
 
-    /// Entries that are ours, and that nobody here works on.
-    async fn lost_entries(&mut self, after: Bytes) -> Result<Page, Trouble> {
-        let in_flight = self.group.in_flight.ids();
-        let mut page = self.read(self.reading.rows, None, Value::Bytes(after)).await?;
-        // Should it fail, these entries are looked for again.
-        self.group.acknowledge(&page.gone).await?;
-        self.lost = page.last.clone().filter(|_| page.entries() >= self.reading.rows);
-        page.keep(|id| !in_flight.contains(id));
-        Ok(page)
-    }
-
-    /// Entries whose lease has passed, in the order of the stream.
-    async fn claim(&mut self) -> Result<Page, Trouble> {
-        let in_flight = self.group.in_flight.ids();
-        let lease = u64::try_from(self.group.lease.as_millis()).unwrap_or(u64::MAX);
-        let from = self.claim_from.clone().unwrap_or(Bytes::from_static(b"0-0"));
-        let arguments = vec![
-            self.group.stream.as_str().into(),
-            self.group.name.as_str().into(),
-            self.group.consumer.as_str().into(),
-            lease.to_string().into(),
-            Value::Bytes(from),
-            Value::from_static_str("COUNT"),
-            self.reading.rows.to_string().into(),
-        ];
-        let answer = self.ask("XAUTOCLAIM", None, arguments).await?;
-        let (mut page, cursor) = Page::of_claim(answer, &self.reading.field)
-            .map_err(|odd| self.unreadable("XAUTOCLAIM", odd))?;
-        if cursor.is_none() {
-            let pause = (self.group.lease / 4).clamp(Duration::from_millis(10), 2 * BLOCK);
-            self.next_claim = Instant::now() + pause;
-        }
-        self.claim_from = cursor;
-        if page.nameless {
-            // Our own entries say who they are, also when they are deleted.
-            self.look_for_lost();
-        }
-        page.keep(|id| !in_flight.contains(id));
-        Ok(page)
-    }
-
     /// Waits for a batch that is not full. What goes wrong meanwhile is for the next read to tell.
     async fn fill(&mut self, mut page: Page) -> Page {
         let wait = self.reading.wait;
@@ -267,7 +245,7 @@ impl Reader {
     }
 
     async fn new_entries(&self, rows: usize, block: Option<Duration>) -> Result<Page, Trouble> {
-        self.read(rows, block, Value::from_static_str(">")).await
+        Ok(self.read(rows, block, Value::from_static_str(">")).await?.of_new())
     }
 
     async fn read(
@@ -340,22 +318,5 @@ impl Reader {
             self.group.place()
         );
         Trouble::Lost(RedisError::answer(message, None))
-    }
-
-    /// Readers that are gone leave their names behind.
-    async fn sweep(&mut self) -> Result<(), Trouble> {
-        let silent = 20 * self.group.lease;
-        self.next_sweep = Some(Instant::now() + silent / 4);
-        if let Err(error) = self.group.sweep(silent).await {
-            if error.is_outage() {
-                return Err(Trouble::Refused(error));
-            }
-            tracing::warn!(
-                stream = %self.group.stream, group = %self.group.name,
-                "readers that are gone stay in the group: {}", kisflow_core::error_chain(&error),
-            );
-            self.next_sweep = None;
-        }
-        Ok(())
     }
 }

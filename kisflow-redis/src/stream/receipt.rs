@@ -2,15 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kisflow_core::{Receipt, Result, Settled, async_trait};
+use kisflow_core::{HandedOut, Receipt, Result, Settled, async_trait};
 
-use super::{group::Group, in_flight::Held};
+use super::{group::Group, id::EntryId, in_flight::Held};
 use crate::error::RedisError;
 
 /// Entries that were handed out. The position of a row is the id of its entry.
 pub(super) struct EntryReceipt {
     pub(super) group: Arc<Group>,
     pub(super) held: Held,
+    /// What is kept of them until Redis has confirmed their acknowledgement, under
+    /// `guarantee: exactly_once`.
+    pub(super) handed_out: Option<HandedOut<EntryId>>,
 }
 
 /// # Errors
@@ -29,7 +32,11 @@ impl Receipt for EntryReceipt {
 
     /// One `XACK` for all.
     async fn done(&self, _: &Settled) -> Result<()> {
-        Ok(self.group.acknowledge(self.held.ids()).await?)
+        self.group.acknowledge(self.held.ids()).await?;
+        if let Some(handed_out) = &self.handed_out {
+            handed_out.confirm();
+        }
+        Ok(())
     }
 
     /// Every reader of the group may take them at once, this one too.

@@ -6,8 +6,8 @@ use std::{
 };
 
 use kisflow_core::{
-    ConnConf, Connector, Durable, SourceConf, async_trait,
-    conformance::{self, Lease, SourceWorld, World},
+    ConnConf, Connector, Durable, SourceConf, SourceContext, async_trait,
+    conformance::{self, ExactlyOnceWorld, Lease, SourceWorld, World},
     durable::{Commit, CommitError, Key},
     error_chain,
 };
@@ -15,7 +15,7 @@ use kisflow_redis::{Redis, RedisParams, RedisStream};
 
 use crate::{
     redis_server::RedisServer,
-    world::{open, orders},
+    world::{open, open_in, orders},
 };
 
 /// How connections break.
@@ -85,6 +85,21 @@ impl World for Stream {
             Break::Restart => server.restart(),
         }
     }
+}
+
+#[async_trait]
+impl ExactlyOnceWorld for Stream {
+    async fn open_in(&self, lease: Lease, context: SourceContext) -> RedisStream {
+        let ms = if lease == Lease::Short { 500 } else { 600_000 };
+        open_in(&self.conf.clone().param("lease_ms", ms), context).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_read_exactly_once() {
+    let server = Arc::new(Mutex::new(RedisServer::start(&[])));
+    let made = AtomicU32::new(0);
+    conformance::exactly_once(&Worlds { server, breaks: Break::Close, made, user: None }).await;
 }
 
 async fn keeps_the_rules(breaks: Break) {

@@ -42,6 +42,13 @@ pub(crate) async fn open(conf: &SourceConf) -> RedisStream {
     }
 }
 
+pub(crate) async fn open_in(conf: &SourceConf, context: SourceContext) -> RedisStream {
+    match RedisStream::open(conf, params(conf).unwrap(), context).await {
+        Ok(reader) => reader,
+        Err(error) => panic!("{}", error_chain(&*error)),
+    }
+}
+
 /// What is wrong with a conf, found without a server.
 pub(crate) fn misfits(conf: &SourceConf) -> Vec<(String, String)> {
     RedisStream::check(conf, &params(conf).unwrap())
