@@ -19,6 +19,8 @@ mod server;
 mod cluster;
 #[path = "stream/entries.rs"]
 mod entries;
+#[path = "stream/exactly_once.rs"]
+mod exactly_once;
 #[path = "stream/permissions.rs"]
 mod permissions;
 #[path = "stream/refusals.rs"]

@@ -1,6 +1,7 @@
 //! A worker process, and the stage that it plays on: its conf, and the Redis that it counts in.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fs,
     io::Read,
@@ -297,8 +298,16 @@ pub(crate) fn any_instant(most_ms: u64) {
     std::thread::sleep(Duration::from_micros(random(most_ms * 1_000)));
 }
 
-/// A number below `end`.
+/// A number below `end`. Each test prints its seed, which `CHAOS_SEED` gives again: the same rows are
+/// waited for, and the same pauses made. What runs meanwhile is up to the machine.
 pub(crate) fn random(end: u64) -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0) % end.max(1)
+    thread_local! {
+        static RANDOM: RefCell<fastrand::Rng> = RefCell::new({
+            let seed = std::env::var("CHAOS_SEED").ok().map(|seed| seed.parse().expect("CHAOS_SEED: a number"));
+            let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+            println!("{}: CHAOS_SEED={seed}", std::thread::current().name().unwrap_or_default());
+            fastrand::Rng::with_seed(seed)
+        });
+    }
+    RANDOM.with_borrow_mut(|random| random.u64(..end.max(1)))
 }

@@ -4,6 +4,7 @@
 //! two ideas of `examples` and `readme`: fenced blocks, and comparing lines.
 
 mod bench;
+mod chaos;
 mod ci;
 mod deny;
 mod examples;
@@ -30,6 +31,8 @@ Usage: cargo xtask COMMAND
 Commands:
   test [ARGS...]        install what the tests need, then run them all, or those that ARGS choose
                         (ARGS go to `cargo test`)
+  chaos [NAME...]       run the tests that kill processes and servers, with more rows;
+                        --rounds N (3), --seed N
   examples [NAME...]    run the examples, compare what they print with their head comments
   readme                compare README.md and docs/ with the examples and files that they quote
   reference             write docs/reference.md and the schema's params from the types; --check: compare
@@ -63,6 +66,7 @@ fn dispatch(args: &[String]) -> Result<(), Failure> {
     }
     match command.as_str() {
         "test" => test::run(args),
+        "chaos" => chaos::run(args),
         "examples" => examples::run(args),
         "readme" => no_arguments(command, args).and_then(|()| readme::run()),
         "reference" => reference::run(args),
@@ -109,7 +113,9 @@ mod tests {
 
     #[test]
     fn the_help_names_every_command() {
-        for command in ["test", "examples", "readme", "reference", "tidy", "bench", "deny", "ci"] {
+        for command in
+            ["test", "chaos", "examples", "readme", "reference", "tidy", "bench", "deny", "ci"]
+        {
             assert!(HELP.lines().any(|line| line.trim_start().starts_with(command)), "{command}");
         }
         assert!(dispatch(&args("--help")).is_ok());

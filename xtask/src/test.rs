@@ -42,6 +42,15 @@ const ADVICE: [(&str, &str); 5] = [
 
 /// Runs all tests of the workspace, or those that `args` choose: they go to `cargo test`.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
+    install_missing()?;
+    if args.is_empty() {
+        return lanes::run();
+    }
+    process::run(process::cargo().arg("test").args(lanes::SCOPE).args(args))
+}
+
+/// Installs the programs that are missing, or fails with advice.
+pub(crate) fn install_missing() -> Result<(), Failure> {
     if !missing(is_here).is_empty() && on_path("apt-get") {
         install(&missing(is_here));
     }
@@ -49,10 +58,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     if !missing.is_empty() {
         return Err(Failure::Check(advice(&missing, on_path)));
     }
-    if args.is_empty() {
-        return lanes::run();
-    }
-    process::run(process::cargo().arg("test").args(lanes::SCOPE).args(args))
+    Ok(())
 }
 
 /// Whether the tests find a program.

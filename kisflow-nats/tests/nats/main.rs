@@ -9,6 +9,7 @@
 )]
 
 mod conformance;
+mod exactly_once;
 #[path = "../../../tests/support/nats_server.rs"]
 mod nats_server;
 mod opening;
