@@ -42,9 +42,11 @@ pub(crate) async fn run(
     if away.as_ref().is_some_and(Vec::is_empty) {
         let registry = registry.attach_connectors();
         let elsewhere = registry.positions_elsewhere(&inspection.conf).await;
-        let elsewhere = elsewhere.map_err(|error| Failure::because(&*error))?;
-        if !elsewhere.is_empty() {
-            return Err(Failure::Usage(harmless(&elsewhere.join("\n"))));
+        let mut found = elsewhere.map_err(|error| Failure::because(&*error))?;
+        let weak = registry.weak_stores(&inspection.conf).await;
+        found.extend(weak.map_err(|error| Failure::because(&*error))?);
+        if !found.is_empty() {
+            return Err(Failure::Usage(harmless(&found.join("\n"))));
         }
     }
     match common.output {

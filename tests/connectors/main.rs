@@ -24,3 +24,4 @@ mod redis;
 mod several;
 mod storage;
 mod stubs;
+mod weak_stores;

@@ -101,6 +101,12 @@ pub trait Durable: Send + Sync + 'static {
         false
     }
 
+    /// Returns what the engine's server may lose of what it has confirmed, with the settings that it
+    /// has now, and the way out; `None` if it may lose nothing, or if that is not known.
+    async fn may_lose(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// The time of the engine's clock, which all its clients share. It may go back, at a failover
     /// for example.
     async fn now(&self) -> Result<SystemTime>;
@@ -134,6 +140,10 @@ impl<D: Durable + ?Sized> Durable for Arc<D> {
 
     fn is_exclusive(&self) -> bool {
         (**self).is_exclusive()
+    }
+
+    async fn may_lose(&self) -> Result<Option<String>> {
+        (**self).may_lose().await
     }
 
     async fn now(&self) -> Result<SystemTime> {

@@ -261,6 +261,11 @@ impl Flows {
         self.inner.linked.linker.positions_elsewhere(&self.inner.conf).await
     }
 
+    /// Why flows may not be exact that are to be.
+    pub(crate) async fn weak_stores(&self) -> Result<Vec<String>, BoxError> {
+        self.inner.linked.linker.weak_stores(&self.inner.conf).await
+    }
+
     pub(crate) fn durable(&self) -> Option<Arc<dyn Durable>> {
         self.inner.quarantine.as_ref().map(|(durable, _)| durable.clone())
     }

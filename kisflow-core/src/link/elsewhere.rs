@@ -99,7 +99,7 @@ fn may_have(slot: &ConnectorSlot) -> bool {
 }
 
 /// The connection that there is, or one for the moment, which waits for no other process.
-async fn store(slot: &ConnectorSlot) -> Result<Arc<dyn Durable>> {
+pub(super) async fn store(slot: &ConnectorSlot) -> Result<Arc<dyn Durable>> {
     let cannot = || format!("connector `{}` keeps nothing", slot.conf.cname);
     if let Ok(connector) = slot.connected() {
         return Ok(connector.durable().ok_or_else(cannot)?);

@@ -9,6 +9,7 @@ mod keyed;
 mod plan;
 mod sources;
 mod unported;
+mod weak_store;
 
 pub use self::binder::Link;
 pub(crate) use self::binder::{Misfit, connector_params, source_params};

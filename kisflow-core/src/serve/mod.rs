@@ -78,6 +78,12 @@ impl Flows {
         if poll!(&mut drain).is_ready() {
             stop.cancel();
         }
+        let look = async {
+            for why in self.weak_stores().await.unwrap_or_default() {
+                warn!("{why}");
+            }
+            self.positions_elsewhere().await
+        };
         // A store that does not answer must not keep anybody from telling the flows to stop.
         let elsewhere = tokio::select! {
             biased;
@@ -85,7 +91,7 @@ impl Flows {
                 stop.cancel();
                 Ok(Vec::new())
             }
-            elsewhere = self.positions_elsewhere() => elsewhere,
+            elsewhere = look => elsewhere,
         };
         match elsewhere {
             Ok(elsewhere) if elsewhere.is_empty() => {}

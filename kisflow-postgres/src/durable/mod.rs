@@ -348,6 +348,17 @@ impl Durable for PostgresDurable {
         LIMITS
     }
 
+    async fn may_lose(&self) -> Result<Option<String>> {
+        let sql = "select name, setting from pg_settings \
+            where (name = 'fsync' and setting = 'off') or (name = 'synchronous_commit' and setting = 'off')";
+        let Some(row) = self.rows(sql, &[]).await?.into_iter().next() else { return Ok(None) };
+        let (name, setting): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        Ok(Some(format!(
+            "postgres at {} has `{name} = {setting}` and may lose the last commits before its death; set `{name} = on`",
+            self.connections.place
+        )))
+    }
+
     async fn now(&self) -> Result<SystemTime> {
         let sql = "select (extract(epoch from clock_timestamp()) * 1000000)::int8";
         let rows = self.rows(sql, &[]).await?;

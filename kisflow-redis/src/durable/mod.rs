@@ -1,5 +1,7 @@
 //! [`Durable`] on Redis: a sorted set for the order, a hash for the values, a hash of counters.
 
+mod persistence;
+
 use std::{
     collections::BTreeSet,
     ops::Bound,
@@ -265,6 +267,10 @@ impl Durable for RedisDurable {
     /// A script blocks the server while it runs; one of 1,000 keys takes about 10 ms.
     fn limits(&self) -> Limits {
         Limits { keys: 1_000, bytes: 32 << 20, key_bytes: 8 << 10 }
+    }
+
+    async fn may_lose(&self) -> Result<Option<String>> {
+        Ok(persistence::may_lose(&self.connection).await?)
     }
 
     async fn now(&self) -> Result<SystemTime> {
