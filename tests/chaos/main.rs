@@ -23,6 +23,7 @@ mod redis_server;
 #[path = "../support/server.rs"]
 mod server;
 
+mod commits;
 mod disk;
 mod exactly_once;
 mod feed;

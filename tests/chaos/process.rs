@@ -204,17 +204,28 @@ pub(crate) fn entries(conf: &ConnConf, space: &str) -> Vec<(Bytes, Entry)> {
     let registry = Registry::new().connector::<Redb>().connector::<Redis>().connector::<Postgres>();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let durable = registry.durable(conf).await.unwrap();
-        durable.scan(&Scan::of(space)).await.unwrap()
+        let (mut scan, mut entries) = (Scan::of(space), Vec::new());
+        loop {
+            let page = durable.scan(&scan).await.unwrap();
+            let Some((last, _)) = page.last() else { return entries };
+            scan = scan.after(last.clone());
+            entries.extend(page);
+        }
     })
 }
 
-/// The program beside the test's own.
+/// The worker beside the test's own program.
 fn worker_path() -> PathBuf {
+    example_path("chaos_worker")
+}
+
+/// A program beside the test's own.
+pub(crate) fn example_path(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let path = test.parent().and_then(Path::parent).unwrap().join("examples/chaos_worker");
+    let path = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
     assert!(
         path.exists(),
-        "{} is not built; `cargo test` builds it with all tests, for this test alone say `cargo build --all-features --example chaos_worker`",
+        "{} is not built; `cargo xtask test` and `cargo xtask chaos` build it with the tests",
         path.display()
     );
     path

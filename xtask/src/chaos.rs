@@ -23,9 +23,8 @@ struct Options<'a> {
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let Options { rounds, seed, names } = options(args)?;
     test::install_missing()?;
-    process::run(
-        process::cargo().args(["build"]).args(lanes::SCOPE).args(["--example", "chaos_worker"]),
-    )?;
+    let workers = ["chaos_committer", "chaos_worker"].iter().flat_map(|name| ["--example", name]);
+    process::run(process::cargo().arg("build").args(lanes::SCOPE).args(workers))?;
     for round in 1..=rounds {
         println!("chaos, round {round} of {rounds}");
         let started = Instant::now();

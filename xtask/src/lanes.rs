@@ -11,7 +11,7 @@ use crate::process;
 pub(crate) const SCOPE: [&str; 2] = ["--workspace", "--all-features"];
 
 /// The examples that tests run as programs.
-const EXAMPLES: [&str; 3] = ["chaos_worker", "flights_live", "shop"];
+const EXAMPLES: [&str; 4] = ["chaos_committer", "chaos_worker", "flights_live", "shop"];
 
 /// The test programs that compile programs. `new` builds in this build's directory and locks it, so
 /// it is the last: cargo has started the other lane by then.
