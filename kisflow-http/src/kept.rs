@@ -11,7 +11,13 @@ use kisflow_core::{Result, SourceContext, error_chain};
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
-use crate::refusal::Refusal;
+use tokio::time::sleep;
+
+use crate::{keys::Keys, refusal::Refusal};
+
+/// How often old keys are removed, and how many at once.
+const PAUSE: Duration = Duration::from_secs(1);
+const MOST_FORGOTTEN: usize = 100;
 
 /// The posts of one path in the store: a position for each idempotency key.
 pub(crate) struct KeptPosts {
@@ -27,7 +33,7 @@ pub(crate) struct KeptPost {
     pub(crate) of: usize,
     /// A hash of its body, which is the same in every process.
     pub(crate) body: u64,
-    /// When it came, in milliseconds since 1970.
+    /// When rows of it were last handed out, in milliseconds since 1970.
     at_ms: u64,
 }
 
@@ -66,9 +72,35 @@ impl KeptPosts {
         match (found.of, found.body) == (of, body) {
             true => {
                 self.context.count_repeated(found.rows.min(of));
-                Ok(KeptPost { at_ms: new.at_ms, ..found })
+                Ok(found)
             }
             false => Err(Refusal::KeyOfOther),
+        }
+    }
+}
+
+/// Removes keys from the store that are not to be known any more.
+pub(crate) async fn forget(context: SourceContext, keys: Arc<Keys>) {
+    loop {
+        sleep(PAUSE).await;
+        loop {
+            let forgotten = keys.take_forgotten(MOST_FORGOTTEN);
+            let names: Vec<Arc<str>> = forgotten.iter().map(|(key, _)| key.clone()).collect();
+            // Another process may have used it since.
+            let is_old = |key: &str, position: &Bytes| {
+                let used = forgotten.iter().find(|(name, _)| **name == *key).map(|(_, used)| *used);
+                let post = serde_json::from_slice::<KeptPost>(position).ok();
+                !keys.is_in_progress(key) && used >= post.map(|post| post.at_ms)
+            };
+            let removed = context.positions().forget_old(&names, is_old).await;
+            let is_last = removed.is_err() || names.len() < MOST_FORGOTTEN;
+            if removed.is_err() {
+                // The flow waits for the store as well, and says so.
+                keys.put_back(forgotten);
+            }
+            if is_last {
+                break;
+            }
         }
     }
 }
@@ -87,11 +119,11 @@ impl KeptPost {
     /// The position behind so many of its rows.
     pub(crate) fn behind(&self, rows: usize) -> Vec<u8> {
         // Only numbers: it always has a JSON form.
-        serde_json::to_vec(&Self { rows, ..*self }).unwrap_or_default()
+        serde_json::to_vec(&Self { rows, at_ms: now_ms(), ..*self }).unwrap_or_default()
     }
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::kept::{KeptPost, hash};
+use crate::kept::{KeptPost, hash, now_ms};
 
 /// The idempotency keys of one path.
 ///
@@ -27,10 +27,13 @@ pub(crate) struct Keys {
 struct State {
     by_key: HashMap<Arc<str>, Entry>,
     /// The keys that are done, in the order in which they were; of keys in the store, those as well
-    /// whose posts broke off.
+    /// whose posts broke off. A key that was used again counts where it was used last.
     done: VecDeque<(Instant, Arc<str>)>,
-    /// Keys that are to be removed from the store.
-    forgotten: Vec<Arc<str>>,
+    /// When each of `done` was used last.
+    used: HashMap<Arc<str>, Instant>,
+    /// Keys that are to be removed from the store, and when they were used last, in milliseconds
+    /// since 1970.
+    forgotten: Vec<(Arc<str>, u64)>,
 }
 
 #[derive(Debug)]
@@ -73,17 +76,19 @@ impl Keys {
     ) -> Arc<Self> {
         posts.sort_by_key(|(_, post)| std::cmp::Reverse(post.age()));
         let now = Instant::now();
-        let done = posts.into_iter().map(|(key, post)| {
+        let mut state = State::default();
+        for (key, post) in posts {
             // The clock of this process may have begun after that.
-            (now.checked_sub(post.age()).unwrap_or(now), key)
-        });
-        let state = State { done: done.collect(), ..State::default() };
+            state.remember(now.checked_sub(post.age()).unwrap_or(now), key);
+        }
         Arc::new(Self { window, most, is_kept: true, state: Mutex::new(state) })
     }
 
-    /// At most so many of the keys that are to be removed from the store.
-    pub(crate) fn take_forgotten(&self, most: usize) -> Vec<Arc<str>> {
+    /// At most so many of the keys that are to be removed from the store, and when they were used
+    /// last, in milliseconds since 1970.
+    pub(crate) fn take_forgotten(&self, most: usize) -> Vec<(Arc<str>, u64)> {
         let mut state = self.lock();
+        self.forget(&mut state);
         let kept = state.forgotten.len().saturating_sub(most);
         state.forgotten.split_off(kept)
     }
@@ -98,7 +103,7 @@ impl Keys {
             Some(Entry { answer: Some(answer), .. }) => Claim::Done(*answer),
             Some(_) => Claim::InFlight,
             None => {
-                state.forgotten.retain(|forgotten| forgotten != key);
+                state.forgotten.retain(|(forgotten, _)| forgotten != key);
                 state.by_key.insert(key.clone(), Entry { body, answer: None });
                 Claim::New(Claimed { keys: self.clone(), key: key.clone(), done: false })
             }
@@ -108,22 +113,45 @@ impl Keys {
     /// Drops keys that are too old, and the oldest ones beyond the limit.
     fn forget(&self, state: &mut State) {
         while let Some((at, _)) = state.done.front()
-            && (state.done.len() > self.most || at.elapsed() >= self.window)
+            && (state.used.len() > self.most || at.elapsed() >= self.window)
         {
-            let Some((_, key)) = state.done.pop_front() else { break };
-            // One that is in progress again is recorded anew.
+            let Some((at, key)) = state.done.pop_front() else { break };
+            if state.used.get(&key) != Some(&at) {
+                continue;
+            }
+            state.used.remove(&key);
+            // One that is in progress again is remembered anew.
             if state.by_key.get(&key).is_some_and(|entry| entry.answer.is_none()) {
                 continue;
             }
             state.by_key.remove(&key);
             if self.is_kept {
-                state.forgotten.push(key);
+                let age = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+                state.forgotten.push((key, now_ms().saturating_sub(age)));
             }
         }
     }
 
+    /// Takes keys back that could not be removed.
+    pub(crate) fn put_back(&self, forgotten: Vec<(Arc<str>, u64)>) {
+        self.lock().forgotten.extend(forgotten);
+    }
+
+    /// Whether rows of the key are in progress.
+    pub(crate) fn is_in_progress(&self, key: &str) -> bool {
+        self.lock().by_key.get(key).is_some_and(|entry| entry.answer.is_none())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Records that a key was used.
+    fn remember(&mut self, at: Instant, key: Arc<str>) {
+        self.used.insert(key.clone(), at);
+        self.done.push_back((at, key));
     }
 }
 
@@ -143,7 +171,7 @@ impl Claimed {
         if let Some(entry) = state.by_key.get_mut(&self.key) {
             entry.answer = Some(answer);
         }
-        state.done.push_back((Instant::now(), self.key.clone()));
+        state.remember(Instant::now(), self.key.clone());
         self.keys.forget(&mut state);
     }
 }
@@ -155,7 +183,7 @@ impl Drop for Claimed {
             state.by_key.remove(&self.key);
             if self.keys.is_kept {
                 // Some of its rows may be done.
-                state.done.push_back((Instant::now(), self.key.clone()));
+                state.remember(Instant::now(), self.key.clone());
                 self.keys.forget(&mut state);
             }
         }
@@ -197,5 +225,27 @@ mod tests {
         assert!(matches!(claim(&keys, "c", "1"), Claim::Done(_)));
         drop(new(&keys, "a"));
         assert_eq!(keys.lock().by_key.len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_in_the_store_is_forgotten_after_its_last_use() {
+        let keys = Keys::kept(Duration::from_secs(10), 2, Vec::new());
+        // Its post broke off, came again, and is done.
+        drop(new(&keys, "a"));
+        tokio::time::advance(Duration::from_secs(8)).await;
+        new(&keys, "a").done(ANSWER);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        let forgotten = |keys: &Arc<Keys>| {
+            keys.take_forgotten(9).into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        };
+        assert_eq!(forgotten(&keys), []);
+        assert!(matches!(claim(&keys, "a", "1"), Claim::Done(ANSWER)));
+        // Many attempts are one key.
+        (0..9).for_each(|_| drop(new(&keys, "b")));
+        assert_eq!(forgotten(&keys), []);
+        drop(new(&keys, "c"));
+        assert_eq!(forgotten(&keys), ["a".into()]);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(forgotten(&keys), ["b".into(), "c".into()]);
     }
 }

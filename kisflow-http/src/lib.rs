@@ -92,7 +92,9 @@
 //!
 //! Keys are kept in the memory of the process, for each path: those of done posts for
 //! `idempotency_ms`, and at most `idempotency_keys` of them. After a key was dropped, or the
-//! process restarted, the rows are delivered again. The position of a row is `<key>:<index>`, so a
+//! process restarted, the rows are delivered again. In a flow with `guarantee: exactly_once` each post
+//! needs a key, and the store has, for each key, how many rows of its post are done: a repetition goes
+//! on behind them, in any process with the same store. The position of a row is `<key>:<index>`, so a
 //! repeated row is the same entry in quarantine. Without the header each request has its own id.
 //!
 //! # TLS

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::{
     kept::KeptPost,
-    keys::{Claimed, Keys},
+    keys::Claimed,
     memory::Held,
     receipt::{Part, Parts},
     rows::Rows,
@@ -23,12 +23,12 @@ use crate::{
 };
 
 /// Creates a queue for this many posts, and its entrance.
-pub(crate) fn queue(posts: usize, batch_rows: usize, keys: Arc<Keys>) -> (Entrance, Queue) {
+pub(crate) fn queue(posts: usize, batch_rows: usize) -> (Entrance, Queue) {
     let (enter, posts) = mpsc::channel(posts.max(1));
     let rows = Arc::new(AtomicU64::new(0));
     let ids = Ids::new();
     let batch_rows = batch_rows.max(1);
-    let queue = Queue { posts, next: None, rows: rows.clone(), batch_rows, keys };
+    let queue = Queue { posts, next: None, rows: rows.clone(), batch_rows };
     (Entrance { enter, rows, ids }, queue)
 }
 
@@ -108,7 +108,6 @@ pub(crate) struct Queue {
     next: Option<Post>,
     rows: Arc<AtomicU64>,
     batch_rows: usize,
-    keys: Arc<Keys>,
 }
 
 impl Queue {
@@ -140,19 +139,12 @@ impl Queue {
             if rows < left {
                 self.next = Some(post);
             }
-            if room == 0 {
+            if room == 0 || taken.kept.len() >= Delivery::PARTS {
                 break;
             }
             self.next = self.waiting();
         }
-        // As fast as they come, and some more.
-        let most = 2 * taken.parts.len() + 8;
-        let delivery = self
-            .keys
-            .take_forgotten(most)
-            .into_iter()
-            .fold(taken.delivery(), |delivery, key| delivery.forget(key));
-        Some(delivery)
+        Some(taken.delivery())
     }
 
     /// The next waiting post.

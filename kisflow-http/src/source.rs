@@ -3,14 +3,14 @@
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use kisflow_core::{Delivery, Redelivery, Result, Source, SourceConf, SourceContext, async_trait};
-use tokio::net::lookup_host;
+use tokio::{net::lookup_host, task::JoinSet};
 
 use crate::{
     body::Pace,
     check,
     error::HttpError,
     gate::{Gate, Rules},
-    kept::KeptPosts,
+    kept::{KeptPosts, forget},
     keys::Keys,
     listeners::{Listeners, Seat},
     params::HttpParams,
@@ -28,6 +28,8 @@ pub struct Http {
     seat: Seat,
     /// Whether the listener has died, and this was reported.
     lost: bool,
+    /// Removes old keys from the store, under `guarantee: exactly_once`.
+    _forgetting: JoinSet<()>,
 }
 
 impl fmt::Debug for Http {
@@ -76,7 +78,11 @@ impl Source for Http {
             Some(posts) => Keys::kept(window, most, posts.all().await?),
             None => Keys::new(window, most),
         };
-        let (entrance, queue) = queue(params.queue, rows, keys.clone());
+        let mut forgetting = JoinSet::new();
+        if kept.is_some() {
+            forgetting.spawn(forget(context.clone(), keys.clone()));
+        }
+        let (entrance, queue) = queue(params.queue, rows);
         let path = if conf.key.is_empty() { "/".to_owned() } else { conf.key.clone() };
         let limit = params.timeout;
         let rules = Rules {
@@ -95,7 +101,7 @@ impl Source for Http {
         let names = (context.flow().to_owned(), path);
         let gate = Gate::new(names, rules, draining, entrance, (keys, kept));
         let seat = context.shared::<Listeners>().join(&conf.sname, address, Arc::new(gate), tls)?;
-        Ok(Self { queue, seat, lost: false })
+        Ok(Self { queue, seat, lost: false, _forgetting: forgetting })
     }
 
     async fn next(&mut self) -> Result<Option<Delivery>> {

@@ -8,18 +8,25 @@ use std::{
 
 use async_nats::{Subject, datetime::DateTime};
 use bytes::Bytes;
-use kisflow_core::{
-    HandedOut, IdRanges, Result, SoleReader, SourceContext, UnconfirmedIds, error_chain,
-};
+use kisflow_core::{IdRanges, Result, SoleReader, SourceContext, error_chain};
+use tokio::time::Instant;
 
 use crate::{error::NatsError, shelf::Fetched};
 
-/// The rows that are done and whose acknowledgement the server has not confirmed, by their sequences.
+/// How long the server may take to write what was acknowledged: an acknowledgement that it forgets
+/// when it is killed is redelivered.
+const WRITTEN: Duration = Duration::from_secs(180);
+
+/// The rows that are done, by their sequences.
 ///
 /// JetStream does not say which reader had a row before, so one process at a time reads for a flow.
-/// It keeps these sequences as a position, whose part is the stream with the time at which it was
+/// It keeps the sequences as a position, whose part is the stream with the time at which it was
 /// created. A reader that takes over first keeps the position unchanged: the one before it can commit
 /// nothing from then on.
+///
+/// No sequence is ever left out, because the server writes acknowledgements later than it confirms
+/// them. The ranges stay few: rows that the consumer delivers one after the other are one range, and so
+/// is all up to where every row was acknowledged some time ago.
 pub(crate) struct DoneRows {
     context: SourceContext,
     /// What is read, once it has begun.
@@ -29,18 +36,28 @@ pub(crate) struct DoneRows {
 /// One stream, as this reader reads it.
 pub(crate) struct Reading {
     part: Arc<str>,
-    unconfirmed: Arc<UnconfirmedIds<u64>>,
-    /// What readers before this one have done.
-    before: IdRanges<u64>,
-    /// The same among the rows that are not confirmed.
-    handed_out: HandedOut<u64>,
+    /// All rows that were handed out, by this reader or one before it. Those of a delivery are durable
+    /// with its position, which is kept when they are done.
+    handed_out: IdRanges<u64>,
+    /// The rows of those whose positions are durable.
+    done: IdRanges<u64>,
+    /// The last row that was handed out: its number and its sequence, unless it was delivered again.
+    last: Option<(u64, u64)>,
+    /// Up to where all rows were acknowledged, and when that was seen.
+    floor: (u64, Instant),
 }
 
 /// How a delivery is kept.
 pub(crate) struct KeptDelivery {
-    pub(crate) part: Arc<str>,
     pub(crate) position: Bytes,
-    pub(crate) handed_out: HandedOut<u64>,
+    pub(crate) ids: DeliveredIds,
+}
+
+/// The rows of a delivery.
+pub(crate) struct DeliveredIds {
+    pub(crate) part: Arc<str>,
+    ids: IdRanges<u64>,
+    rows: Arc<DoneRows>,
 }
 
 impl DoneRows {
@@ -78,9 +95,19 @@ impl DoneRows {
             Ok::<_, kisflow_core::BoxError>(before)
         };
         let before = begin.await.map_err(|error| unkept(&*error))?;
-        let unconfirmed = Arc::<UnconfirmedIds<u64>>::default();
-        let (handed_out, _) = unconfirmed.hand_out(before.clone());
-        *self.reading() = Some(Reading { part, unconfirmed, before, handed_out });
+        let mut reading = self.reading();
+        match &mut *reading {
+            // It has read before, and may have rows in progress.
+            Some(reading) if reading.part == part => {
+                reading.handed_out.extend(&before);
+                reading.done.extend(&before);
+            }
+            reading => {
+                let (handed_out, done) = (before.clone(), before);
+                let floor = (0, Instant::now());
+                *reading = Some(Reading { part, handed_out, done, last: None, floor });
+            }
+        }
         Ok(())
     }
 
@@ -97,7 +124,7 @@ impl DoneRows {
     pub(crate) fn take_done(&self, rows: &mut Vec<Fetched>) -> Vec<Subject> {
         let reading = self.reading();
         let is_done = |row: &Fetched| {
-            reading.as_ref().is_some_and(|reading| reading.before.contains(&row.sequence))
+            reading.as_ref().is_some_and(|reading| reading.done.contains(&row.sequence))
         };
         let done: Vec<Subject> =
             rows.iter().filter(|row| is_done(row)).map(|row| row.reply.clone()).collect();
@@ -106,31 +133,129 @@ impl DoneRows {
         done
     }
 
-    /// The server delivers nothing again up to this sequence.
+    /// Every row up to this sequence is acknowledged, as the server says now.
     pub(crate) fn acknowledged_to(&self, floor: u64) {
-        if let Some(reading) = &*self.reading()
-            && reading.before.bounds().is_some_and(|(_, last)| last <= floor)
-        {
-            reading.handed_out.confirm();
+        if let Some(reading) = &mut *self.reading() {
+            reading.acknowledged_to(floor, Instant::now());
         }
     }
 }
 
 impl Reading {
     /// Records the rows of a delivery, in the order in which they are handed out.
-    pub(crate) fn hand_out(&self, rows: &[Fetched]) -> KeptDelivery {
+    pub(crate) fn hand_out(&mut self, rows: &[Fetched], done: &Arc<DoneRows>) -> KeptDelivery {
         let mut ids = IdRanges::default();
-        for rows in rows.chunk_by(|row, next| row.is_before(next)) {
-            if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
-                ids.insert(first.sequence, last.sequence);
+        for row in rows {
+            let is_next = self.last.is_some_and(|(number, sequence)| {
+                !row.is_again && row.number == number + 1 && row.sequence > sequence
+            });
+            match self.last.filter(|_| is_next) {
+                // No row of the consumer is between the two.
+                Some((_, before)) => ids.insert(before, row.sequence),
+                None => ids.insert(row.sequence, row.sequence),
             }
+            self.last = (!row.is_again).then_some((row.number, row.sequence));
         }
-        let (handed_out, position) = self.unconfirmed.hand_out(ids);
-        KeptDelivery { part: self.part.clone(), position, handed_out }
+        self.handed_out.extend(&ids);
+        KeptDelivery {
+            position: self.handed_out.to_position(),
+            ids: DeliveredIds { part: self.part.clone(), ids, rows: done.clone() },
+        }
+    }
+
+    fn acknowledged_to(&mut self, floor: u64, now: Instant) {
+        let (then, seen) = self.floor;
+        if now.saturating_duration_since(seen) < WRITTEN {
+            return;
+        }
+        if then > 0 {
+            self.handed_out.insert(0, then);
+            self.done.insert(0, then);
+        }
+        self.floor = (floor, now);
+    }
+}
+
+impl DeliveredIds {
+    /// The position of the delivery is durable.
+    pub(crate) fn done(&self) {
+        if let Some(reading) = &mut *self.rows.reading()
+            && reading.part == self.part
+        {
+            reading.done.extend(&self.ids);
+        }
     }
 }
 
 /// Which rows are done cannot be read or kept.
 fn unkept(error: &(dyn std::error::Error + 'static)) -> NatsError {
     NatsError::store(format!("which rows are done cannot be read or kept: {}", error_chain(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use kisflow_core::durable::MemoryStore;
+
+    use super::*;
+
+    fn row(sequence: u64, number: u64, is_again: bool) -> Fetched {
+        let (payload, reply, since) = (Bytes::new(), Subject::from("x"), Instant::now());
+        Fetched { payload, sequence, number, is_again, reply, since }
+    }
+
+    async fn rows() -> Arc<DoneRows> {
+        let store = Arc::new(MemoryStore::default());
+        let rows = DoneRows::new(SourceContext::new("flow", "rows", store));
+        rows.begin("S".into()).await.unwrap();
+        Arc::new(rows)
+    }
+
+    fn hand_out(done: &Arc<DoneRows>, rows: &[Fetched]) -> KeptDelivery {
+        done.reading().as_mut().unwrap().hand_out(rows, done)
+    }
+
+    #[tokio::test]
+    async fn rows_that_the_consumer_delivers_one_after_the_other_are_one_range() {
+        let done = rows().await;
+        hand_out(&done, &[row(3, 1, false), row(7, 2, false)]);
+        let next = hand_out(&done, &[row(8, 3, false)]);
+        assert_eq!(next.position, r#"{"done":["3..8"]}"#);
+        // The number 4 was lost on its way, and comes again behind the number 6.
+        let gap = hand_out(&done, &[row(12, 5, false), row(15, 6, false), row(10, 7, true)]);
+        assert_eq!(gap.position, r#"{"done":["3..8","10","12..15"]}"#);
+        let behind = hand_out(&done, &[row(20, 8, false), row(30, 9, false)]);
+        assert_eq!(behind.position, r#"{"done":["3..8","10","12..15","20..30"]}"#);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_acknowledged_long_ago_is_one_range() {
+        let done = rows().await;
+        for sequence in [3, 5, 9] {
+            hand_out(&done, &[row(sequence, sequence, true)]);
+        }
+        done.acknowledged_to(5);
+        tokio::time::advance(WRITTEN).await;
+        done.acknowledged_to(5);
+        let position = hand_out(&done, &[row(11, 11, true)]).position;
+        assert_eq!(position, r#"{"done":["3","5","9","11"]}"#, "it was seen just now");
+        tokio::time::advance(WRITTEN).await;
+        done.acknowledged_to(11);
+        let position = hand_out(&done, &[row(13, 13, true)]).position;
+        assert_eq!(position, r#"{"done":["0..5","9","11","13"]}"#);
+    }
+
+    #[tokio::test]
+    async fn a_row_is_taken_out_once_its_position_is_durable() {
+        let done = rows().await;
+        let kept = hand_out(&done, &[row(3, 1, false), row(4, 2, false)]);
+        let again = || vec![row(3, 3, true), row(5, 4, false)];
+        let mut rows = again();
+        assert_eq!(done.take_done(&mut rows).len(), 0);
+        kept.ids.done();
+        assert_eq!((done.take_done(&mut rows).len(), rows.len()), (1, 1));
+        done.begin("T".into()).await.unwrap();
+        kept.ids.done();
+        let mut rows = again();
+        assert_eq!(done.take_done(&mut rows).len(), 0, "it is a row of another stream");
+    }
 }

@@ -116,7 +116,7 @@ impl Group {
     fn lost(&self, stream: &str) -> NatsError {
         let (consumer, place) = (&self.wanted.consumer, &self.link.place);
         NatsError::consumer(format!(
-            "the consumer `{consumer}` of stream `{stream}` at nats {place} is gone, and with it which rows are done: rows that are read again would count again; make it where it was: `nats consumer add {stream} {consumer}` with the sequence of the next row, or begin anew: `positions reset --drop-states`"
+            "the consumer `{consumer}` of stream `{stream}` at nats {place} is gone, and with it which rows are done: rows that are read again would count again; begin anew: `positions reset --drop-states`, or make it behind the last row that is done: `nats consumer add {stream} {consumer}`, with the sequence behind that as its start"
         ))
     }
 

@@ -150,6 +150,8 @@ impl Pump {
         let Some(done) = self.done.clone() else { return Ok(()) };
         if self.sole.is_none() {
             self.sole = Some(done.sole_reader(self.lease).await?);
+            // The stream or its consumer may have been made anew meanwhile.
+            self.consumer = self.group.attach().await?;
         }
         done.begin(self.group.part()).await?;
         if self.is_ordered {
@@ -162,6 +164,10 @@ impl Pump {
     /// Waits for the connection, and makes sure of the consumer.
     async fn mend(&mut self) {
         self.pull = None;
+        if self.done.is_some() && self.sole.is_none() {
+            // What waits here may have been handed out by another reader.
+            self.shelf.drop_all();
+        }
         loop {
             let mut state = self.link.state.clone();
             while state.borrow_and_update().lost {
@@ -182,8 +188,10 @@ impl Pump {
                         self.shelf.forget();
                     }
                     self.consumer = consumer;
-                    if self.done.as_ref().is_some_and(|done| !done.reads(&self.group.part())) {
-                        // The stream was made anew, with the same sequences for other rows.
+                    let is_anew =
+                        self.done.as_ref().is_some_and(|done| !done.reads(&self.group.part()));
+                    if is_anew || self.done.is_some() && self.sole.is_none() {
+                        // Made anew, the stream has the same sequences for other rows.
                         self.shelf.drop_all();
                         if let Err(trouble) = self.begin().await {
                             self.shelf.fail(trouble);
@@ -216,6 +224,11 @@ impl Pump {
             if self.link.connects() != connects {
                 // It is there again, but the pull went with the connection before.
                 return NatsError::unsure(&self.link.place);
+            }
+            if self.sole.take_if(|sole| !sole.is_held()).is_some() {
+                return NatsError::store(
+                    "the lease of the reader could not be renewed, and another process may read",
+                );
             }
             if !self.repeated.is_empty() {
                 let repeated = std::mem::take(&mut self.repeated);

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{Subject, datetime::DateTime, jetstream::AckKind};
-use kisflow_core::{HandedOut, Receipt, Result, Settled, async_trait};
+use kisflow_core::{Receipt, Result, Settled, async_trait};
 
-use crate::{link::Link, shelf::Shelf};
+use crate::{exactly_once::DeliveredIds, link::Link, shelf::Shelf};
 
 /// Rows of a stream that were handed out.
 pub(crate) struct Rows {
@@ -19,9 +19,8 @@ pub(crate) struct Rows {
     pub(crate) sequences: Vec<u64>,
     /// Where each is acknowledged.
     pub(crate) replies: Vec<Subject>,
-    /// What is kept of them until the server has confirmed their acknowledgement, under
-    /// `guarantee: exactly_once`.
-    pub(crate) handed_out: Option<HandedOut<u64>>,
+    /// The same for `guarantee: exactly_once`.
+    pub(crate) delivered: Option<DeliveredIds>,
 }
 
 #[async_trait]
@@ -36,11 +35,11 @@ impl Receipt for Rows {
     }
 
     async fn done(&self, _: &Settled) -> Result<()> {
-        self.link.tell(&self.replies, AckKind::Ack).await?;
-        if let Some(handed_out) = &self.handed_out {
-            handed_out.confirm();
+        if let Some(delivered) = &self.delivered {
+            // Before they are let go of: they may be on their way again.
+            delivered.done();
         }
-        Ok(())
+        Ok(self.link.tell(&self.replies, AckKind::Ack).await?)
     }
 
     async fn release(&self) -> Result<()> {

@@ -29,15 +29,6 @@ pub(crate) struct Fetched {
     pub(crate) since: Instant,
 }
 
-impl Fetched {
-    /// Whether the consumer has delivered the next row right behind this one, both for the first time:
-    /// then no row of it is between them in the stream.
-    pub(crate) fn is_before(&self, next: &Self) -> bool {
-        let is_new = !self.is_again && !next.is_again;
-        is_new && next.number == self.number + 1 && next.sequence > self.sequence
-    }
-}
-
 /// Rows that were fetched and are not handed out: between the task that fetches and `next`.
 pub(crate) struct Shelf {
     state: Mutex<State>,

@@ -152,10 +152,10 @@ impl Nats {
     /// What there is on the shelf, and how it is kept under `guarantee: exactly_once`.
     fn take(&self) -> Taken<(Vec<Fetched>, Option<KeptDelivery>)> {
         // The stream that is read does not change in between.
-        let reading = self.done.as_ref().map(|done| done.reading());
-        let reading = reading.as_deref().and_then(Option::as_ref);
+        let mut reading = self.done.as_ref().map(|done| done.reading());
+        let reading = reading.as_deref_mut().and_then(Option::as_mut).zip(self.done.as_ref());
         self.shelf.take().map(|rows| {
-            let kept = reading.map(|reading| reading.hand_out(&rows));
+            let kept = reading.map(|(reading, done)| reading.hand_out(&rows, done));
             (rows, kept)
         })
     }
@@ -169,8 +169,11 @@ impl Nats {
             sequences.push(sequence);
             replies.push(reply);
         }
-        let kept = kept.map(|kept| (kept.handed_out, (kept.part, kept.position)));
-        let (handed_out, position) = kept.unzip();
+        let kept = kept.map(|KeptDelivery { ids, position }| {
+            let part = ids.part.clone();
+            (ids, (part, position))
+        });
+        let (delivered, position) = kept.unzip();
         let receipt = Rows {
             link: self.link.clone(),
             shelf: self.shelf.clone(),
@@ -179,7 +182,7 @@ impl Nats {
             lease: self.lease,
             sequences,
             replies,
-            handed_out,
+            delivered,
         };
         let delivery = Delivery::new(Batch::json(payloads), receipt);
         match position {

@@ -72,6 +72,7 @@ mod durable;
 mod error;
 mod params;
 mod permission;
+mod persistence;
 mod pipeline;
 mod private;
 mod script;

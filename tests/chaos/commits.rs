@@ -76,7 +76,7 @@ fn check(conn: ConnConf, mut restart: impl FnMut()) {
             "no commit is done any more"
         );
         any_instant(5);
-        match death % 8 {
+        match death % 4 {
             0 => restart(),
             _ => {
                 committers.kill_one();

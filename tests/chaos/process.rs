@@ -244,6 +244,12 @@ impl Worker {
         self.child.wait().unwrap();
     }
 
+    /// Sends it a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
     pub(crate) fn assert_runs(&mut self) {
         let exited = self.child.try_wait().unwrap();
         assert!(
@@ -261,8 +267,7 @@ impl Worker {
     /// Tells it to stop, once it serves, and gives what it printed.
     pub(crate) fn stop(mut self) -> String {
         self.until_open();
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+        self.signal("TERM");
         let mut printed = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
         let status = self.child.wait().unwrap();

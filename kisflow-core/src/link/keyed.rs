@@ -1,9 +1,10 @@
 //! What can be said of functions that keep state before anything runs.
 
 use crate::{
-    conf::{Conf, FlowConf, FunctionConf, Problem},
+    conf::{Conf, FlowConf, FunctionConf, Guarantee, Problem},
     durable::Limits,
     link::Linker,
+    source::Delivery,
 };
 
 /// Returns a problem if the states of one batch may be more than a commit takes.
@@ -15,7 +16,8 @@ pub(crate) fn check_batch(
 ) -> Option<Problem> {
     let source = conf.sources.get(flow.source.as_ref()?)?;
     // A position has two entries.
-    let most = limits.keys.saturating_sub(2) / keyed.max(1);
+    let parts = if flow.guarantee == Guarantee::ExactlyOnce { Delivery::PARTS } else { 1 };
+    let most = limits.keys.saturating_sub(2 * parts) / keyed.max(1);
     let rows = usize::try_from(source.batch.rows).unwrap_or(usize::MAX);
     (keyed > 0 && rows > most).then(|| {
         let message = format!(

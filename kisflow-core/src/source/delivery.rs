@@ -18,6 +18,10 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// The most parts of which one delivery should [keep](Self::keep) a position. Linking compares
+    /// `batch.rows` with what one commit of the store takes, with room for so many.
+    pub const PARTS: usize = 32;
+
     /// Rows and their receipt. An empty batch is settled at once.
     pub fn new(batch: Batch, receipt: impl Receipt) -> Self {
         Self { batch, receipt: Arc::new(receipt), partition: 0, positions: Vec::new() }

@@ -1,7 +1,7 @@
 //! [`Positions`]: how far the parts of a source are done, as the store has it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    durable::{Check, Commit, CommitId, Durable, Entry, Key, Scan, key_parts},
+    durable::{Check, Commit, CommitError, CommitId, Durable, Entry, Key, Scan, key_parts},
     error::Result,
     millis::since_epoch,
 };
@@ -29,8 +29,9 @@ pub(super) fn prefix(source: &str, flow: &str) -> Key {
 
 /// The durable positions of a source without a server: one set for each source and flow.
 ///
-/// The source reads them when it opens. It never writes them: its deliveries say which positions
-/// the engine [keeps](crate::Delivery::keep) when they are done.
+/// The source reads them when it opens. Its deliveries say which positions the engine
+/// [keeps](crate::Delivery::keep) when they are done; a source whose broker redelivers rows also
+/// changes those of other readers, see [`keep`](Self::keep).
 ///
 /// A position is an entry of the space `positions`, with the key (source, flow, part); the space
 /// `positions_kept` has the time at which it was kept, in milliseconds since 1970, under the same
@@ -47,6 +48,8 @@ pub struct Positions {
 struct KnownVersions {
     /// The commit that wrote the position of each part.
     versions: HashMap<Arc<str>, Option<CommitId>>,
+    /// Parts of which a change had no answer.
+    unsure: HashSet<Arc<str>>,
     /// Whether parts that are missing have no position.
     is_complete: bool,
 }
@@ -91,7 +94,8 @@ impl Positions {
             versions.insert(part.as_str().into(), Some(version));
             all.insert(part, value);
         }
-        *self.known() = KnownVersions { versions, is_complete: true };
+        let unsure = HashSet::new();
+        *self.known() = KnownVersions { versions, unsure, is_complete: true };
         Ok(all)
     }
 
@@ -114,14 +118,58 @@ impl Positions {
     ///
     /// When the store fails, or another reader has kept a position of the part since it was last
     /// read here. [Read](Self::load) it then, and try again: it may have been kept.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, it may be kept or not, as after an error.
     pub async fn keep(&self, part: &str, position: Option<Bytes>) -> Result<()> {
         let change: [Change; 1] = [(part.into(), position)];
         let commit = self.add_to(Commit::new(), change.iter()).await?;
+        self.known().unsure.insert(part.into());
         let kept = self.apply(&commit, change.iter()).await;
-        kept.map_err(|error| {
-            self.known().versions.remove(part);
-            error.into_cause()
-        })
+        if kept.is_ok() {
+            self.known().unsure.remove(part);
+        }
+        kept.map_err(CommitError::into_cause)
+    }
+
+    /// Removes the positions of parts for which `is_old` says so, in one commit. If others change one
+    /// of them meanwhile, none is removed. Of the parts no delivery on its way may keep a position.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails; some may have been removed.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, they may be removed or not.
+    pub async fn forget_old(
+        &self,
+        parts: &[Arc<str>],
+        is_old: impl Fn(&str, &Bytes) -> bool + Send,
+    ) -> Result<()> {
+        let keys: Vec<Key> = parts.iter().map(|part| self.key.clone().text(part)).collect();
+        let found = self.durable.read(&keys).await?;
+        let mut commit = Commit::new();
+        let mut removed = Vec::new();
+        for ((part, key), entry) in parts.iter().zip(keys).zip(found) {
+            let Some(entry) = entry.filter(|entry| is_old(part, &entry.value)) else { continue };
+            commit = commit.remove(key.in_space(KEPT)).remove_unchanged(key, &entry);
+            removed.push((part.clone(), None));
+        }
+        if removed.is_empty() {
+            return Ok(());
+        }
+        self.known().unsure.extend(removed.iter().map(|(part, _)| part.clone()));
+        match self.apply(&commit, removed.iter()).await {
+            Ok(()) => {
+                let mut known = self.known();
+                known.unsure.retain(|part| !removed.iter().any(|(gone, _)| gone == part));
+                Ok(())
+            }
+            Err(CommitError::Conflict(_) | CommitError::Lost) => Ok(()),
+            Err(error) => Err(error.into_cause()),
+        }
     }
 
     /// All entries, by their parts.
@@ -208,7 +256,7 @@ impl Positions {
         &self,
         commit: &Commit,
         changes: impl Iterator<Item = &'c Change>,
-    ) -> std::result::Result<(), crate::durable::CommitError> {
+    ) -> std::result::Result<(), CommitError> {
         if !commit.is_empty() {
             self.durable.commit(commit).await?;
         }
@@ -237,8 +285,10 @@ impl Positions {
     async fn learn<'p>(&self, parts: impl Iterator<Item = &'p str>) -> Result<()> {
         let unknown: Vec<&str> = {
             let known = self.known();
-            let is_unknown =
-                |part: &&str| !known.is_complete && !known.versions.contains_key(*part);
+            let is_unknown = |part: &&str| {
+                known.unsure.contains(*part)
+                    || !known.is_complete && !known.versions.contains_key(*part)
+            };
             parts.filter(is_unknown).collect()
         };
         if !unknown.is_empty() {
@@ -254,6 +304,7 @@ impl Positions {
         let versions = found.iter().map(|entry| entry.as_ref().map(|entry| entry.version));
         let mut known = self.known();
         for (part, version) in parts.iter().zip(versions) {
+            known.unsure.remove(*part);
             match version {
                 // That it has none is known already.
                 None if known.is_complete => drop(known.versions.remove(*part)),

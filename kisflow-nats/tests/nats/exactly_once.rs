@@ -92,7 +92,7 @@ async fn a_consumer_that_is_gone_is_an_error_with_the_ways_out() {
     let context =
         SourceContext::new("billing", "orders", store.clone()).guarantee(Guarantee::ExactlyOnce);
     let error = Nats::open(&conf(&server), params(|_| {}), context).await.unwrap_err();
-    assert!(error.to_string().contains("or begin anew: `positions reset"), "{error}");
+    assert!(error.to_string().contains("begin anew: `positions reset"), "{error}");
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! [`Durable`] on Redis: a sorted set for the order, a hash for the values, a hash of counters.
 
-mod persistence;
-
 use std::{
     collections::BTreeSet,
     ops::Bound,
@@ -20,7 +18,7 @@ use kisflow_core::{
     durable::{Change, Check, Commit, CommitError, CommitId, Entry, Key, Limits, Scan},
 };
 
-use crate::{connection::Connection, error::RedisError, script::Script};
+use crate::{connection::Connection, error::RedisError, persistence, script::Script};
 
 /// The digits of a version before a value, and the blank behind them.
 const VERSION: usize = 33;

@@ -21,17 +21,20 @@ use super::{
 };
 use crate::error::RedisError;
 
+/// How often a position that others change is changed until it is an error.
+const FENCES: u32 = 5;
+
 /// How many pending entries are asked for at once.
 const PAGE: usize = 1_000;
 
 /// The entries that are done and whose acknowledgement Redis has not confirmed.
 ///
-/// Each reader keeps its own as a position, whose part is its name in the group. What a delivery has
-/// changed is committed together with that position. A reader that takes over entries first keeps the
-/// position of the one that had them, unchanged: that reader can commit nothing from then on. Then it
-/// reads which of these entries are done, and only acknowledges them.
+/// Each reader keeps its own as a position, whose part is the stream, the group, and its name in it.
+/// What a delivery has changed is committed together with that position. A reader that takes over
+/// entries first keeps the position of the one that had them, unchanged: that reader can commit nothing
+/// from then on. Then it reads which of these entries are done, and only acknowledges them.
 ///
-/// A further part has the name of the stream: it tells a group that was lost from one that is new.
+/// A further part is the stream and the group: it tells a group that was lost from one that is new.
 pub(super) struct DoneEntries {
     context: SourceContext,
     group: Arc<Group>,
@@ -49,8 +52,12 @@ impl DoneEntries {
     /// # Errors
     ///
     /// When the store cannot be read.
-    pub(super) async fn has_begun(context: &SourceContext) -> Result<bool> {
-        Ok(!context.positions().all().await?.is_empty())
+    pub(super) async fn has_begun(
+        context: &SourceContext,
+        stream: &str,
+        group: &str,
+    ) -> Result<bool> {
+        Ok(context.positions().load(&begun(stream, group)).await?.is_some())
     }
 
     /// # Errors
@@ -58,11 +65,11 @@ impl DoneEntries {
     /// When the store fails.
     pub(super) async fn open(context: SourceContext, group: Arc<Group>) -> Result<Self> {
         let positions = context.positions();
-        let stream = &group.stream;
-        if positions.load(stream).await?.is_none() {
+        let begun = begun(&group.stream, &group.name);
+        if positions.load(&begun).await?.is_none() {
             // Several readers may begin at the same time.
-            let kept = positions.keep(stream, Some(IdRanges::<EntryId>::default().to_position()));
-            if let (Err(error), None) = (kept.await, positions.load(stream).await?) {
+            let kept = positions.keep(&begun, Some(IdRanges::<EntryId>::default().to_position()));
+            if let (Err(error), None) = (kept.await, positions.load(&begun).await?) {
                 return Err(error);
             }
         }
@@ -91,8 +98,11 @@ impl DoneEntries {
     /// When the store fails.
     pub(super) async fn register(&self) -> Result<()> {
         if !self.is_registered.load(Ordering::Acquire) {
+            let part = part(&self.group, &self.group.consumer);
+            // An attempt before may have had no answer.
+            self.positions().load(&part).await?;
             let none = IdRanges::<EntryId>::default().to_position();
-            self.positions().keep(&self.group.consumer, Some(none)).await?;
+            self.positions().keep(&part, Some(none)).await?;
             self.is_registered.store(true, Ordering::Release);
         }
         Ok(())
@@ -110,16 +120,27 @@ impl DoneEntries {
             if reader == self.group.consumer {
                 continue;
             }
-            // One without a position has handed out nothing under this guarantee.
-            if let Some(position) = self.positions().load(reader).await? {
-                self.positions().keep(reader, Some(position)).await?;
-            }
+            self.fence_one(&part(&self.group, reader)).await?;
         }
         let mut of_others = IdRanges::default();
         for done in self.of_other_readers().await?.values() {
             of_others.extend(done);
         }
         *self.of_others() = of_others;
+        Ok(())
+    }
+
+    async fn fence_one(&self, part: &str) -> Result<()> {
+        let mut attempts = 0;
+        // One without a position has handed out nothing under this guarantee.
+        while let Some(position) = self.positions().load(part).await? {
+            match self.positions().keep(part, Some(position)).await {
+                Ok(()) => return Ok(()),
+                // It has committed meanwhile, or others take over from it as well.
+                Err(_) if attempts < FENCES => attempts += 1,
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
     }
 
@@ -144,12 +165,15 @@ impl DoneEntries {
     ///
     /// When the store or Redis fails.
     pub(super) async fn sweep(&self, alive: &HashSet<String>) -> Result<()> {
-        for (reader, done) in self.of_other_readers().await? {
-            if alive.contains(&reader) || self.has_pending(&done).await? {
+        for reader in self.of_other_readers().await?.into_keys() {
+            let part = part(&self.group, &reader);
+            if alive.contains(&reader) {
                 continue;
             }
-            if self.positions().load(&reader).await?.is_some() {
-                self.positions().keep(&reader, None).await?;
+            // It is removed as it was looked at, or not at all.
+            let Some(position) = self.positions().load(&part).await? else { continue };
+            if !self.has_pending(&self.read(&reader, &position)?).await? {
+                self.positions().keep(&part, None).await?;
             }
         }
         Ok(())
@@ -159,7 +183,9 @@ impl DoneEntries {
     pub(super) async fn close(&self) {
         if self.is_registered.load(Ordering::Acquire) && self.unconfirmed.is_empty() {
             // If it stays, other readers remove it.
-            if let Err(error) = self.positions().keep(&self.group.consumer, None).await {
+            if let Err(error) =
+                self.positions().keep(&part(&self.group, &self.group.consumer), None).await
+            {
                 let error = error_chain(&*error).to_string();
                 tracing::debug!(consumer = %self.group.consumer, error, "the position of a reader stays");
             }
@@ -171,19 +197,28 @@ impl DoneEntries {
     }
 
     async fn of_other_readers(&self) -> Result<BTreeMap<String, IdRanges<EntryId>>> {
-        let mut others = self.positions().peek().await?;
-        others.remove(&self.group.consumer);
-        others.remove(&self.group.stream);
-        let read = |(reader, position): (String, Bytes)| {
-            let done = IdRanges::from_position(&position).map_err(|error| {
-                let Group { stream, .. } = &*self.group;
-                RedisError::answer(format!(
-                    "the position of reader {reader} of stream {stream} cannot be read: {}; `positions reset` begins anew", error_chain(&*error)
-                ), None)
-            })?;
-            Ok((reader, done))
-        };
-        others.into_iter().map(read).collect()
+        let all = self.positions().peek().await?;
+        let mut others = BTreeMap::new();
+        let of_group = part(&self.group, "");
+        for (part, position) in &all {
+            // Those of another stream are of a conf that has changed since.
+            let Some(reader) = part.strip_prefix(&of_group) else { continue };
+            if reader != self.group.consumer {
+                others.insert(reader.to_owned(), self.read(reader, position)?);
+            }
+        }
+        Ok(others)
+    }
+
+    fn read(&self, reader: &str, position: &[u8]) -> Result<IdRanges<EntryId>> {
+        IdRanges::from_position(position).map_err(|error| {
+            let message = format!(
+                "the position of reader {reader} of stream {} cannot be read: {}; `positions reset` begins anew",
+                self.group.stream,
+                error_chain(&*error)
+            );
+            RedisError::answer(message, None).into()
+        })
     }
 
     /// Whether a reader of the group has one of these entries.
@@ -215,4 +250,15 @@ pub(super) fn ids_of(page: &Page) -> IdRanges<EntryId> {
         }
     }
     ids
+}
+
+/// The part of a group, by which one that was lost is told from one that is new. The quotes tell names
+/// with blanks apart.
+fn begun(stream: &str, group: &str) -> String {
+    format!("{stream:?} {group:?}")
+}
+
+/// The part of a reader.
+pub(super) fn part(group: &Group, reader: &str) -> String {
+    format!("{} {reader}", begun(&group.stream, &group.name))
 }

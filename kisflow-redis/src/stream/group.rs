@@ -42,6 +42,7 @@ pub(super) struct Group {
     pub(super) released: AtomicBool,
     /// The user may not run `XINFO`: it is not asked again.
     is_blind: AtomicBool,
+    claim: Script,
     renew: Script,
     release: Script,
     leave: Script,
@@ -86,6 +87,7 @@ impl Group {
             in_flight: Arc::default(),
             released: AtomicBool::new(false),
             is_blind: AtomicBool::new(false),
+            claim: Script::new(concat!(include_str!("../call.lua"), include_str!("claim.lua"))),
             renew: Script::new(concat!(include_str!("../call.lua"), include_str!("renew.lua"))),
             release: Script::new(concat!(include_str!("../call.lua"), include_str!("release.lua"))),
             leave: Script::new(concat!(include_str!("../call.lua"), include_str!("leave.lua"))),
@@ -180,7 +182,7 @@ impl Group {
     pub(super) fn lost(&self) -> RedisError {
         let Self { stream, name, .. } = self;
         let message = format!(
-            "the group {name} of stream {stream} at {} is gone, and with it which rows are done: rows that are read again would count again; make it where it was: `XGROUP CREATE {stream} {name} <id of the last row>`, or begin anew: `positions reset --drop-states`",
+            "the group {name} of stream {stream} at {} is gone, and with it which rows are done: rows that are read again would count again; begin anew: `positions reset --drop-states`, or, if the stream is the same, make the group behind the last row that is done: `XGROUP CREATE {stream} {name} <its id>`",
             self.place()
         );
         RedisError::answer(message, None)
@@ -233,13 +235,26 @@ impl Group {
     }
 
     /// Takes the names of readers out of the group that have nothing and are silent for `idle`.
-    /// Returns the names that stay.
-    pub(super) async fn sweep(&self, idle: Duration) -> Result<HashSet<String>, RedisError> {
+    /// Returns the names that stay; nothing of a group that is gone.
+    pub(super) async fn sweep(
+        &self,
+        idle: Duration,
+    ) -> Result<Option<HashSet<String>>, RedisError> {
         let idle = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
         match self.run(&self.sweep, &[idle], &[], "EVAL").await? {
-            Value::Array(names) => Ok(names.iter().filter_map(Value::as_string).collect()),
-            _ => Ok(HashSet::new()),
+            Value::Array(names) => Ok(Some(names.iter().filter_map(Value::as_string).collect())),
+            _ => Ok(None),
         }
+    }
+
+    /// Takes over entries, unless another reader has done so meanwhile. Returns how many.
+    pub(super) async fn claim(&self, entries: &[Pending]) -> Result<u64, RedisError> {
+        let lease = u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX);
+        let words = entries.iter().flat_map(|entry| {
+            [Bytes::from(entry.id.to_string()), Bytes::from(entry.consumer.clone())]
+        });
+        let words: Vec<Bytes> = words.collect();
+        Ok(self.run(&self.claim, &[lease], &words, "EVAL").await?.as_u64().unwrap_or_default())
     }
 
     /// How many entries the group has not been given, where Redis knows (from Redis 7 on, and not

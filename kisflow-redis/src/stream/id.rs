@@ -11,6 +11,14 @@ impl EntryId {
     pub(super) fn read(answer: &[u8]) -> Option<Self> {
         std::str::from_utf8(answer).ok()?.parse().ok()
     }
+
+    /// The id before it.
+    pub(super) fn before(self) -> Self {
+        match self {
+            Self(ms, 0) => Self(ms.saturating_sub(1), u64::MAX),
+            Self(ms, number) => Self(ms, number - 1),
+        }
+    }
 }
 
 /// A text that is no id.

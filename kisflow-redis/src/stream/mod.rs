@@ -25,12 +25,12 @@ use tokio::{
 pub use self::params::RedisStreamParams;
 use self::{
     entry::RowField,
-    exactly_once::DoneEntries,
+    exactly_once::{DoneEntries, part},
     group::Group,
     reader::{Fetched, Reader, Reading},
     receipt::EntryReceipt,
 };
-use crate::{connection::Connection, error::RedisError};
+use crate::{connection::Connection, error::RedisError, persistence};
 
 /// `type: redis_stream`: reads a Redis Stream, as a reader of a consumer group. Redis 6.2 or later.
 ///
@@ -119,9 +119,16 @@ impl Source for RedisStream {
         let name = if conf.group.is_empty() { context.flow() } else { &conf.group };
         let lease = params.lease;
         let is_exactly_once = context.is_exactly_once();
-        let has_begun = is_exactly_once && DoneEntries::has_begun(&context).await?;
+        let has_begun =
+            is_exactly_once && DoneEntries::has_begun(&context, &conf.key, name).await?;
         let group = Arc::new(Group::open(control, conf, name, lease, has_begun).await?);
         let draining = context.draining().clone();
+        if is_exactly_once && let Some(why) = persistence::may_lose(&connection).await? {
+            tracing::warn!(
+                source = %conf.sname,
+                "acknowledgements may be lost, and their rows count again: {why}"
+            );
+        }
         let done = match is_exactly_once {
             true => Some(Arc::new(DoneEntries::open(context, group.clone()).await?)),
             false => None,
@@ -177,7 +184,9 @@ impl Source for RedisStream {
                 }
                 continue;
             }
-            if fetched.full && !self.draining.is_cancelled() {
+            // What waits for too long is taken over, and this reader with it.
+            let is_ahead = fetched.full && self.done.is_none();
+            if is_ahead && !self.draining.is_cancelled() {
                 self.read_on();
             }
             let Fetched { rows, held, ids, .. } = fetched;
@@ -186,7 +195,7 @@ impl Source for RedisStream {
             let receipt = EntryReceipt { group: self.group.clone(), held, handed_out };
             let delivery = Delivery::new(Batch::json(rows), receipt);
             return Ok(Some(match position {
-                Some(position) => delivery.keep(self.group.consumer.as_str(), position),
+                Some(position) => delivery.keep(part(&self.group, &self.group.consumer), position),
                 None => delivery,
             }));
         }

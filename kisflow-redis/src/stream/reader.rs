@@ -128,6 +128,10 @@ impl Reader {
     ///
     /// When the connection is lost or Redis refuses. What was on its way is found by the next call.
     pub(super) async fn fetch(&mut self) -> Result<Fetched, RedisError> {
+        if let Some(done) = &self.done {
+            // Before it has any entry: others have to be able to change its position.
+            done.register().await.map_err(|error| self.unkept(&error))?;
+        }
         let mut remakes = 0;
         let page = loop {
             if self.stop.is_cancelled() {
@@ -146,12 +150,6 @@ impl Reader {
         };
         let full = page.ids.len() >= self.reading.rows;
         let at = Instant::now();
-        if let Some(done) = &self.done
-            && let Err(error) = done.register().await
-        {
-            self.look_for_lost();
-            return Err(self.unkept(&error));
-        }
         let ids = self.done.is_some().then(|| ids_of(&page));
         let held = self.group.in_flight.hold(page.ids);
         Ok(Fetched { rows: page.rows, held, at, full, ids })
@@ -196,7 +194,8 @@ impl Reader {
             return Ok(Page::default());
         }
         if self.claim_from.is_some() || self.next_claim <= now {
-            return self.claim().await;
+            self.claim().await?;
+            return Ok(Page::default());
         }
         let patience = self.next_claim.saturating_duration_since(now).min(BLOCK);
         let page = self.new_entries(self.reading.rows, Some(patience)).await?;

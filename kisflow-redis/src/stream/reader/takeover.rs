@@ -17,57 +17,38 @@ impl Reader {
     /// Entries that are ours, and that nobody here works on.
     pub(super) async fn lost_entries(&mut self, after: Bytes) -> Result<Page, Trouble> {
         let in_flight = self.group.in_flight.ids();
-        let mut page = self.read(self.reading.rows, None, Value::Bytes(after)).await?;
+        let mut page = self.read(self.reading.rows, None, Value::Bytes(after.clone())).await?;
         // Should it fail, these entries are looked for again.
         self.group.acknowledge(&page.gone).await?;
-        self.lost = page.last.clone().filter(|_| page.entries() >= self.reading.rows);
+        let (last, entries) = (page.last.clone(), page.entries());
         page.keep(|id| !in_flight.contains(id));
-        self.without_done(page).await
+        if let Some(done) = &self.done {
+            page = done.without_done(page).await?;
+        }
+        self.lost = last.filter(|_| entries >= self.reading.rows);
+        Ok(page)
     }
 
-    /// Entries whose lease has passed, in the order of the stream.
-    pub(super) async fn claim(&mut self) -> Result<Page, Trouble> {
-        let in_flight = self.group.in_flight.ids();
+    /// Takes over entries whose lease has passed, in the order of the stream. They are ours then, and
+    /// [`lost_entries`](Self::lost_entries) finds them.
+    pub(super) async fn claim(&mut self) -> Result<(), Trouble> {
         let from = self.claim_from.map_or("-".to_owned(), |last| format!("({last}"));
         let expired = self.group.expired(&from, self.reading.rows).await?;
-        self.claim_from =
-            expired.last().filter(|_| expired.len() >= self.reading.rows).map(|entry| entry.id);
-        if self.claim_from.is_none() {
-            let pause = (self.group.lease / 4).clamp(Duration::from_millis(10), 2 * BLOCK);
-            self.next_claim = Instant::now() + pause;
-        }
-        if expired.is_empty() {
-            return Ok(Page::default());
-        }
-        if let Some(done) = &self.done {
+        if let Some(done) = self.done.as_ref().filter(|_| !expired.is_empty()) {
             let fenced = done.fence(&expired).await;
             fenced.map_err(|error| self.unkept(&error))?;
         }
-        let lease = u64::try_from(self.group.lease.as_millis()).unwrap_or(u64::MAX);
-        let mut arguments = vec![
-            self.group.stream.as_str().into(),
-            self.group.name.as_str().into(),
-            self.group.consumer.as_str().into(),
-            lease.to_string().into(),
-        ];
-        arguments.extend(expired.iter().map(|entry| Value::from(entry.id.to_string())));
-        let answer = self.ask("XCLAIM", None, arguments).await?;
-        let mut page = Page::of_entries(answer, &self.reading.field)
-            .map_err(|odd| self.unreadable("XCLAIM", odd))?;
-        if page.nameless {
-            // Our own entries say who they are, also when they are deleted.
-            self.look_for_lost();
+        let taken = if expired.is_empty() { 0 } else { self.group.claim(&expired).await? };
+        if let Some(first) = expired.first().filter(|_| taken > 0) {
+            self.lost = Some(first.id.before().to_string().into());
         }
-        page.keep(|id| !in_flight.contains(id));
-        self.without_done(page).await
-    }
-
-    /// Leaves only the rows that nobody has done.
-    async fn without_done(&self, page: Page) -> Result<Page, Trouble> {
-        match &self.done {
-            Some(done) => Ok(done.without_done(page).await?),
-            None => Ok(page),
+        let is_full = expired.len() >= self.reading.rows;
+        self.claim_from = expired.last().filter(|_| is_full).map(|entry| entry.id);
+        if !is_full {
+            let pause = (self.group.lease / 4).clamp(Duration::from_millis(10), 2 * BLOCK);
+            self.next_claim = Instant::now() + pause;
         }
+        Ok(())
     }
 
     /// Which rows are done cannot be read or kept.
@@ -84,7 +65,7 @@ impl Reader {
         let silent = 20 * self.group.lease;
         self.next_sweep = Some(Instant::now() + silent / 4);
         let swept = self.group.sweep(silent).await;
-        if let (Ok(alive), Some(done)) = (&swept, &self.done) {
+        if let (Ok(Some(alive)), Some(done)) = (&swept, &self.done) {
             let swept = done.sweep(alive).await;
             swept.map_err(|error| self.unkept(&error))?;
         }

@@ -16,7 +16,7 @@ const SETTINGS: [(&str, &str, &str); 3] = [
 /// # Errors
 ///
 /// When Redis is lost.
-pub(super) async fn may_lose(connection: &Connection) -> Result<Option<String>, RedisError> {
+pub(crate) async fn may_lose(connection: &Connection) -> Result<Option<String>, RedisError> {
     for (name, wanted, lost) in SETTINGS {
         let arguments = vec![Value::from_static_str("GET"), Value::from_static_str(name)];
         let Ok(answer) = connection.ask("CONFIG", ClusterHash::Random, arguments).await? else {
