@@ -48,7 +48,7 @@
 //! | `params` | the params of a conf |
 //! | `settings`, `address`, `name`, `tls` | the settings that follow from them |
 //! | `source` | [`Nats`]: a reader |
-//! | `pump`, `shelf` | the task that fetches; rows that are not handed out yet |
+//! | `pump`, `pump/standby`, `shelf` | the task that fetches; waiting until no other process reads; rows that are not handed out yet |
 //! | `exactly_once` | rows that are done and may be delivered again |
 //! | `hold` | older rows first, where rows keep their order |
 //! | `receipt` | acknowledging rows, and giving them back |

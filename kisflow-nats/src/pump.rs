@@ -1,6 +1,8 @@
 //! [`Pump`]: the task that asks the server for rows and lays them on the shelf. A pull that is on
 //! its way stays here, whatever becomes of the futures of `next`.
 
+mod standby;
+
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{
@@ -143,22 +145,6 @@ impl Pump {
             self.mend().await;
             self.shelf.mended();
         }
-    }
-
-    /// Under `guarantee: exactly_once`, waits until no other process reads, and takes over from it.
-    async fn begin(&mut self) -> Result<(), NatsError> {
-        let Some(done) = self.done.clone() else { return Ok(()) };
-        if self.sole.is_none() {
-            self.sole = Some(done.sole_reader(self.lease).await?);
-            // The stream or its consumer may have been made anew meanwhile.
-            self.consumer = self.group.attach().await?;
-        }
-        done.begin(self.group.part()).await?;
-        if self.is_ordered {
-            self.hold = Some(Hold::new(self.lease));
-        }
-        self.shelf.mended();
-        Ok(())
     }
 
     /// Waits for the connection, and makes sure of the consumer.
