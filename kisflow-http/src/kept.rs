@@ -18,6 +18,7 @@ use crate::{keys::Keys, refusal::Refusal};
 /// How often old keys are removed, and how many at once.
 const PAUSE: Duration = Duration::from_secs(1);
 const MOST_FORGOTTEN: usize = 100;
+const SLACK_MS: u64 = 1_000;
 
 /// The posts of one path in the store: a position for each idempotency key.
 pub(crate) struct KeptPosts {
@@ -90,12 +91,15 @@ pub(crate) async fn forget(context: SourceContext, keys: Arc<Keys>) {
             let is_old = |key: &str, position: &Bytes| {
                 let used = forgotten.iter().find(|(name, _)| **name == *key).map(|(_, used)| *used);
                 let post = serde_json::from_slice::<KeptPost>(position).ok();
+                // Two clocks were read one after the other.
+                let used = used.map(|used| used.saturating_add(SLACK_MS));
                 !keys.is_in_progress(key) && used >= post.map(|post| post.at_ms)
             };
             let removed = context.positions().forget_old(&names, is_old).await;
-            let is_last = removed.is_err() || names.len() < MOST_FORGOTTEN;
-            if removed.is_err() {
-                // The flow waits for the store as well, and says so.
+            let is_removed = matches!(removed, Ok(true));
+            let is_last = !is_removed || names.len() < MOST_FORGOTTEN;
+            if !is_removed {
+                // Others have changed one of them, or the store fails: the flow says so.
                 keys.put_back(forgotten);
             }
             if is_last {

@@ -152,6 +152,11 @@ impl State {
     fn remember(&mut self, at: Instant, key: Arc<str>) {
         self.used.insert(key.clone(), at);
         self.done.push_back((at, key));
+        if self.done.len() > 2 * self.used.len() + 64 {
+            // Most are of keys that were used again.
+            let used = &self.used;
+            self.done.retain(|(at, key)| used.get(key) == Some(at));
+        }
     }
 }
 

@@ -75,7 +75,8 @@ impl Source for Http {
         let (window, most) = (params.idempotency, params.idempotency_keys);
         let kept = context.is_exactly_once().then(|| KeptPosts::new(context.clone()));
         let keys = match &kept {
-            Some(posts) => Keys::kept(window, most, posts.all().await?),
+            // Another process may be working on a post until it is too late for its client.
+            Some(posts) => Keys::kept(window + params.timeout, most, posts.all().await?),
             None => Keys::new(window, most),
         };
         let mut forgetting = JoinSet::new();

@@ -41,8 +41,8 @@ pub(crate) struct Reading {
     handed_out: IdRanges<u64>,
     /// The rows of those whose positions are durable.
     done: IdRanges<u64>,
-    /// The last row that was handed out: its number and its sequence, unless it was delivered again.
-    last: Option<(u64, u64)>,
+    /// The last row that was handed out: its epoch, number and sequence, unless it was delivered again.
+    last: Option<(u64, u64, u64)>,
     /// Up to where all rows were acknowledged, and when that was seen.
     floor: (u64, Instant),
 }
@@ -77,12 +77,13 @@ impl DoneRows {
 
     /// Whether rows of the stream have been read under this guarantee.
     pub(crate) async fn has_begun(&self, part: &str) -> Result<bool, NatsError> {
-        let position = self.context.positions().load(part).await;
-        Ok(position.map_err(|error| unkept(&*error))?.is_some())
+        // A look: a delivery on its way may keep a position of this part.
+        let positions = self.context.positions().peek().await;
+        Ok(positions.map_err(|error| unkept(&*error))?.contains_key(part))
     }
 
-    /// Takes over from the reader before this one. No row of another stream may wait to be handed
-    /// out.
+    /// Takes over from the reader before this one. No row may wait to be handed out, and none of this
+    /// stream may be in progress: what was kept by others would be overwritten.
     pub(crate) async fn begin(&self, part: Arc<str>) -> Result<(), NatsError> {
         let positions = self.context.positions();
         let begin = async {
@@ -95,20 +96,21 @@ impl DoneRows {
             Ok::<_, kisflow_core::BoxError>(before)
         };
         let before = begin.await.map_err(|error| unkept(&*error))?;
-        let mut reading = self.reading();
-        match &mut *reading {
-            // It has read before, and may have rows in progress.
-            Some(reading) if reading.part == part => {
-                reading.handed_out.extend(&before);
-                reading.done.extend(&before);
-            }
-            reading => {
-                let (handed_out, done) = (before.clone(), before);
-                let floor = (0, Instant::now());
-                *reading = Some(Reading { part, handed_out, done, last: None, floor });
-            }
-        }
+        let (handed_out, done, floor) = (before.clone(), before, (0, Instant::now()));
+        *self.reading() = Some(Reading { part, handed_out, done, last: None, floor });
         Ok(())
+    }
+
+    /// A stream that ends before rows that are done has lost them, and gives their sequences to others.
+    pub(crate) fn check_end(&self, stream: &str, last_sequence: u64) -> Result<(), NatsError> {
+        let reading = self.reading();
+        let done = reading.as_ref().and_then(|reading| Some(reading.handed_out.bounds()?.1));
+        match done.filter(|done| *done > last_sequence) {
+            None => Ok(()),
+            Some(done) => Err(NatsError::consumer(format!(
+                "stream `{stream}` ends at sequence {last_sequence}, and rows up to {done} have been read: its server has lost rows, and new ones would pass for those that are done; begin anew: `positions reset --drop-states`"
+            ))),
+        }
     }
 
     /// Whether this stream is being read.
@@ -120,14 +122,14 @@ impl DoneRows {
         self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes out the rows that are done, and returns where to acknowledge them.
-    pub(crate) fn take_done(&self, rows: &mut Vec<Fetched>) -> Vec<Subject> {
+    /// Takes out the rows that are done, and returns their sequences, and where to acknowledge them.
+    pub(crate) fn take_done(&self, rows: &mut Vec<Fetched>) -> Vec<(u64, Subject)> {
         let reading = self.reading();
         let is_done = |row: &Fetched| {
             reading.as_ref().is_some_and(|reading| reading.done.contains(&row.sequence))
         };
-        let done: Vec<Subject> =
-            rows.iter().filter(|row| is_done(row)).map(|row| row.reply.clone()).collect();
+        let done = rows.iter().filter(|row| is_done(row));
+        let done: Vec<(u64, Subject)> = done.map(|row| (row.sequence, row.reply.clone())).collect();
         rows.retain(|row| !is_done(row));
         self.context.count_repeated(done.len());
         done
@@ -146,15 +148,19 @@ impl Reading {
     pub(crate) fn hand_out(&mut self, rows: &[Fetched], done: &Arc<DoneRows>) -> KeptDelivery {
         let mut ids = IdRanges::default();
         for row in rows {
-            let is_next = self.last.is_some_and(|(number, sequence)| {
-                !row.is_again && row.number == number + 1 && row.sequence > sequence
+            let before = row.sequence.saturating_sub(1);
+            let is_next = self.last.filter(|(epoch, number, sequence)| {
+                let is_new = !row.is_again && row.epoch == *epoch;
+                is_new && row.number == number + 1 && row.sequence > *sequence
             });
-            match self.last.filter(|_| is_next) {
+            let first = match is_next {
                 // No row of the consumer is between the two.
-                Some((_, before)) => ids.insert(before, row.sequence),
-                None => ids.insert(row.sequence, row.sequence),
-            }
-            self.last = (!row.is_again).then_some((row.number, row.sequence));
+                Some((_, _, last)) => last,
+                None if ids.contains(&before) || self.handed_out.contains(&before) => before,
+                None => row.sequence,
+            };
+            ids.insert(first, row.sequence);
+            self.last = (!row.is_again).then_some((row.epoch, row.number, row.sequence));
         }
         self.handed_out.extend(&ids);
         KeptDelivery {
@@ -168,9 +174,9 @@ impl Reading {
         if now.saturating_duration_since(seen) < WRITTEN {
             return;
         }
-        if then > 0 {
-            self.handed_out.insert(0, then);
-            self.done.insert(0, then);
+        if let Some((first, _)) = self.handed_out.bounds() {
+            self.handed_out.insert(first, then);
+            self.done.insert(first, then);
         }
         self.floor = (floor, now);
     }
@@ -200,7 +206,7 @@ mod tests {
 
     fn row(sequence: u64, number: u64, is_again: bool) -> Fetched {
         let (payload, reply, since) = (Bytes::new(), Subject::from("x"), Instant::now());
-        Fetched { payload, sequence, number, is_again, reply, since }
+        Fetched { payload, sequence, number, is_again, epoch: 0, reply, since }
     }
 
     async fn rows() -> Arc<DoneRows> {
@@ -227,6 +233,32 @@ mod tests {
         assert_eq!(behind.position, r#"{"done":["3..8","10","12..15","20..30"]}"#);
     }
 
+    #[tokio::test]
+    async fn rows_that_came_again_are_one_range_if_their_sequences_are() {
+        let done = rows().await;
+        let position = hand_out(&done, &[row(3, 9, true), row(4, 10, true), row(6, 11, true)]);
+        assert_eq!(position.position, r#"{"done":["3..4","6"]}"#);
+    }
+
+    #[tokio::test]
+    async fn numbers_that_a_server_gives_once_more_are_no_range() {
+        let done = rows().await;
+        hand_out(&done, &[row(108, 109, false)]);
+        // It was killed, has counted the number 110 for another row before, and that is not here.
+        let next = Fetched { epoch: 1, ..row(110, 110, false) };
+        let position = hand_out(&done, &[next]).position;
+        assert_eq!(position, r#"{"done":["108","110"]}"#);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_before_rows_that_are_done_is_an_error() {
+        let done = rows().await;
+        hand_out(&done, &[row(7, 1, false)]);
+        assert!(done.check_end("S", 7).is_ok());
+        let said = done.check_end("S", 6).unwrap_err().to_string();
+        assert!(said.starts_with("stream `S` ends at sequence 6, and rows up to 7 "), "{said}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_was_acknowledged_long_ago_is_one_range() {
         let done = rows().await;
@@ -241,7 +273,7 @@ mod tests {
         tokio::time::advance(WRITTEN).await;
         done.acknowledged_to(11);
         let position = hand_out(&done, &[row(13, 13, true)]).position;
-        assert_eq!(position, r#"{"done":["0..5","9","11","13"]}"#);
+        assert_eq!(position, r#"{"done":["3..5","9","11","13"]}"#);
     }
 
     #[tokio::test]

@@ -38,6 +38,8 @@ struct Known {
     created: DateTime,
     /// Everything up to here was acknowledged.
     floor: u64,
+    /// The last sequence of the stream.
+    last: u64,
 }
 
 #[derive(Deserialize)]
@@ -83,8 +85,11 @@ impl Group {
                 differences.join(", ")
             )));
         }
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Known { created: stream.created, floor: info.ack_floor.stream_sequence });
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known {
+            created: stream.created,
+            floor: info.ack_floor.stream_sequence,
+            last: stream.state.last_sequence,
+        });
         let config =
             pull::Config { durable_name: Some(info.name.clone()), ..pull::Config::default() };
         Ok(PullConsumer::new(config, info, self.link.context.clone()))
@@ -100,6 +105,19 @@ impl Group {
     pub(crate) fn floor(&self) -> u64 {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.as_ref().map_or(0, |known| known.floor)
+    }
+
+    /// An error if the stream ends before rows that are done.
+    pub(crate) fn check_end(&self) -> Result<(), NatsError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = known.as_ref().map(|known| known.last);
+        drop(known);
+        match (&self.done, last, self.stream.get()) {
+            (Some(done), Some(last), Some(stream)) if done.reads(&self.part()) => {
+                done.check_end(stream, last)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The stream, with the time at which it was created.

@@ -1,6 +1,7 @@
 //! [`Pump`]: the task that asks the server for rows and lays them on the shelf. A pull that is on
 //! its way stays here, whatever becomes of the futures of `next`.
 
+mod message;
 mod standby;
 
 use std::{sync::Arc, time::Duration};
@@ -16,14 +17,14 @@ use futures_util::{FutureExt, StreamExt};
 use kisflow_core::SoleReader;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use self::message::{Numbers, fetched, pull_of};
 use crate::{
     error::NatsError,
     exactly_once::DoneRows,
     group::Group,
     hold::{Hold, HoldStep},
     link::Link,
-    name::Delivered,
-    shelf::{Fetched, Shelf},
+    shelf::Shelf,
 };
 
 /// How long the server keeps a pull that it cannot fulfil. A pull cannot be taken back, and rows
@@ -58,6 +59,9 @@ pub(crate) struct Pump {
     sole: Option<SoleReader>,
     /// Where rows are to be acknowledged that are done.
     repeated: Vec<Subject>,
+    /// Rows of this pull, and of those before it, are not wanted any more.
+    past: u64,
+    numbers: Numbers,
 }
 
 /// A pull that is on its way.
@@ -102,6 +106,8 @@ impl Pump {
             done,
             sole: None,
             repeated: Vec::new(),
+            past: 0,
+            numbers: Numbers::default(),
         })
     }
 
@@ -150,10 +156,7 @@ impl Pump {
     /// Waits for the connection, and makes sure of the consumer.
     async fn mend(&mut self) {
         self.pull = None;
-        if self.done.is_some() && self.sole.is_none() {
-            // What waits here may have been handed out by another reader.
-            self.shelf.drop_all();
-        }
+        let away_since = Instant::now();
         loop {
             let mut state = self.link.state.clone();
             while state.borrow_and_update().lost {
@@ -161,28 +164,33 @@ impl Pump {
                     self.shelf.fail(trouble);
                 }
                 // The sender lives as long as the client.
-                if state.changed().await.is_err() {
+                if let Ok(Err(_)) = timeout(self.lease, state.changed()).await {
                     break;
                 }
+                self.give_way(away_since);
             }
             sleep(self.pause).await;
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             match self.group.attach().await {
                 Ok(consumer) => {
+                    self.numbers.begin_anew();
                     if consumer.cached_info().created != self.consumer.cached_info().created {
-                        // What this reader has, it cannot settle with another consumer.
-                        self.shelf.forget();
+                        match self.reads_on() {
+                            // The new one delivers the same rows.
+                            true => self.drop_rows(),
+                            // What this reader has, it cannot settle with another consumer.
+                            false => self.shelf.forget(),
+                        }
                     }
                     self.consumer = consumer;
-                    let is_anew =
-                        self.done.as_ref().is_some_and(|done| !done.reads(&self.group.part()));
-                    if is_anew || self.done.is_some() && self.sole.is_none() {
-                        // Made anew, the stream has the same sequences for other rows.
-                        self.shelf.drop_all();
+                    if self.is_standby() {
                         if let Err(trouble) = self.begin().await {
                             self.shelf.fail(trouble);
                             continue;
                         }
+                    } else if let Err(trouble) = self.group.check_end() {
+                        self.shelf.fail(trouble);
+                        continue;
                     }
                     if self.is_ordered {
                         // Rows may have been on their way when the connection broke, and come before
@@ -211,7 +219,8 @@ impl Pump {
                 // It is there again, but the pull went with the connection before.
                 return NatsError::unsure(&self.link.place);
             }
-            if self.sole.take_if(|sole| !sole.is_held()).is_some() {
+            self.give_way(Instant::now());
+            if self.is_standby() {
                 return NatsError::store(
                     "the lease of the reader could not be renewed, and another process may read",
                 );
@@ -303,6 +312,7 @@ impl Pump {
         let mut said = Ok(());
         while let Some(message) = next {
             match message.status {
+                None if pull_of(&message).is_some_and(|number| number <= self.past) => {}
                 None => rows.extend(fetched(message, now)),
                 Some(_) => said = self.word(&message),
             }
@@ -321,10 +331,14 @@ impl Pump {
         if !rows.is_empty() {
             self.pause = PAUSE;
         }
+        rows.iter_mut().for_each(|row| self.numbers.count(row));
+        let mut rows = self.shelf.only_new(rows);
         if let Some(done) = &self.done {
-            self.repeated.extend(done.take_done(&mut rows));
+            // In this order: what is settled meanwhile is done before it is let go of.
+            let repeated = done.take_done(&mut rows);
+            self.shelf.let_go(repeated.iter().map(|(sequence, _)| *sequence));
+            self.repeated.extend(repeated.into_iter().map(|(_, reply)| reply));
         }
-        let rows = self.shelf.only_new(rows);
         match &mut self.hold {
             Some(hold) => hold.gather(rows),
             None => self.shelf.put(rows),
@@ -336,7 +350,7 @@ impl Pump {
     fn word(&mut self, message: &Message) -> Result<(), NatsError> {
         let place = &self.link.place;
         let description = message.description.as_deref().unwrap_or_default();
-        let number = message.subject.rsplit('.').next().and_then(|number| number.parse().ok());
+        let number = pull_of(message);
         let current = self.pull.as_ref().is_some_and(|pull| Some(pull.number) == number);
         match message.status.map_or(0, |status| status.as_u16()) {
             // Of a pull that is past.
@@ -372,19 +386,4 @@ impl Pump {
         due.extend(self.hold.iter_mut().flat_map(|hold| hold.renew(then)));
         self.link.tell(&due, AckKind::Progress).await
     }
-}
-
-/// A row of the stream; nothing where somebody else wrote to the inbox.
-fn fetched(message: Message, since: Instant) -> Option<Fetched> {
-    let reply = message.reply?;
-    let Delivered { sequence, number, is_again } = Delivered::read(&reply)?;
-    let payload = message.payload;
-    message.status.is_none().then_some(Fetched {
-        payload,
-        sequence,
-        number,
-        is_again,
-        reply,
-        since,
-    })
 }

@@ -23,6 +23,8 @@ pub(crate) struct Fetched {
     pub(crate) number: u64,
     /// Whether it was delivered before.
     pub(crate) is_again: bool,
+    /// Numbers of different epochs cannot be compared: the consumer may have counted anew.
+    pub(crate) epoch: u64,
     /// Where to acknowledge it.
     pub(crate) reply: Subject,
     /// Since when its lease runs.
@@ -112,6 +114,11 @@ impl Shelf {
         for sequence in sequences {
             state.held.remove(&sequence);
         }
+    }
+
+    /// Whether no row is here, gathered, or handed out and not settled.
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.lock().held.is_empty()
     }
 
     /// None of the rows is held any more.
@@ -241,6 +248,7 @@ mod tests {
             sequence,
             number: sequence,
             is_again: false,
+            epoch: 0,
             reply: Subject::from(sequence.to_string()),
             since,
         };

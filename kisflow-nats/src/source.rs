@@ -67,8 +67,8 @@ impl Source for Nats {
         Settings::problems(conf, params)
     }
 
-    /// Which rows are done is kept until the server has confirmed that they are acknowledged. One
-    /// process at a time reads for a flow; the others take over from it.
+    /// Which rows are done is kept, because the server may forget acknowledgements. One process at a
+    /// time reads for a flow; the others take over from it.
     fn redelivery(_: &SourceConf, _: &NatsParams) -> Redelivery {
         Redelivery::Recognized
     }

@@ -137,10 +137,18 @@ fn check(mut source: Source, mut store: Store, workers: usize) {
             (Source::Nats(server), _) if deaths % 3 == 2 => server.restart(),
             // The other worker takes its rows over, and then it goes on.
             _ if workers > 1 && deaths % 6 == 3 => {
-                let worker = &running[usize::try_from(random(workers as u64)).unwrap()];
-                worker.signal("STOP");
+                let still = running.swap_remove(usize::try_from(random(workers as u64)).unwrap());
+                still.signal("STOP");
                 any_instant(1_500);
-                worker.signal("CONT");
+                if random(2) == 0 {
+                    // The other one has read on, and is gone.
+                    running.remove(0).kill();
+                    let other = stage.worker(&format!("worker-{deaths}"));
+                    other.until_open();
+                    running.push(other);
+                }
+                still.signal("CONT");
+                running.push(still);
             }
             _ => {
                 let dead = usize::try_from(random(workers as u64)).unwrap();

@@ -134,7 +134,8 @@ impl Positions {
     }
 
     /// Removes the positions of parts for which `is_old` says so, in one commit. If others change one
-    /// of them meanwhile, none is removed. Of the parts no delivery on its way may keep a position.
+    /// of them meanwhile, none is removed, and it returns `false`. Of the parts no delivery on its way
+    /// may keep a position.
     ///
     /// # Errors
     ///
@@ -147,7 +148,7 @@ impl Positions {
         &self,
         parts: &[Arc<str>],
         is_old: impl Fn(&str, &Bytes) -> bool + Send,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let keys: Vec<Key> = parts.iter().map(|part| self.key.clone().text(part)).collect();
         let found = self.durable.read(&keys).await?;
         let mut commit = Commit::new();
@@ -158,16 +159,16 @@ impl Positions {
             removed.push((part.clone(), None));
         }
         if removed.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         self.known().unsure.extend(removed.iter().map(|(part, _)| part.clone()));
         match self.apply(&commit, removed.iter()).await {
             Ok(()) => {
                 let mut known = self.known();
                 known.unsure.retain(|part| !removed.iter().any(|(gone, _)| gone == part));
-                Ok(())
+                Ok(true)
             }
-            Err(CommitError::Conflict(_) | CommitError::Lost) => Ok(()),
+            Err(CommitError::Conflict(_) | CommitError::Lost) => Ok(false),
             Err(error) => Err(error.into_cause()),
         }
     }

@@ -107,3 +107,29 @@ async fn a_second_reader_waits_and_takes_over() {
     assert_eq!(read(&mut second, 10).await, texts(10..20));
     second.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_consumer_that_is_made_again_delivers_no_row_twice_that_is_in_progress() {
+    let (server, store) = (server(0..10).await, Arc::default());
+    let mut reader = open(&server, &store).await;
+    let held = next(&mut reader).await;
+    assert_eq!(rows_of(&held), texts(0..10));
+    let stream = server.jetstream().await.get_stream("ORDERS").await.unwrap();
+    let config = stream.consumer_info("billing").await.unwrap().config;
+    stream.delete_consumer("billing").await.unwrap();
+    stream.create_consumer(config).await.unwrap();
+    server.publish("orders.new", texts(10..20)).await;
+    let new = next(&mut reader).await;
+    assert_eq!(rows_of(&new), texts(10..20));
+    for delivery in [held, new] {
+        done(&delivery).await;
+    }
+    // The new consumer has given the first rows as well, and hears that they are done.
+    let (reader, stream) = (&mut reader, &stream);
+    until("all are acknowledged", async || {
+        assert!(timeout(SHORT, reader.next()).await.is_err(), "a row came again");
+        let info = stream.consumer_info("billing").await.unwrap();
+        (info.num_ack_pending + usize::try_from(info.num_pending).unwrap() == 0).then_some(())
+    })
+    .await;
+}

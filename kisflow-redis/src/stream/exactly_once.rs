@@ -42,6 +42,8 @@ pub(super) struct DoneEntries {
     unconfirmed: Arc<UnconfirmedIds<EntryId>>,
     /// Those of others, when entries were last taken over.
     of_others: Mutex<IdRanges<EntryId>>,
+    /// Readers without a name in the group that had done nothing when they were last looked at.
+    empty: Mutex<HashSet<String>>,
     /// Whether this reader has a position.
     is_registered: AtomicBool,
 }
@@ -78,6 +80,7 @@ impl DoneEntries {
             group,
             unconfirmed: Arc::default(),
             of_others: Mutex::default(),
+            empty: Mutex::default(),
             is_registered: AtomicBool::new(false),
         })
     }
@@ -172,8 +175,16 @@ impl DoneEntries {
             }
             // It is removed as it was looked at, or not at all.
             let Some(position) = self.positions().load(&part).await? else { continue };
-            if !self.has_pending(&self.read(&reader, &position)?).await? {
-                self.positions().keep(&part, None).await?;
+            let done = self.read(&reader, &position)?;
+            // A reader that begins has a position before it has a name in the group.
+            let is_new = done.is_empty() && self.empty().insert(reader);
+            if is_new || self.has_pending(&done).await? {
+                continue;
+            }
+            if let Err(error) = self.positions().keep(&part, None).await {
+                // It has changed, or others have removed it. If not, the next look finds it.
+                let error = error_chain(&*error).to_string();
+                tracing::debug!(part, error, "the position of a reader stays");
             }
         }
         Ok(())
@@ -194,6 +205,10 @@ impl DoneEntries {
 
     fn of_others(&self) -> MutexGuard<'_, IdRanges<EntryId>> {
         self.of_others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn empty(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.empty.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn of_other_readers(&self) -> Result<BTreeMap<String, IdRanges<EntryId>>> {

@@ -38,9 +38,12 @@ impl Reader {
             let fenced = done.fence(&expired).await;
             fenced.map_err(|error| self.unkept(&error))?;
         }
-        let taken = if expired.is_empty() { 0 } else { self.group.claim(&expired).await? };
-        if let Some(first) = expired.first().filter(|_| taken > 0) {
+        if let Some(first) = expired.first() {
+            // Before it is known: the answer may be lost.
             self.lost = Some(first.id.before().to_string().into());
+            if self.group.claim(&expired).await? == 0 {
+                self.lost = None;
+            }
         }
         let is_full = expired.len() >= self.reading.rows;
         self.claim_from = expired.last().filter(|_| is_full).map(|entry| entry.id);
