@@ -2,7 +2,10 @@
 //! `guarantee: exactly_once`.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,6 +34,8 @@ pub(crate) struct DoneRows {
     context: SourceContext,
     /// What is read, once it has begun.
     reading: Mutex<Option<Reading>>,
+    /// How many deliveries are in progress, whose positions are not durable.
+    in_progress: AtomicUsize,
 }
 
 /// One stream, as this reader reads it.
@@ -58,11 +63,18 @@ pub(crate) struct DeliveredIds {
     pub(crate) part: Arc<str>,
     ids: IdRanges<u64>,
     rows: Arc<DoneRows>,
+    /// Whether it does not count as in progress any more.
+    is_over: AtomicBool,
 }
 
 impl DoneRows {
     pub(crate) fn new(context: SourceContext) -> Self {
-        Self { context, reading: Mutex::default() }
+        Self { context, reading: Mutex::default(), in_progress: AtomicUsize::new(0) }
+    }
+
+    /// Whether a delivery is in progress whose position may still be committed.
+    pub(crate) fn has_open_deliveries(&self) -> bool {
+        self.in_progress.load(Ordering::Acquire) > 0
     }
 
     /// The part of a stream.
@@ -163,9 +175,11 @@ impl Reading {
             self.last = (!row.is_again).then_some((row.epoch, row.number, row.sequence));
         }
         self.handed_out.extend(&ids);
+        done.in_progress.fetch_add(1, Ordering::AcqRel);
+        let (part, rows) = (self.part.clone(), done.clone());
         KeptDelivery {
             position: self.handed_out.to_position(),
-            ids: DeliveredIds { part: self.part.clone(), ids, rows: done.clone() },
+            ids: DeliveredIds { part, ids, rows, is_over: AtomicBool::new(false) },
         }
     }
 
@@ -190,6 +204,24 @@ impl DeliveredIds {
         {
             reading.done.extend(&self.ids);
         }
+        self.end();
+    }
+
+    /// Whether their stream is the one that is read now. If not, their sequences are other rows.
+    pub(crate) fn is_current(&self) -> bool {
+        self.rows.reads(&self.part)
+    }
+
+    fn end(&self) {
+        if !self.is_over.swap(true, Ordering::AcqRel) {
+            self.rows.in_progress.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Drop for DeliveredIds {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -283,9 +315,15 @@ mod tests {
         let again = || vec![row(3, 3, true), row(5, 4, false)];
         let mut rows = again();
         assert_eq!(done.take_done(&mut rows).len(), 0);
+        assert!(done.has_open_deliveries());
         kept.ids.done();
+        assert!(!done.has_open_deliveries(), "whether it can be acknowledged or not");
+        drop(hand_out(&done, &[row(6, 5, false)]));
+        assert!(!done.has_open_deliveries());
         assert_eq!((done.take_done(&mut rows).len(), rows.len()), (1, 1));
+        assert!(kept.ids.is_current());
         done.begin("T".into()).await.unwrap();
+        assert!(!kept.ids.is_current());
         kept.ids.done();
         let mut rows = again();
         assert_eq!(done.take_done(&mut rows).len(), 0, "it is a row of another stream");

@@ -179,7 +179,10 @@ impl Pump {
                             // The new one delivers the same rows.
                             true => self.drop_rows(),
                             // What this reader has, it cannot settle with another consumer.
-                            false => self.shelf.forget(),
+                            false => {
+                                self.repeated.clear();
+                                self.shelf.forget();
+                            }
                         }
                     }
                     self.consumer = consumer;
@@ -202,7 +205,10 @@ impl Pump {
                     }
                     return;
                 }
-                Err(trouble) => self.shelf.fail(trouble),
+                Err(trouble) => {
+                    self.shelf.fail(trouble);
+                    self.give_way(away_since);
+                }
             }
         }
     }

@@ -39,10 +39,17 @@ impl Receipt for Rows {
             // Before they are let go of: they may be on their way again.
             delivered.done();
         }
-        Ok(self.link.tell(&self.replies, AckKind::Ack).await?)
+        match self.is_current() {
+            true => Ok(self.link.tell(&self.replies, AckKind::Ack).await?),
+            // The sequences are other rows by now.
+            false => Ok(()),
+        }
     }
 
     async fn release(&self) -> Result<()> {
+        if !self.is_current() {
+            return Ok(());
+        }
         self.shelf.let_go(self.sequences.iter().copied());
         Ok(self.link.tell(&self.replies, AckKind::Nak(None)).await?)
     }
@@ -56,9 +63,18 @@ impl Receipt for Rows {
     }
 }
 
+impl Rows {
+    /// Whether the stream is still the one that the rows are of, as far as that matters.
+    fn is_current(&self) -> bool {
+        self.delivered.as_ref().is_none_or(DeliveredIds::is_current)
+    }
+}
+
 /// Unsettled rows are redelivered, possibly to this reader.
 impl Drop for Rows {
     fn drop(&mut self) {
-        self.shelf.let_go(self.sequences.iter().copied());
+        if self.is_current() {
+            self.shelf.let_go(self.sequences.iter().copied());
+        }
     }
 }

@@ -116,11 +116,6 @@ impl Shelf {
         }
     }
 
-    /// Whether no row is here, gathered, or handed out and not settled.
-    pub(crate) fn holds_nothing(&self) -> bool {
-        self.lock().held.is_empty()
-    }
-
     /// None of the rows is held any more.
     pub(crate) fn forget(&self) {
         self.lock().held.clear();

@@ -12,13 +12,13 @@ impl Pump {
     pub(super) async fn begin(&mut self) -> Result<(), NatsError> {
         let Some(done) = self.done.clone() else { return Ok(()) };
         self.drop_rows();
-        let sole = match self.sole.take() {
+        let sole = match self.sole.take().filter(SoleReader::is_held) {
             Some(sole) => sole,
             None => {
                 self.shelf.mended();
                 // If others have taken over, the commits of what is in progress fail, and this reader
                 // ends. If not, they may commit.
-                while !self.shelf.holds_nothing() {
+                while done.has_open_deliveries() {
                     sleep(PAUSE).await;
                 }
                 let sole = done.sole_reader(self.lease).await?;

@@ -41,8 +41,14 @@ impl Reader {
         if let Some(first) = expired.first() {
             // Before it is known: the answer may be lost.
             self.lost = Some(first.id.before().to_string().into());
-            if self.group.claim(&expired).await? == 0 {
-                self.lost = None;
+            match self.group.claim(&expired).await {
+                Ok(0) => self.lost = None,
+                Ok(_) => {}
+                Err(error) => {
+                    // The server may run it yet.
+                    self.look_again = Some(Instant::now() + 2 * BLOCK);
+                    return Err(error.into());
+                }
             }
         }
         let is_full = expired.len() >= self.reading.rows;
