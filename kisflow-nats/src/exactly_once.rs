@@ -33,13 +33,13 @@ const WRITTEN: Duration = Duration::from_secs(180);
 pub(crate) struct DoneRows {
     context: SourceContext,
     /// What is read, once it has begun.
-    reading: Mutex<Option<Reading>>,
+    reading: Mutex<Option<CurrentStream>>,
     /// How many deliveries are in progress, whose positions are not durable.
     in_progress: AtomicUsize,
 }
 
-/// One stream, as this reader reads it.
-pub(crate) struct Reading {
+/// The stream that this reader reads.
+pub(crate) struct CurrentStream {
     part: Arc<str>,
     /// All rows that were handed out, by this reader or one before it. Those of a delivery are durable
     /// with its position, which is kept when they are done.
@@ -89,7 +89,7 @@ impl DoneRows {
 
     /// Whether rows of the stream have been read under this guarantee.
     pub(crate) async fn has_begun(&self, part: &str) -> Result<bool, NatsError> {
-        // A look: a delivery on its way may keep a position of this part.
+        // Not `load`: a delivery in progress may keep a position of this part.
         let positions = self.context.positions().peek().await;
         Ok(positions.map_err(|error| unkept(&*error))?.contains_key(part))
     }
@@ -109,7 +109,7 @@ impl DoneRows {
         };
         let before = begin.await.map_err(|error| unkept(&*error))?;
         let (handed_out, done, floor) = (before.clone(), before, (0, Instant::now()));
-        *self.reading() = Some(Reading { part, handed_out, done, last: None, floor });
+        *self.reading() = Some(CurrentStream { part, handed_out, done, last: None, floor });
         Ok(())
     }
 
@@ -130,7 +130,7 @@ impl DoneRows {
         self.reading().as_ref().is_some_and(|reading| *reading.part == *part)
     }
 
-    pub(crate) fn reading(&self) -> MutexGuard<'_, Option<Reading>> {
+    pub(crate) fn reading(&self) -> MutexGuard<'_, Option<CurrentStream>> {
         self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -155,7 +155,7 @@ impl DoneRows {
     }
 }
 
-impl Reading {
+impl CurrentStream {
     /// Records the rows of a delivery, in the order in which they are handed out.
     pub(crate) fn hand_out(&mut self, rows: &[Fetched], done: &Arc<DoneRows>) -> KeptDelivery {
         let mut ids = IdRanges::default();
@@ -258,7 +258,7 @@ mod tests {
         hand_out(&done, &[row(3, 1, false), row(7, 2, false)]);
         let next = hand_out(&done, &[row(8, 3, false)]);
         assert_eq!(next.position, r#"{"done":["3..8"]}"#);
-        // The number 4 was lost on its way, and comes again behind the number 6.
+        // The delivery with number 4 was lost. Its row is redelivered with number 7.
         let gap = hand_out(&done, &[row(12, 5, false), row(15, 6, false), row(10, 7, true)]);
         assert_eq!(gap.position, r#"{"done":["3..8","10","12..15"]}"#);
         let behind = hand_out(&done, &[row(20, 8, false), row(30, 9, false)]);

@@ -32,8 +32,10 @@ pub(crate) struct Group {
 }
 
 /// Where a consumer that is deleted begins when it is made again.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Known {
+    /// The part of its positions.
+    part: Arc<str>,
     /// Which of several streams of one name.
     created: DateTime,
     /// Everything up to here was acknowledged.
@@ -86,6 +88,7 @@ impl Group {
             )));
         }
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known {
+            part: DoneRows::part(&stream.config.name, stream.created),
             created: stream.created,
             floor: info.ack_floor.stream_sequence,
             last: stream.state.last_sequence,
@@ -109,25 +112,19 @@ impl Group {
 
     /// An error if the stream ends before rows that are done.
     pub(crate) fn check_end(&self) -> Result<(), NatsError> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = known.as_ref().map(|known| known.last);
-        drop(known);
-        match (&self.done, last, self.stream.get()) {
-            (Some(done), Some(last), Some(stream)) if done.reads(&self.part()) => {
-                done.check_end(stream, last)
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (&self.done, known, self.stream.get()) {
+            (Some(done), Some(known), Some(stream)) if done.reads(&known.part) => {
+                done.check_end(stream, known.last)
             }
             _ => Ok(()),
         }
     }
 
-    /// The stream, with the time at which it was created.
-    pub(crate) fn part(&self) -> Arc<str> {
-        let stream = self.stream.get().map(String::as_str).unwrap_or_default();
-        match self.created() {
-            Some(created) => DoneRows::part(stream, created),
-            // It is known once the consumer was found.
-            None => stream.into(),
-        }
+    /// The part of the stream's positions; known once the consumer was found.
+    pub(crate) fn part(&self) -> Option<Arc<str>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().map(|known| known.part.clone())
     }
 
     /// The consumer is gone, and with it which rows are done.
@@ -278,7 +275,7 @@ impl Group {
     /// Where a consumer begins: as the conf says, or where the group was when it lost its
     /// consumer. In a stream that was made since, everything is new.
     fn deliver_policy(&self, stream: &stream::Info) -> DeliverPolicy {
-        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match (known, &self.wanted.begin) {
             (Some(known), _) if known.created != stream.created => DeliverPolicy::All,
             (Some(Known { floor, .. }), _) if floor > 0 => from(floor),

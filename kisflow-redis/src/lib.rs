@@ -57,6 +57,7 @@
 //! | `connect` | [`Redis`] |
 //! | `connection` | connects within a bounded time, or reports why not |
 //! | `private` | a server for one test |
+//! | `persistence` | which settings of a server may lose what it has confirmed |
 //! | `pipeline`, `script` | many commands, one round trip; Lua that runs as a whole |
 //! | `storage`, `durable` | records as hashes; durable entries |
 //! | `stream` | [`RedisStream`]: `reader` asks, `entry` reads answers, `group` and `receipt` tell Redis |

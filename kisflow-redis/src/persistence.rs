@@ -11,7 +11,8 @@ const SETTINGS: [(&str, &str, &str); 3] = [
     ("maxmemory-policy", "noeviction", "entries, when its memory is full"),
 ];
 
-/// What may be lost, and the way out; `None` as well if this user may not ask.
+/// Returns what may be lost, and the way out. Returns `None` if nothing can be lost, or if this user
+/// may not run `CONFIG GET`.
 ///
 /// # Errors
 ///

@@ -101,8 +101,8 @@ pub trait Durable: Send + Sync + 'static {
         false
     }
 
-    /// Returns what the engine's server may lose of what it has confirmed, with the settings that it
-    /// has now, and the way out; `None` if it may lose nothing, or if that is not known.
+    /// Returns which confirmed commits the engine's server may lose with its current settings, and the
+    /// way out. Returns `None` if it loses none, or if the engine cannot tell.
     async fn may_lose(&self) -> Result<Option<String>> {
         Ok(None)
     }

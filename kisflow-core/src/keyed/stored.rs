@@ -14,8 +14,8 @@ const PAGE: usize = 500;
 /// The states that the functions of a flow keep in a store, for tools. No service may use the store
 /// meanwhile.
 ///
-/// States belong to the positions of their flow: what moves or resets positions has to do so with
-/// the states as well, or the rows between count twice or not at all.
+/// States belong to the positions of their flow. A tool that moves or resets positions must do the same
+/// with the states: otherwise the rows between count twice, or never.
 ///
 /// ```
 /// use kisflow_core::{Durable, StoredStates, durable::{Commit, Key, MemoryStore}};

@@ -2,7 +2,7 @@
 
 use super::{Linker, elsewhere::store};
 use crate::{
-    conf::{Conf, Guarantee, Status},
+    conf::{Conf, FlowConf, Guarantee, Status},
     error::Result,
     registry::Registry,
 };
@@ -22,7 +22,7 @@ impl Registry {
 
 impl Linker {
     pub(crate) async fn weak_stores(&self, conf: &Conf) -> Result<Vec<String>> {
-        let is_exact = |flow: &&crate::conf::FlowConf| {
+        let is_exact = |flow: &&FlowConf| {
             flow.status == Status::Enabled && flow.guarantee == Guarantee::ExactlyOnce
         };
         let exact: Vec<&str> =

@@ -304,3 +304,41 @@ async fn life(store: &Arc<Faulty>, said: &Arc<Mutex<HashMap<String, u64>>>) {
     }
     waiting.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_position_whose_commit_had_no_answer_can_be_kept_again() {
+    let store = Arc::new(Faulty::new(100));
+    let positions = positions(&store);
+    positions.all().await.unwrap();
+    store.silent.store(1, Ordering::SeqCst);
+    assert!(positions.keep("a", Some("1".into())).await.is_err());
+    assert_eq!(kept(&store).await, BTreeMap::from([("a".to_owned(), 1)]));
+    positions.keep("a", Some("2".into())).await.unwrap();
+    assert_eq!(kept(&store).await, BTreeMap::from([("a".to_owned(), 2)]));
+}
+
+#[tokio::test]
+async fn a_position_that_another_reader_has_changed_is_not_kept() {
+    let store = Arc::new(Faulty::new(100));
+    let (one, other) = (positions(&store), positions(&store));
+    one.keep("a", Some("1".into())).await.unwrap();
+    // Also if it is the same text.
+    other.keep("a", Some("1".into())).await.unwrap();
+    assert!(one.keep("a", Some("2".into())).await.is_err());
+    assert_eq!(kept(&store).await, BTreeMap::from([("a".to_owned(), 1)]));
+}
+
+#[tokio::test]
+async fn old_positions_are_removed_as_they_were_looked_at() {
+    let store = Arc::new(Faulty::new(100));
+    let positions = positions(&store);
+    for (part, position) in [("a", "1"), ("b", "2"), ("c", "3")] {
+        positions.keep(part, Some(position.into())).await.unwrap();
+    }
+    let parts = ["a", "b", "c", "d"].map(Arc::from);
+    let is_old = |part: &str, position: &[u8]| part != "b" && position != b"3";
+    assert!(positions.forget_old(&parts, |part, position| is_old(part, position)).await.unwrap());
+    let left = BTreeMap::from([("b".to_owned(), 2), ("c".to_owned(), 3)]);
+    assert_eq!(kept(&store).await, left);
+    positions.keep("a", Some("4".into())).await.unwrap();
+}

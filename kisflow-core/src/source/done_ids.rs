@@ -38,7 +38,7 @@ pub struct IdRanges<I> {
 
 /// The form in which a position has them.
 #[derive(Serialize, Deserialize)]
-struct Written {
+struct Position {
     done: Vec<String>,
 }
 
@@ -91,9 +91,9 @@ impl<I: Copy + Ord + fmt::Display> IdRanges<I> {
             true => first.to_string(),
             false => format!("{first}{TO}{last}"),
         };
-        let written = Written { done: self.ranges.iter().map(range).collect() };
+        let position = Position { done: self.ranges.iter().map(range).collect() };
         // Only texts: it always has a JSON form.
-        serde_json::to_vec(&written).unwrap_or_default().into()
+        serde_json::to_vec(&position).unwrap_or_default().into()
     }
 }
 
@@ -107,7 +107,7 @@ where
     ///
     /// When the position has another form: it is another source's, or was edited by hand.
     pub fn from_position(position: &[u8]) -> Result<Self> {
-        let Written { done } = serde_json::from_slice(position)?;
+        let Position { done } = serde_json::from_slice(position)?;
         let mut ranges = Self::default();
         for range in done {
             let (first, last) = range.split_once(TO).unwrap_or((&range, &range));
@@ -132,11 +132,11 @@ impl<I> Default for IdRanges<I> {
 /// be redelivered is in it.
 #[derive(Debug)]
 pub struct UnconfirmedIds<I> {
-    state: Mutex<State<I>>,
+    state: Mutex<Deliveries<I>>,
 }
 
 #[derive(Debug)]
-struct State<I> {
+struct Deliveries<I> {
     next: u64,
     handed_out: BTreeMap<u64, IdRanges<I>>,
 }
@@ -169,7 +169,7 @@ impl<I: Copy + Ord + fmt::Display> UnconfirmedIds<I> {
 }
 
 impl<I> UnconfirmedIds<I> {
-    fn lock(&self) -> MutexGuard<'_, State<I>> {
+    fn lock(&self) -> MutexGuard<'_, Deliveries<I>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -184,7 +184,7 @@ impl<I> HandedOut<I> {
 
 impl<I> Default for UnconfirmedIds<I> {
     fn default() -> Self {
-        Self { state: Mutex::new(State { next: 0, handed_out: BTreeMap::new() }) }
+        Self { state: Mutex::new(Deliveries { next: 0, handed_out: BTreeMap::new() }) }
     }
 }
 

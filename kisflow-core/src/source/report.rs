@@ -1,5 +1,5 @@
-//! [`SourceReport`]: what a source reports beside its rows: lasting problems, bytes without rows, rows that
-//! were redelivered.
+//! [`SourceReport`]: what a source reports beside its rows: lasting problems, bytes without rows,
+//! redelivered rows.
 
 use std::{
     fmt,

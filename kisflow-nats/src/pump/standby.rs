@@ -27,7 +27,8 @@ impl Pump {
                 sole
             }
         };
-        done.begin(self.group.part()).await?;
+        let Some(part) = self.group.part() else { return Err(NatsError::unsure(&self.link.place)) };
+        done.begin(part).await?;
         self.group.check_end()?;
         if self.is_ordered {
             self.hold = Some(Hold::new(self.lease));
@@ -44,7 +45,8 @@ impl Pump {
 
     /// Whether the stream is the one that is read under `guarantee: exactly_once`.
     pub(super) fn reads_on(&self) -> bool {
-        self.done.as_ref().is_some_and(|done| done.reads(&self.group.part()))
+        let part = self.group.part();
+        self.done.as_ref().zip(part).is_some_and(|(done, part)| done.reads(&part))
     }
 
     /// Drops all rows that are not handed out; they will be redelivered.

@@ -35,8 +35,6 @@ pub(super) struct Page {
     pub(super) rows: Vec<Bytes>,
     /// Entries that were deleted while they were pending.
     pub(super) gone: Vec<Bytes>,
-    /// Whether there were deleted entries that did not even say who they were (Redis 6.2).
-    pub(super) nameless: bool,
     /// The last id, of a row or of what is gone.
     pub(super) last: Option<Bytes>,
     /// The first and the last id of each answer with new entries, between which the group has given
@@ -64,11 +62,6 @@ impl Page {
             },
             _ => return Err(Unreadable),
         };
-        Self::of_entries(entries, field)
-    }
-
-    /// A list of entries, as `XCLAIM` answers it.
-    pub(super) fn of_entries(entries: Resp3Frame, field: &RowField) -> Result<Self, Unreadable> {
         let entries = array(entries)?;
         let mut page = Self {
             ids: Vec::with_capacity(entries.len()),
@@ -77,14 +70,7 @@ impl Page {
         };
         let mut objects = BytesMut::new();
         for entry in entries {
-            let mut parts = match entry {
-                Resp3Frame::Array { data, .. } => data.into_iter(),
-                Resp3Frame::Null => {
-                    page.nameless = true;
-                    continue;
-                }
-                _ => return Err(Unreadable),
-            };
+            let mut parts = array(entry)?.into_iter();
             let id = parts.next().and_then(text).ok_or(Unreadable)?;
             page.last = Some(id.clone());
             match parts.next() {
@@ -109,7 +95,7 @@ impl Page {
         self.spans.append(&mut more.spans);
     }
 
-    /// The page has new entries alone, as one answer gave them.
+    /// Marks all entries of the page as new: one answer gave them.
     pub(super) fn of_new(mut self) -> Self {
         if let (Some(first), Some(last)) = (self.ids.first(), self.ids.last()) {
             self.spans.push((first.clone(), last.clone()));
@@ -278,14 +264,11 @@ mod tests {
     #[test]
     fn entries_that_were_deleted_are_told_apart() {
         let entry = |id: &str, row: &str| list(vec![blob(id), list(vec![blob("row"), blob(row)])]);
-        let entries = list(vec![
-            entry("1-0", "{}"),
-            list(vec![blob("2-0"), Resp3Frame::Null]),
-            Resp3Frame::Null,
-        ]);
-        let page = Page::of_entries(entries, &RowField::Guess).unwrap();
+        let entries = list(vec![entry("1-0", "{}"), list(vec![blob("2-0"), Resp3Frame::Null])]);
+        let answer = list(vec![list(vec![blob("orders"), entries])]);
+        let page = Page::of_streams(answer, &RowField::Guess).unwrap();
         assert_eq!((page.ids, page.gone), (vec![Bytes::from("1-0")], vec![Bytes::from("2-0")]));
-        assert_eq!((page.rows, page.nameless), (vec![Bytes::from("{}")], true));
+        assert_eq!(page.rows, [Bytes::from("{}")]);
     }
 
     #[test]

@@ -34,7 +34,7 @@ const PAGE: usize = 1_000;
 /// entries first keeps the position of the one that had them, unchanged: that reader can commit nothing
 /// from then on. Then it reads which of these entries are done, and only acknowledges them.
 ///
-/// A further part is the stream and the group: it tells a group that was lost from one that is new.
+/// A further part is the stream and the group: if it exists and the group does not, the group was lost.
 pub(super) struct DoneEntries {
     context: SourceContext,
     group: Arc<Group>,
@@ -173,7 +173,7 @@ impl DoneEntries {
             if alive.contains(&reader) {
                 continue;
             }
-            // It is removed as it was looked at, or not at all.
+            // Only the version that was examined is removed.
             let Some(position) = self.positions().load(&part).await? else { continue };
             let done = self.read(&reader, &position)?;
             // A reader that begins has a position before it has a name in the group.
@@ -253,7 +253,7 @@ impl DoneEntries {
     }
 }
 
-/// The ids of a page, with those between them that the group has given to nobody else.
+/// Returns the ids of a page as ranges. A range of new entries covers only ids of this reader.
 pub(super) fn ids_of(page: &Page) -> IdRanges<EntryId> {
     let mut ids = IdRanges::default();
     let spans = page.spans.iter().map(|(first, last)| (first, last));
@@ -267,8 +267,8 @@ pub(super) fn ids_of(page: &Page) -> IdRanges<EntryId> {
     ids
 }
 
-/// The part of a group, by which one that was lost is told from one that is new. The quotes tell names
-/// with blanks apart.
+/// Returns the part of a group. It exists if the group has been read, so that a lost group is not taken
+/// for a new one. The names are quoted because they may contain blanks.
 fn begun(stream: &str, group: &str) -> String {
     format!("{stream:?} {group:?}")
 }

@@ -149,10 +149,9 @@ impl Reader {
             }
         };
         let full = page.ids.len() >= self.reading.rows;
-        let at = Instant::now();
         let ids = self.done.is_some().then(|| ids_of(&page));
         let held = self.group.in_flight.hold(page.ids);
-        Ok(Fetched { rows: page.rows, held, at, full, ids })
+        Ok(Fetched { rows: page.rows, held, at: Instant::now(), full, ids })
     }
 
     /// What a trouble means for the next read.

@@ -96,3 +96,37 @@ async fn a_position_stays_until_nothing_of_it_can_be_redelivered() {
     reader.close().await.unwrap();
     assert_eq!(parts(&store).await, [r#""orders" "g""#]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_has_a_position_before_it_has_an_entry() {
+    let server = RedisServer::start(&[]);
+    let (conf, store) = (orders(server.addr()), Arc::default());
+    let mut reader = open(&conf, &store).await;
+    let none = timeout(Duration::from_millis(200), reader.next()).await;
+    assert!(none.is_err(), "the stream is empty");
+    // Its own, and the mark of the group: others can fence it.
+    assert_eq!(parts(&store).await.len(), 2);
+    reader.close().await.unwrap();
+}
+
+#[test]
+fn entries_are_taken_over_only_from_the_reader_that_was_seen() {
+    let server = RedisServer::start(&[]);
+    server.cli(&["XGROUP", "CREATE", "orders", "g", "0", "MKSTREAM"]);
+    add(&server, 1..4);
+    let read = ["XREADGROUP", "GROUP", "g", "dead", "COUNT", "3", "STREAMS", "orders", ">"];
+    assert!(!server.cli(&read).is_empty());
+    // Another one has claimed the second, and given it back.
+    server.cli(&["XCLAIM", "orders", "g", "other", "0", "2-0", "IDLE", "90000", "JUSTID"]);
+    server.cli(&["XCLAIM", "orders", "g", "dead", "0", "1-0", "3-0", "IDLE", "90000", "JUSTID"]);
+    let script =
+        concat!(include_str!("../../src/call.lua"), include_str!("../../src/stream/claim.lua"));
+    let claim = |lease: &str| {
+        let seen = ["1-0", "dead", "2-0", "dead", "3-0", "dead"];
+        server.cli(&[&["EVAL", script, "1", "orders", "g", "me", lease][..], &seen].concat())
+    };
+    assert_eq!(claim("99000"), "0", "their leases have not passed");
+    assert_eq!(claim("60000"), "2");
+    let mine = server.cli(&["XPENDING", "orders", "g", "-", "+", "9", "me"]);
+    assert!(mine.contains("1-0") && mine.contains("3-0") && !mine.contains("2-0"), "{mine}");
+}

@@ -14,10 +14,10 @@ use crate::{
 };
 
 impl Reader {
-    /// Entries that are ours, and that nobody here works on.
+    /// Returns pending entries of this reader that are not in flight.
     pub(super) async fn lost_entries(&mut self, after: Bytes) -> Result<Page, Trouble> {
         let in_flight = self.group.in_flight.ids();
-        let mut page = self.read(self.reading.rows, None, Value::Bytes(after.clone())).await?;
+        let mut page = self.read(self.reading.rows, None, Value::Bytes(after)).await?;
         // Should it fail, these entries are looked for again.
         self.group.acknowledge(&page.gone).await?;
         let (last, entries) = (page.last.clone(), page.entries());
@@ -39,13 +39,13 @@ impl Reader {
             fenced.map_err(|error| self.unkept(&error))?;
         }
         if let Some(first) = expired.first() {
-            // Before it is known: the answer may be lost.
+            // Set before the call, because its answer may be lost.
             self.lost = Some(first.id.before().to_string().into());
             match self.group.claim(&expired).await {
                 Ok(0) => self.lost = None,
                 Ok(_) => {}
                 Err(error) => {
-                    // The server may run it yet.
+                    // The server may still run it.
                     self.look_again = Some(Instant::now() + 2 * BLOCK);
                     return Err(error.into());
                 }
